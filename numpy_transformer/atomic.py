@@ -1,0 +1,54 @@
+"""Writing files so that a file that exists is whole, whatever interrupts the program."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from numpy_transformer.errors import InputError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
+    """Open `path` for writing bytes; it appears, or replaces an older one, only when the block ends well.
+
+    The bytes go to a temporary file in the same folder (which is made if need be). At the end of the block
+    they are forced to the disk and the temporary file is renamed; after any exception it is removed and
+    an older `path` stands as it was. The file can be read as well, and sought in.
+
+    Raises InputError, naming the file, when the folder or the file cannot be written.
+    """
+    # A symbolic link stays one: the file it points to is replaced.
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        if target.exists() and not target.is_file():
+            raise InputError(f"{path}: is a folder or a device: give the name of a file to write")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "x+b") as file:  # unlike tempfile's, its permissions follow the umask
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _synchronize_folder(target.parent)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}): "
+            "check the folder's permissions and the space left, or give another place"
+        ) from error
+
+
+def _synchronize_folder(folder: Path) -> None:
+    """Force the renaming itself to the disk, where the system can (Windows cannot open a folder)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,64 @@
+"""The array module switch: the same layer code runs on NumPy arrays (CPU) and on CuPy arrays (GPU).
+
+There is no global switch. A layer asks each array which module it belongs to, so a CPU model and a GPU model can live
+in one process.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from numpy_transformer.errors import InputError
+
+Array: TypeAlias = npt.NDArray[Any]  # a numpy.ndarray, or a cupy.ndarray, which has the same interface
+
+
+def array_module(x: Array) -> ModuleType:
+    """The module whose functions work on `x`: numpy, or cupy for an array that lives on a GPU."""
+    return sys.modules[type(x).__module__.partition(".")[0]]
+
+
+def device_module(device: str) -> ModuleType:
+    """The array module of a device: numpy for "cpu", cupy for "gpu".
+
+    Raises InputError that says which piece is missing (CuPy, the driver, a card) and what to install.
+    """
+    if device == "cpu":
+        return np
+    if device != "gpu":
+        raise InputError(f'unknown device {device!r}; it must be "cpu" or "gpu"')
+    try:
+        import cupy
+    except ImportError as error:
+        raise InputError(
+            f"--device gpu needs CuPy, which cannot be imported ({error}); "
+            "install it with: pip install -r requirements-gpu.txt"
+        ) from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+        cupy.zeros(1)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        reason = str(error)
+        if "NoDevice" in reason:
+            remedy = "no CUDA device is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES"
+        elif "InsufficientDriver" in reason:
+            remedy = "the NVIDIA driver is missing or too old for this CuPy: install a driver for CUDA 12 or newer"
+        else:
+            remedy = "check that nvidia-smi lists a healthy card"
+        raise InputError(f"--device gpu found CuPy but cannot use a GPU ({reason}); {remedy}") from None
+    if count == 0:
+        raise InputError("--device gpu found CuPy but no CUDA device: check nvidia-smi and CUDA_VISIBLE_DEVICES")
+    return cupy
+
+
+def to_host(x: Array) -> Array:
+    """`x` as a NumPy array; the same object if it is one already."""
+    return x if isinstance(x, np.ndarray) else x.get()
+
+
+def to_device(x: Array, xp: ModuleType) -> Array:
+    """A NumPy array as an array of module `xp`; the same object if it is one already."""
+    return xp.asarray(x)

@@ -1,0 +1,100 @@
+"""The sizes and options that define one Transformer, validated once and never changed afterwards."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from numpy_transformer.errors import InputError
+
+# Layers (encoder = decoder), d_model, d_ff, heads. "base" and "big" are Table 3 of the paper; "tiny" is the size
+# that Wu et al. (2021) found best for Multi30k.
+PRESETS: dict[str, dict[str, int]] = {
+    "tiny": {"encoder_layers": 4, "decoder_layers": 4, "d_model": 128, "d_ff": 256, "heads": 4},
+    "small": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "heads": 4},
+    "base": {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512, "d_ff": 2048, "heads": 8},
+    "big": {"encoder_layers": 6, "decoder_layers": 6, "d_model": 1024, "d_ff": 4096, "heads": 16},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """The architecture of one model.
+
+    Sizes keep the paper's names: `d_model` (D in shape comments), `d_ff` (F), `heads` (H), `vocabulary_size` (V).
+
+    `norm` is "post" for LayerNorm(x + Sublayer(x)), as the paper writes it in section 3.1, or "pre" for
+    x + Sublayer(LayerNorm(x)), which also puts one last norm behind each stack. `dropout` is applied where section
+    5.4 says: to the output of every sub-layer and to the sums of embeddings and positions. `attention_dropout`, on
+    the attention weights, is not in the paper's text (its published code has it) and is off by default.
+
+    Raises InputError, naming the field and what it may be, for any value that cannot work.
+    """
+
+    vocabulary_size: int
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    d_model: int = 512
+    d_ff: int = 2048
+    heads: int = 8
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    norm: str = "post"
+    pad_id: int = 0
+    bos_id: int = 1
+    eos_id: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary_size", "encoder_layers", "decoder_layers", "d_model", "d_ff", "heads"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
+        if self.d_model % self.heads:
+            raise InputError(
+                f"heads ({self.heads}) must divide d_model ({self.d_model}), since each head gets an equal share"
+            )
+        if self.d_model % 2:
+            raise InputError(f"d_model is {self.d_model}; it must be even, since positions pair a sine with a cosine")
+        for name in ("dropout", "attention_dropout"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+                raise InputError(f"{name} is {value!r}; it must be at least 0 and below 1")
+        if self.norm not in ("post", "pre"):
+            raise InputError(f'norm is {self.norm!r}; it must be "post" (the paper) or "pre"')
+        ids = (self.pad_id, self.bos_id, self.eos_id)
+        if any(not isinstance(i, int) or not 0 <= i < self.vocabulary_size for i in ids) or len(set(ids)) < 3:
+            raise InputError(
+                f"pad_id, bos_id, eos_id are {ids}; they must be three different ids below vocabulary_size "
+                f"({self.vocabulary_size})"
+            )
+
+    @classmethod
+    def preset(cls, name: str, *, vocabulary_size: int) -> Self:
+        """A configuration of a named size; vary it with `replace`. Raises InputError for an unknown name."""
+        if name not in PRESETS:
+            raise InputError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
+        return cls(vocabulary_size=vocabulary_size, **PRESETS[name])
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, validated again. Raises InputError for an unknown field."""
+        known = {field.name for field in dataclasses.fields(self)}
+        for name in changes:
+            if name not in known:
+                raise InputError(f"the configuration has no field {name!r}; it has {', '.join(sorted(known))}")
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        """The configuration as a JSON object, one field a line."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`. Raises InputError for anything that is not such an object."""
+        try:
+            fields = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"the configuration is not JSON: {error}") from None
+        known = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(fields, dict) or "vocabulary_size" not in fields or not fields.keys() <= known:
+            raise InputError(f"the configuration must be a JSON object with the fields {', '.join(sorted(known))}")
+        return cls(**fields)

@@ -1,0 +1,1 @@
+"""The layers of the Transformer: one file each, forward directly above its backward, the derivation on top."""

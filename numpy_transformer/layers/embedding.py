@@ -1,0 +1,56 @@
+"""Embedding: a token id picks a row of a table; the rows are multiplied by sqrt(D) (section 3.4).
+
+    y_n = sqrt(D) weight[id_n]
+
+The table starts as N(0, D^-1/2), so the scaled rows have unit variance, the size of the sinusoids added to them. One
+table serves the source, the target and (transposed) the output projection.
+
+Derivation. Row v is used by every position n with id_n = v, and by no other:
+
+    dweight_v = sqrt(D) sum over {n: id_n = v} of dy_n
+
+The other two uses of the table add their parts to the same array, so this backward adds instead of assigning.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module
+from numpy_transformer.parameters import ParameterSpec
+
+
+class EmbeddingParameters(NamedTuple):
+    weight: Any  # (V, D)
+
+
+def embedding_spec(vocabulary_size: int, d_model: int) -> EmbeddingParameters:
+    """Normal with standard deviation D^-1/2."""
+
+    def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return rng.normal(0, d_model**-0.5, shape)
+
+    return EmbeddingParameters(ParameterSpec((vocabulary_size, d_model), normal))
+
+
+def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
+    """ids (B, T) of integers -> (B, T, D); the cache is ids."""
+    y = parameters.weight[ids]
+    y *= math.sqrt(y.shape[-1])
+    return y, ids
+
+
+def embedding_backward(dy: Array, cache: Array, gradients: EmbeddingParameters) -> None:
+    """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative."""
+    ids = cache.reshape(-1)
+    xp = array_module(dy)
+    rows = dy.reshape(-1, dy.shape[-1]) * math.sqrt(dy.shape[-1])
+    if xp is np:
+        # Sorting brings equal ids together; each run is summed once, in a fixed order.
+        order = np.argsort(ids, kind="stable")
+        ids = ids[order]
+        starts = np.flatnonzero(np.diff(ids, prepend=-1))
+        gradients.weight[ids[starts]] += np.add.reduceat(rows[order], starts, axis=0)
+    else:
+        xp.add.at(gradients.weight, ids, rows)

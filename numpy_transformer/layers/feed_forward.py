@@ -1,0 +1,46 @@
+"""Position-wise feed-forward network: the same two-layer network at every position (section 3.3).
+
+    y = max(0, x W_1 + b_1) W_2 + b_2
+
+Derivation. A chain of three layers, so the backward is their three backwards in reverse.
+"""
+
+from typing import Any, NamedTuple
+
+from numpy_transformer.backend import Array
+from numpy_transformer.layers.activation import relu_backward, relu_forward
+from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
+
+
+class FeedForwardParameters(NamedTuple):
+    hidden: Any  # LinearParameters (D, F)
+    output: Any  # LinearParameters (F, D)
+
+
+class FeedForwardCache(NamedTuple):
+    input: Array  # (..., D)
+    positive: Array  # (..., F)
+    activated: Array  # (..., F)
+
+
+def feed_forward_spec(d_model: int, d_ff: int) -> FeedForwardParameters:
+    """Parameters of the feed-forward network."""
+    return FeedForwardParameters(linear_spec(d_model, d_ff), linear_spec(d_ff, d_model))
+
+
+def feed_forward_forward(x: Array, parameters: FeedForwardParameters) -> tuple[Array, FeedForwardCache]:
+    """(..., D) -> (..., D)."""
+    hidden, x = linear_forward(x, parameters.hidden)  # (..., F)
+    activated, positive = relu_forward(hidden)
+    y, activated = linear_forward(activated, parameters.output)
+    return y, FeedForwardCache(x, positive, activated)
+
+
+def feed_forward_backward(
+    dy: Array, cache: FeedForwardCache, parameters: FeedForwardParameters, gradients: FeedForwardParameters
+) -> Array:
+    """(..., D) -> dx (..., D); writes both linear layers' gradients."""
+    x, positive, activated = cache
+    dactivated = linear_backward(dy, activated, parameters.output, gradients.output)
+    dhidden = relu_backward(dactivated, positive)
+    return linear_backward(dhidden, x, parameters.hidden, gradients.hidden)

@@ -1,0 +1,79 @@
+"""Layer normalization: each position's vector is brought to mean 0 and variance 1, then scaled and shifted per feature
+(section 5.4; Ba et al. 2016).
+
+    mean = sum_i x_i / D        variance = sum_i (x_i - mean)^2 / D        r = 1 / sqrt(variance + epsilon)
+    normalized_i = (x_i - mean) r
+    y_i = gain_i normalized_i + bias_i
+
+Derivation. gain and bias meet every position n, so their gradients sum over positions:
+
+    dgain_i = sum_n dy_ni normalized_ni        dbias_i = sum_n dy_ni
+
+For x, first dnormalized_i = dy_i gain_i. The rest concerns a single position. x_k moves normalized_i along three paths:
+directly, through the mean and through r:
+
+    d mean / d x_k = 1/D
+    d r / d x_k    = -r^3 (x_k - mean) / D = -r^2 normalized_k / D
+    d normalized_i / d x_k = r (delta_ik - 1/D) + (x_i - mean) (-r^2 normalized_k / D)
+                           = r (delta_ik - 1/D - normalized_i normalized_k / D)
+
+(the path from the mean to the variance vanishes, as the deviations sum to 0). Summed over i against dnormalized_i:
+
+    dx_k = r (dnormalized_k - mean_i(dnormalized_i) - normalized_k mean_i(dnormalized_i normalized_i))
+
+In words: take out of the gradient what would shift the whole vector and what would stretch it, because the layer undoes
+both. The gain stands inside both means: a backward that leaves it out passes any test with gain 1.
+"""
+
+from typing import Any, NamedTuple
+
+from numpy_transformer.backend import Array, array_module
+from numpy_transformer.parameters import ParameterSpec, ones, zeros
+
+
+class LayerNormParameters(NamedTuple):
+    gain: Any  # (D,)
+    bias: Any  # (D,)
+
+
+class LayerNormCache(NamedTuple):
+    normalized: Array  # (..., D)
+    inverse_deviation: Array  # (..., 1)
+
+
+def layer_norm_spec(d_model: int) -> LayerNormParameters:
+    """Gain 1 and bias 0."""
+    return LayerNormParameters(ParameterSpec((d_model,), ones), ParameterSpec((d_model,), zeros))
+
+
+def layer_norm_forward(
+    x: Array, parameters: LayerNormParameters, *, epsilon: float = 1e-5
+) -> tuple[Array, LayerNormCache]:
+    """(..., D) -> (..., D)."""
+    xp = array_module(x)
+    centered = x - x.mean(axis=-1, keepdims=True)  # (..., D)
+    variance = xp.einsum("...d,...d->...", centered, centered)[..., None] / x.shape[-1]  # (..., 1)
+    inverse_deviation = 1 / xp.sqrt(variance + epsilon)  # (..., 1)
+    normalized = xp.multiply(centered, inverse_deviation, out=centered)
+    y = normalized * parameters.gain
+    y += parameters.bias
+    return y, LayerNormCache(normalized, inverse_deviation)
+
+
+def layer_norm_backward(
+    dy: Array, cache: LayerNormCache, parameters: LayerNormParameters, gradients: LayerNormParameters
+) -> Array:
+    """(..., D) -> dx (..., D); writes gradients.gain and gradients.bias."""
+    normalized, inverse_deviation = cache
+    xp = array_module(dy)
+    D = dy.shape[-1]
+    scratch = dy * normalized
+    xp.sum(scratch.reshape(-1, D), axis=0, out=gradients.gain)  # y = gain * normalized + bias
+    xp.sum(dy.reshape(-1, D), axis=0, out=gradients.bias)
+    dnormalized = dy * parameters.gain
+    stretch = xp.einsum("...d,...d->...", dnormalized, normalized)[..., None] / D
+    dx = dnormalized
+    dx -= dnormalized.mean(axis=-1, keepdims=True)
+    dx -= xp.multiply(normalized, stretch, out=scratch)
+    dx *= inverse_deviation
+    return dx

@@ -1,0 +1,44 @@
+"""Linear layer: every position is multiplied by one matrix and shifted by one vector (section 3.3, FFN's two halves).
+
+    y = x W + b
+
+Derivation. In indices, y_no = sum_i x_ni W_io + b_o, where n runs over all positions of all sentences. The loss L
+reaches W_io through every row n, so the chain rule sums over rows:
+
+    dW_io = sum_n x_ni dy_no        dW = x^T dy
+    db_o  = sum_n dy_no
+    dx_ni = sum_o dy_no W_io        dx = dy W^T
+"""
+
+from typing import Any, NamedTuple
+
+from numpy_transformer.backend import Array, array_module
+from numpy_transformer.parameters import ParameterSpec, xavier_uniform, zeros
+
+
+class LinearParameters(NamedTuple):
+    weight: Any  # (I, O)
+    bias: Any  # (O,)
+
+
+def linear_spec(inputs: int, outputs: int, *, blocks: int = 1) -> LinearParameters:
+    """Xavier-uniform weight and zero bias; `blocks` projections of equal width stand side by side in the weight."""
+    return LinearParameters(ParameterSpec((inputs, outputs), xavier_uniform(blocks)), ParameterSpec((outputs,), zeros))
+
+
+def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
+    """y = x W + b. (..., I) -> (..., O); the cache is x."""
+    rows = x.reshape(-1, x.shape[-1])  # (N, I): one large matrix product is faster than many small ones
+    y = rows @ parameters.weight  # (N, O)
+    y += parameters.bias
+    return y.reshape(*x.shape[:-1], -1), x
+
+
+def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
+    """(..., O) -> dx (..., I); writes gradients.weight and gradients.bias."""
+    x = cache
+    xp = array_module(dy)
+    x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])  # (N, I), (N, O)
+    xp.matmul(x_rows.T, dy_rows, out=gradients.weight)  # dW = x^T dy
+    xp.sum(dy_rows, axis=0, out=gradients.bias)  # db = sum of the rows of dy
+    return (dy_rows @ parameters.weight.T).reshape(x.shape)  # dx = dy W^T

@@ -1,0 +1,80 @@
+"""Output projection and loss in one, forward and backward, without ever holding all logits (sections 3.4 and 5.4).
+
+    logits = x E^T                  (N, V), with E the embedding table (V, D)
+    loss   = cross_entropy(logits)
+
+Derivation. A linear layer without bias, so with dlogits from cross_entropy.py:
+
+    dx = dlogits E        dE = dlogits^T x
+
+N x V logits are by far the largest array of a training step (8,192 tokens, V = 37,000: 1.2 GB in float32). The loss is
+where backpropagation turns around, so a chunk of rows can go forward and back at once, and its logits be forgotten:
+per chunk one product makes the logits, cross-entropy turns them into their gradient in place, and two products use it.
+"""
+
+from numpy_transformer.backend import Array, array_module
+from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from numpy_transformer.layers.embedding import EmbeddingParameters
+
+# Rows per matrix product: enough to keep BLAS busy and to add into dE rarely.
+PRODUCT_ROWS = 1024
+# Logits per pass of cross-entropy on a CPU: its several passes over the same rows then stay within the cache.
+CACHED_LOGITS = 1 << 18
+
+
+def output_projection(x: Array, parameters: EmbeddingParameters) -> Array:
+    """Logits x E^T. (..., D) -> (..., V)."""
+    return x @ parameters.weight.T
+
+
+def output_loss(
+    x: Array,
+    parameters: EmbeddingParameters,
+    targets: Array,
+    *,
+    label_smoothing: float,
+    count: int,
+    gradients: EmbeddingParameters | None,
+) -> tuple[Array, Array | None]:
+    """x (N, D), targets (N,) -> the loss (scalar array) and dx (N, D); ASSIGNS gradients.weight (V, D).
+
+    With gradients=None only the loss is computed and dx is None.
+    """
+    xp = array_module(x)
+    N, V = len(targets), len(parameters.weight)
+    total = xp.zeros((), dtype=x.dtype)
+    dx = None if gradients is None else xp.empty_like(x)
+    if gradients is not None and N == 0:
+        gradients.weight[...] = 0
+    partial = None
+    for start in range(0, N, PRODUCT_ROWS):
+        rows = slice(start, min(start + PRODUCT_ROWS, N))
+        logits = output_projection(x[rows], parameters)  # (n, V)
+        total += _loss_and_gradient_in_place(logits, targets[rows], V, label_smoothing, count, gradients is not None)
+        if gradients is None or dx is None:
+            continue
+        dlogits = logits
+        xp.matmul(dlogits, parameters.weight, out=dx[rows])
+        if start == 0:
+            xp.matmul(dlogits.T, x[rows], out=gradients.weight)
+        else:
+            partial = xp.matmul(dlogits.T, x[rows], out=partial)
+            gradients.weight[...] += partial
+    return total, dx
+
+
+def _loss_and_gradient_in_place(
+    logits: Array, targets: Array, V: int, label_smoothing: float, count: int, with_gradient: bool
+) -> Array:
+    """The chunk's loss; `logits` are overwritten, with their gradient if it is wanted."""
+    step = max(1, CACHED_LOGITS // V)
+    total = 0
+    for start in range(0, len(targets), step):
+        block, block_targets = logits[start : start + step], targets[start : start + step]
+        loss, cache = cross_entropy_forward(
+            block, block_targets, label_smoothing=label_smoothing, count=count, out=block
+        )
+        total = total + loss
+        if with_gradient:
+            cross_entropy_backward(1.0, cache, out=block)
+    return total

@@ -1,0 +1,40 @@
+"""Sinusoidal positions: a fixed vector per position is added to the embeddings (section 3.5).
+
+    encoding[t, 2i]     = sin(t / 10000^(2i/D))
+    encoding[t, 2i + 1] = cos(t / 10000^(2i/D))
+
+Attention alone cannot tell word order. Each pair of features turns like a clock hand, from once in 2 pi positions to
+once in 10000 * 2 pi; a shift by k positions is the same rotation everywhere, so relative positions are linear maps.
+
+Derivation. A constant is added, so dx = dy and the backward needs no function.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module
+
+
+def sinusoids(length: int, d_model: int) -> Array:
+    """The table of encodings (T, D), float64, on the host."""
+    positions = np.arange(length)[:, None]  # (T, 1)
+    angles = positions / 10000 ** (np.arange(0, d_model, 2) / d_model)  # (T, D/2)
+    encoding = np.empty((length, d_model))
+    encoding[:, 0::2] = np.sin(angles)
+    encoding[:, 1::2] = np.cos(angles)
+    return encoding
+
+
+@lru_cache(maxsize=16)
+def _table(length: int, d_model: int, dtype: np.dtype) -> Array:
+    table = sinusoids(length, d_model).astype(dtype)
+    table.setflags(write=False)  # shared by all callers
+    return table
+
+
+def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
+    """x (..., T, D) plus the encodings of positions start .. start + T - 1."""
+    end = start + x.shape[-2]
+    room = max(64, 1 << (end - 1).bit_length())  # few distinct lengths, so that the table is made rarely
+    return x + array_module(x).asarray(_table(room, x.shape[-1], x.dtype)[start:end])

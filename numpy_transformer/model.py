@@ -1,0 +1,146 @@
+"""class Transformer: a configuration, its parameters, and what users do with them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module, device_module, to_device, to_host
+from numpy_transformer.blocks import NO_DROPOUT, Dropouts
+from numpy_transformer.checkpoint import load_tensors, save_tensors
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.errors import InputError
+from numpy_transformer.layers.dropout import DropoutMasks
+from numpy_transformer.layers.output_loss import output_projection
+from numpy_transformer.parameters import Parameters
+from numpy_transformer.transformer import (
+    TransformerParameters,
+    decoder_forward,
+    encoder_forward,
+    transformer_backward,
+    transformer_forward,
+    transformer_spec,
+)
+
+
+class Transformer:
+    """A configuration and its parameters.
+
+    `seed` draws the first parameters, the same ones for every dtype and device. `dtype` is "float32" (training),
+    "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu".
+    """
+
+    def __init__(
+        self, config: TransformerConfig, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+    ) -> None:
+        spec = transformer_spec(config)
+        self.config = config
+        self.parameters: Parameters[TransformerParameters] = Parameters.allocate(
+            spec, dtype=dtype, xp=device_module(device)
+        )
+        self.parameters.initialise(spec, seed=seed)
+
+    def loss_and_gradients(
+        self,
+        source: Array,
+        target: Array,
+        *,
+        seed: int | Sequence[int] | None = None,
+        label_smoothing: float = 0.1,
+        count: int | None = None,
+        gradients: Parameters[TransformerParameters] | None = None,
+    ) -> tuple[Any, Parameters[TransformerParameters]]:
+        """The label-smoothed loss per real target token, and its gradient.
+
+        source (B, S) and target (B, 1 + T) are integer arrays, padded behind with pad_id; target begins with bos_id
+        and ends with eos_id. `seed` draws the dropout masks; None means no dropout. `count` replaces the number of
+        real target tokens as the denominator, for a shard of a larger batch. `gradients` is overwritten and returned;
+        without it a new one is made. Raises InputError for shapes or ids that cannot be.
+        """
+        source, target = self._checked(source, target)
+        if gradients is None:
+            gradients = self.parameters.twin()
+        loss, cache = transformer_forward(
+            source,
+            target,
+            self.parameters.tree,
+            self.config,
+            label_smoothing=label_smoothing,
+            count=count,
+            dropouts=self._dropouts(seed),
+            gradients=gradients.tree,
+        )
+        transformer_backward(cache, self.parameters.tree, gradients.tree)
+        return loss[()], gradients
+
+    def loss(self, source: Array, target: Array, *, label_smoothing: float = 0.1, count: int | None = None) -> Any:
+        """The loss alone, without dropout; arguments as in `loss_and_gradients`."""
+        source, target = self._checked(source, target)
+        loss, _ = transformer_forward(
+            source, target, self.parameters.tree, self.config, label_smoothing=label_smoothing, count=count
+        )
+        return loss[()]
+
+    def logits(self, source: Array, target_input: Array) -> Array:
+        """source (B, S), target_input (B, T) beginning with bos_id -> (B, T, V), without dropout."""
+        source, target_input = self._checked(source, target_input)
+        xp = array_module(self.parameters.flat)
+        source, target_input = to_device(source, xp), to_device(target_input, xp)
+        tree = self.parameters.tree
+        memory, _ = encoder_forward(source, tree, self.config, dropouts=NO_DROPOUT)
+        y, _ = decoder_forward(target_input, memory, source, tree, self.config, dropouts=NO_DROPOUT)
+        return output_projection(y, tree.embedding)
+
+    def save(self, path: str | Path) -> None:
+        """Write configuration and parameters as one safetensors file; a file that exists is whole."""
+        on_host = Parameters.view(to_host(self.parameters.flat), self.parameters.tree)
+        save_tensors(path, dict(on_host.named()), {"config": self.config.to_json()})
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "cpu") -> "Transformer":
+        """The inverse of `save`; also reads a training checkpoint. Raises InputError naming file and remedy."""
+        tensors, metadata = load_tensors(path)
+        if "config" not in metadata:
+            raise InputError(f"{path} holds no model configuration; it was not written by numpy_transformer")
+        config = TransformerConfig.from_json(metadata["config"])
+        model = cls.__new__(cls)
+        model.config = config
+        xp = device_module(device)
+        spec = transformer_spec(config)
+        dtype = next((t.dtype for name, t in tensors.items() if name == "embedding.weight"), np.dtype("float32"))
+        model.parameters = Parameters.allocate(spec, dtype=str(dtype), xp=xp)
+        for name, view in model.parameters.named():
+            if name not in tensors or tensors[name].shape != view.shape:
+                found = tensors[name].shape if name in tensors else "nothing"
+                raise InputError(f"{path}: {name} should be {view.shape}, found {found}; the file is of another model")
+            view[...] = xp.asarray(tensors[name])
+        return model
+
+    def _dropouts(self, seed: int | Sequence[int] | None) -> Dropouts:
+        if seed is None:
+            return NO_DROPOUT
+        key = (seed,) if isinstance(seed, int) else tuple(seed)
+        xp = array_module(self.parameters.flat)
+
+        def masks(kind: int, probability: float) -> DropoutMasks | None:
+            return DropoutMasks(probability, (*key, kind), xp) if probability else None
+
+        return Dropouts(masks(0, self.config.dropout), masks(1, self.config.attention_dropout))
+
+    def _checked(self, source: Array, target: Array) -> tuple[Array, Array]:
+        """Host arrays of ids; wrong ids would be wrapped or read foreign memory on some devices."""
+        source, target = np.asarray(source), np.asarray(target)
+        for name, ids in (("source", source), ("target", target)):
+            if ids.ndim != 2 or ids.shape[1] == 0 or not np.issubdtype(ids.dtype, np.integer):
+                raise InputError(
+                    f"{name} must be a 2-D array of integer ids, one row a sentence; got {ids.dtype} {ids.shape}"
+                )
+            if ids.size and not 0 <= ids.min() <= ids.max() < self.config.vocabulary_size:
+                raise InputError(
+                    f"{name} holds ids from {ids.min()} to {ids.max()}; the vocabulary has 0 to "
+                    f"{self.config.vocabulary_size - 1}"
+                )
+        if len(source) != len(target):
+            raise InputError(f"source has {len(source)} sentences, target {len(target)}")
+        return source, target

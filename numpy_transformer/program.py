@@ -1,0 +1,61 @@
+"""How the command-line programs end: one clear line instead of a traceback for what a user did."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bpe import TokenizerError
+from numpy_transformer.errors import InputError
+
+INPUT_ERROR_STATUS = 2  # argparse uses 2 for impossible options, too
+INTERRUPTED_STATUS = 128 + 2  # what a shell reports for a program ended by SIGINT
+CLOSED_PIPE_STATUS = 128 + 13  # ... by SIGPIPE
+
+
+def run_program(main: Callable[[], int | None]) -> int:
+    """Run `main` and return the exit status for `sys.exit`: what `main` returned, or 0 for None.
+
+    - InputError and TokenizerError print their line to standard error; status 2.
+    - So does an OSError, the system's word on a file or a device, and running out of memory.
+    - Ctrl-C says so on one line; status 130.
+    - A reader that went away (`translate.py ... | head -1`) ends the program quietly; status 141.
+    - Any other exception is a defect of the program and keeps its traceback.
+    """
+    try:
+        try:
+            return main() or 0
+        finally:
+            # A closed pipe is noticed here rather than by the interpreter at its very end.
+            # (Standard output is None when the program was started without one.)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except (InputError, TokenizerError) as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED_STATUS)
+    except BrokenPipeError:
+        _silence_standard_streams()
+        return CLOSED_PIPE_STATUS
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename is not None else ""
+        return _complain(f"{name}{error.strerror or error}")
+    except MemoryError as error:
+        return _complain(f"out of memory ({error}): use smaller batches (--batch-tokens) or a smaller model")
+
+
+def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:
+    line = " ".join(message.splitlines())
+    try:
+        print(f"{Path(sys.argv[0]).name}: {line}", file=sys.stderr)
+    except BrokenPipeError:
+        _silence_standard_streams()
+    return status
+
+
+def _silence_standard_streams() -> None:
+    """Send what is still buffered nowhere: the interpreter's own flush would complain once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
