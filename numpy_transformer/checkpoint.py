@@ -6,7 +6,7 @@
 
 Any safetensors reader opens such a file (https://github.com/huggingface/safetensors#format). We write the
 format ourselves for what the library's NumPy writer leaves open: equal content gives an equal file (its
-metadata come in random order), tensors need not be contiguous, and nothing is copied in memory.
+metadata come in random order), and tensors need not be contiguous but are not copied where they are.
 
 The digest is the SHA-256 of the whole file, taken with its own 64 digits set to "0". The "sha256" entry comes
 first, so it always stands at the same place. No bit of the file can change unnoticed, and nothing is parsed
@@ -24,7 +24,7 @@ import numpy as np
 from numpy_transformer.atomic import atomic_write
 from numpy_transformer.errors import InputError
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -117,7 +117,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
             start, end = specification["data_offsets"]
             dtype = _DTYPES[specification["dtype"]]
             tensors[name] = data[start:end].view(dtype).reshape(specification["shape"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(path) from error
     return tensors, metadata
 

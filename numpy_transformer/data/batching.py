@@ -1,0 +1,125 @@
+"""Sentence pairs as padded batches of ids, of nearly equal cost and with little padding (section 5.1).
+
+A batch holds about N target tokens. The pairs are sorted by (target length, source length), cut into batches, and the
+batches shuffled: neighbours have equal lengths, so almost nothing is padded. Everything is a function of (seed, epoch),
+so a resumed run sees the batches an uninterrupted one would have seen.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from numpy_transformer.backend import Array
+from numpy_transformer.config import TransformerConfig
+
+
+class Batch(NamedTuple):
+    """Padded ids. A source row is the sentence and eos; a target row is bos, the sentence and eos."""
+
+    source: Array  # (B, S)
+    target: Array  # (B, 1 + T)
+    token_count: int  # real target tokens to predict: the words and eos, not bos, not padding
+
+    def shards(self, parts: int, pad_id: int) -> "list[Batch]":
+        """At most `parts` batches of neighbouring rows, nearly equal in number and each trimmed to its own lengths."""
+        rows = np.array_split(np.arange(len(self.source)), min(parts, len(self.source)))
+        return [_trimmed(self.source[part], self.target[part], pad_id) for part in rows]
+
+
+def _trimmed(source: Array, target: Array, pad_id: int) -> Batch:
+    def trim(ids: Array) -> Array:
+        return ids[:, : max(1, int((ids != pad_id).sum(axis=1).max()))]
+
+    return Batch(trim(source), trim(target), int((target[:, 1:] != pad_id).sum()))
+
+
+def padded(rows: Sequence[Array], pad_id: int) -> Array:
+    """Id sequences of several lengths as one (B, longest) array, padded behind."""
+    ids = np.full((len(rows), max(map(len, rows))), pad_id, dtype=np.intp)
+    for row, values in zip(ids, rows, strict=True):
+        row[: len(values)] = values
+    return ids
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """Sentence pairs as ids: source with eos behind; target with bos before and eos behind."""
+
+    sources: list[Array]
+    targets: list[Array]
+
+    @classmethod
+    def from_ids(
+        cls, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], config: TransformerConfig
+    ) -> "EncodedText":
+        """From a tokenizer's output, which holds the sentence alone."""
+        bos, eos = config.bos_id, config.eos_id
+        return cls(
+            [np.array([*ids, eos], dtype=np.int32) for ids in sources],
+            [np.array([bos, *ids, eos], dtype=np.int32) for ids in targets],
+        )
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def shorter_than(self, limit: int) -> "EncodedText":
+        """The pairs of which both sides have at most `limit` ids, special ones included."""
+        kept = [i for i in range(len(self)) if max(len(self.sources[i]), len(self.targets[i])) <= limit]
+        return EncodedText([self.sources[i] for i in kept], [self.targets[i] for i in kept])
+
+    def batch(self, indices: Array, pad_id: int) -> Batch:
+        """The pairs at `indices`, padded."""
+        source = padded([self.sources[i] for i in indices], pad_id)
+        target = padded([self.targets[i] for i in indices], pad_id)
+        return Batch(source, target, int((target[:, 1:] != pad_id).sum()))
+
+
+def epoch_batches(text: EncodedText, batch_tokens: int, *, seed: int | None, epoch: int = 0) -> list[Array]:
+    """The indices of each batch of one epoch. Each pair stands in exactly one batch.
+
+    `batch_tokens` bounds a batch's padded target positions, and its padded source positions too; a longer pair is a
+    batch of its own. `seed` shuffles the batches, and pairs of equal lengths among them, anew each epoch; None keeps
+    the sorted order.
+    """
+    source_lengths = np.array([len(ids) for ids in text.sources])
+    target_lengths = np.array([len(ids) - 1 for ids in text.targets])  # positions to predict
+    rng = None if seed is None else np.random.default_rng((seed, epoch))
+    ties = np.arange(len(text)) if rng is None else rng.permutation(len(text))
+    order = np.lexsort((ties, source_lengths, target_lengths))
+    batches, start, longest = [], 0, 0
+    for end, index in enumerate(order):
+        longest = max(longest, source_lengths[index], target_lengths[index])
+        if longest * (end + 1 - start) > batch_tokens and end > start:
+            batches.append(order[start:end])
+            start, longest = end, max(source_lengths[index], target_lengths[index])
+    if start < len(order):
+        batches.append(order[start:])
+    if rng is not None:
+        rng.shuffle(batches)
+    return batches
+
+
+def training_batches(
+    text: EncodedText, batch_tokens: int, *, pad_id: int, seed: int, start: int = 0
+) -> Iterator[tuple[int, Batch]]:
+    """(epoch, batch) without end, the first `start` batches left out; the next one is laid out in the background."""
+
+    def indices() -> Iterator[tuple[int, Array]]:
+        epoch, skip = 0, start
+        while True:
+            batches = epoch_batches(text, batch_tokens, seed=seed, epoch=epoch)
+            for batch in batches[skip:]:
+                yield epoch, batch
+            skip = max(0, skip - len(batches))
+            epoch += 1
+
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as executor:
+        pending = None
+        for epoch, batch in indices():
+            prepared = executor.submit(text.batch, batch, pad_id)
+            if pending is not None:
+                yield pending[0], pending[1].result()
+            pending = (epoch, prepared)

@@ -1,0 +1,127 @@
+"""Text files: plain, .gz or .xz, one sentence per line, in UTF-8.
+
+Lines end at b"\\n" and nowhere else: str.splitlines also splits at U+2028, U+0085 and others, which stand
+inside sentences of real corpora, and one such split misaligns every line after it. A carriage return before
+the line end and a byte order mark at the beginning are removed.
+"""
+
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from numpy_transformer.errors import InputError
+
+COMPRESSED_SUFFIXES: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+LINE_LIMIT = 1 << 20  # bytes; a longer "line" is not a sentence but a file of another kind
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class ParallelText:
+    """Sentences and their translations: `targets[i]` translates `sources[i]`."""
+
+    sources: list[str]
+    targets: list[str]
+
+    def __post_init__(self) -> None:
+        if len(self.sources) != len(self.targets):
+            raise ValueError(f"{len(self.sources)} sources for {len(self.targets)} targets")
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+@contextmanager
+def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading bytes, decompressed where its name ends in .gz or .xz.
+
+    Raises InputError, naming the file and the remedy, when it is missing, a folder, unreadable, or not a
+    whole archive of the kind its name says; also for what only shows while the block reads.
+    """
+    suffix = Path(path).suffix.lower()
+    try:
+        with COMPRESSED_SUFFIXES.get(suffix, open)(path, "rb") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file: check the name") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder: name a file in it") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise InputError(
+            f"{path}: is cut off, damaged or no {suffix} archive at all ({error}): download it or compress it again"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}): check its permissions") from error
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Read every line of a text file, blank ones too, without line ends. An empty file has no lines.
+
+    Raises InputError as `open_bytes` does, for bytes that are not UTF-8 (naming line and byte), and for a
+    line longer than LINE_LIMIT.
+    """
+    lines: list[str] = []
+    with open_bytes(path) as file:
+        while line := file.readline(LINE_LIMIT + 1):
+            number = len(lines) + 1
+            if len(line) > LINE_LIMIT:
+                raise InputError(
+                    f"{path}, line {number}: is longer than {LINE_LIMIT:,} bytes: "
+                    "give a text file with one sentence per line"
+                )
+            if number == 1:
+                line = line.removeprefix(_BYTE_ORDER_MARK)
+            try:
+                lines.append(line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8"))
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{path}, line {number}: is not UTF-8 at byte {error.start + 1} of the line "
+                    f"(0x{line[error.start]:02x}): convert the file to UTF-8, for example with iconv"
+                ) from error
+    return lines
+
+
+def read_parallel(source_path: str | Path, target_path: str | Path) -> ParallelText:
+    """Read two files of which line i of one translates line i of the other.
+
+    Raises InputError as `read_lines` does, when the files have different numbers of lines, and when they
+    have none.
+    """
+    sources, targets = read_lines(source_path), read_lines(target_path)
+    if len(sources) != len(targets):
+        raise InputError(
+            f"{source_path} has {len(sources):,} lines but {target_path} has {len(targets):,}: "
+            "line i of one must translate line i of the other"
+        )
+    if not sources:
+        raise InputError(f"{source_path}: is empty: give a file with one sentence per line")
+    return ParallelText(sources, targets)
+
+
+def read_tsv(path: str | Path) -> ParallelText:
+    """Read lines of source TAB target; further columns are ignored. A blank line is a pair of blank sides.
+
+    Raises InputError as `read_lines` does, for a line without a TAB, and when there is no line.
+    """
+    sources, targets = [], []
+    for number, line in enumerate(read_lines(path), start=1):
+        source, tab, rest = line.partition("\t")
+        if not tab and line.strip():
+            raise InputError(f"{path}, line {number}: has no TAB: each line must be source TAB target")
+        sources.append(source)
+        targets.append(rest.partition("\t")[0])
+    if not sources:
+        raise InputError(f"{path}: is empty: give a file with source TAB target on each line")
+    return ParallelText(sources, targets)
+
+
+def find_text_file(folder: str | Path, name: str) -> Path | None:
+    """The file `name` in `folder`, else the same with .gz, else with .xz, else None."""
+    candidates = (Path(folder, name + suffix) for suffix in ("", *COMPRESSED_SUFFIXES))
+    return next((path for path in candidates if path.is_file()), None)

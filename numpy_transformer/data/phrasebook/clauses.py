@@ -1,0 +1,238 @@
+"""Clauses in both languages at once: the skeleton in which the two word orders differ.
+
+A German clause is a bracket (Satzklammer): the finite verb on the left, the rest of the verb on the right, and the
+middle field between them. In a main clause the finite verb is second, in a question first, in a subordinate clause
+it moves to the very end, behind the right bracket.
+
+    main       Der Mann  | hat  | heute das Buch nicht | gelesen
+    fronted    Heute     | hat  | der Mann das Buch nicht | gelesen
+    question             | hat  | der Mann das Buch nicht | gelesen
+    last       weil             | der Mann das Buch nicht | gelesen hat
+
+The order of the middle field is fixed: subject (if not in front), pronouns, time, frequency, noun objects, negation,
+manner or prepositional objects or place. English keeps subject, verb, object and puts the time first or last.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+from numpy_transformer.data.phrasebook import english
+from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Person
+from numpy_transformer.data.phrasebook.lexicon import Adverbial, Verb
+from numpy_transformer.data.phrasebook.phrases import Nominal, Pronoun
+from numpy_transformer.data.phrasebook.verbs import IRREGULAR_PRESENT, MODALS, PRETERITE
+
+
+class Form(Enum):
+    """Tense, aspect or modal of a clause, chosen by the English side.
+
+    Both the simple past and the present perfect become the German perfect, the spoken past tense; only "was" and
+    "had" become "war" and "hatte". The progressive becomes the present, marked with "gerade" by the caller.
+    """
+
+    PRESENT = "present"
+    PROGRESSIVE = "progressive"
+    PAST = "past"
+    PERFECT = "perfect"
+    FUTURE = "will"
+    CAN = "can"
+    MUST = "must"
+    MAY = "may"
+    SHOULD = "should"
+    WANT = "want"
+    WANTED = "wanted"
+    HAD_TO = "had to"
+    WOULD_LIKE = "would like"
+
+
+class Order(Enum):
+    """Where the German finite verb stands; see the module's docstring."""
+
+    MAIN = "main"
+    QUESTION = "question"
+    LAST = "last"
+
+
+class VerbPhrase(NamedTuple):
+    """A verb with its objects in both languages."""
+
+    verb: Verb
+    english: str = ""  # everything behind the verb and its particle
+    pronouns: str = ""  # German pronoun objects, before the time
+    field: str = ""  # German noun objects, behind the time and before "nicht"
+    complement: str = ""  # German place, manner, predicate: behind "nicht"
+    kein: bool = False  # the object itself is negated with "kein", so no "nicht" is needed
+
+
+class Bracket(NamedTuple):
+    """The two halves of a German verb, and both together as they end a subordinate clause."""
+
+    left: str
+    right: str
+    last: str
+
+
+GERADE = Adverbial("", "gerade")
+
+
+def bracket(verb: Verb, form: Form, person: Person) -> Bracket:
+    """The German verb: (hat, gelesen, gelesen hat), (macht, auf, aufmacht), (will, lesen, lesen will)."""
+    if form is Form.PAST and verb.infinitive in PRETERITE:
+        left = PRETERITE[verb.infinitive][person]
+        return Bracket(left, "", left)
+    if form in (Form.PRESENT, Form.PROGRESSIVE):
+        left = verb.present[person]
+        return Bracket(left, verb.prefix, verb.prefix + left)
+    if form in (Form.PAST, Form.PERFECT):
+        left, right = IRREGULAR_PRESENT[verb.auxiliary][person], verb.german_participle
+    elif form is Form.FUTURE:
+        left, right = IRREGULAR_PRESENT["werden"][person], verb.infinitive
+    else:
+        left, right = MODALS[form.value][person], verb.infinitive
+    return Bracket(left, right, f"{right} {left}")
+
+
+def english_verb(verb: Verb, form: Form, person: Person, supported: bool) -> tuple[str, str]:
+    """The English (auxiliary, rest): ("", "reads"), ("is", "reading"), ("will", "read").
+
+    `supported` asks for an auxiliary even in the simple tenses, as questions and negations need it: ("does", "read").
+    """
+    third = person is Person.HE
+    if verb.base == "be" and form in (Form.PRESENT, Form.PAST):
+        return english.BE[form.value][person], ""
+    if form is Form.PRESENT:
+        if supported:
+            return ("does" if third else "do"), verb.base + verb.particle
+        return "", (verb.third if third else verb.base) + verb.particle
+    if form is Form.PAST:
+        return ("did", verb.base + verb.particle) if supported else ("", verb.past + verb.particle)
+    if form is Form.PROGRESSIVE:
+        return english.BE["present"][person], verb.progressive + verb.particle
+    if form is Form.PERFECT:
+        return ("has" if third else "have"), verb.participle + verb.particle
+    infinitive = verb.base + verb.particle
+    if form is Form.WANT:
+        if supported:
+            return ("does" if third else "do"), f"want to {infinitive}"
+        return "", f"{'wants' if third else 'want'} to {infinitive}"
+    if form in (Form.WANTED, Form.HAD_TO):
+        lemma = "want" if form is Form.WANTED else "have"
+        return ("did", f"{lemma} to {infinitive}") if supported else ("", f"{'wanted' if lemma == 'want' else 'had'} to {infinitive}")
+    if form is Form.WOULD_LIKE:
+        return "would", f"like to {infinitive}"
+    return form.value, infinitive
+
+
+def english_clause(
+    subject: Nominal,
+    phrase: VerbPhrase,
+    form: Form,
+    *,
+    question: str | None = None,
+    time: Adverbial | None = None,
+    frequency: Adverbial | None = None,
+    negated: bool = False,
+    contracted: bool = False,
+    late: Adverbial | None = None,
+) -> str:
+    """The English side of `clause`; `question` is the question word, empty for yes or no, None for a statement."""
+    auxiliary, rest = english_verb(phrase.verb, form, subject.person, negated or question is not None)
+    head = f"{subject.english} {auxiliary}" if auxiliary else subject.english
+    if negated and contracted and auxiliary in english.NEGATED_AUXILIARY:
+        head = f"{subject.english} {english.NEGATED_AUXILIARY[auxiliary]}"
+    elif negated:
+        head = f"{subject.english} cannot" if auxiliary == "can" else f"{head} not"
+    elif contracted and isinstance(subject, Pronoun) and auxiliary in english.BE["present"]:
+        head = english.CONTRACTED_BE[subject.english]
+    if question is not None:
+        head = f"{question} {auxiliary} {subject.english}" if question else f"{auxiliary} {subject.english}"
+    adverb, ending = (frequency.english if frequency else ""), (late.english if late else "")
+    if ending in ("already", "never"):  # these stand before the participle, "yet" at the end
+        adverb, ending = ending, ""
+    return join(head, adverb, rest, phrase.english, ending, time.english if time else "")
+
+
+def german_clause(
+    subject: str,
+    person: Person,
+    phrase: VerbPhrase,
+    form: Form,
+    *,
+    order: Order = Order.MAIN,
+    front: str = "",
+    time: Adverbial | None = None,
+    frequency: Adverbial | None = None,
+    late: str = "",
+) -> str:
+    """The German side of `clause`; `subject` in the nominative."""
+    left, right, last = bracket(phrase.verb, form, person)
+    middle = (
+        REFLEXIVE[person] if phrase.verb.reflexive else "",
+        phrase.pronouns,
+        time.german if time else "",
+        frequency.german if frequency else "",
+        phrase.field,
+        late,
+        phrase.complement,
+    )
+    if order is Order.LAST:
+        return join(front, subject, *middle, last)
+    if order is Order.QUESTION or front:
+        return join(front, left, subject, *middle, right)
+    return join(subject, left, *middle, right)
+
+
+def clause(
+    subject: Nominal,
+    phrase: VerbPhrase,
+    form: Form = Form.PRESENT,
+    *,
+    order: Order = Order.MAIN,
+    word: Adverbial | None = None,
+    time: Adverbial | None = None,
+    fronted: bool = False,
+    frequency: Adverbial | None = None,
+    negated: bool = False,
+    contracted: bool = False,
+    late: Adverbial | None = None,
+) -> tuple[str, str]:
+    """A clause as (English, German), without capital and final mark.
+
+    `word` opens it: a question word (order QUESTION) or a conjunction (order LAST). `fronted` puts the time first,
+    so that the German subject moves behind the verb. `late` is "already", "not yet" and the like.
+    """
+    question = (word.english if word else "") if order is Order.QUESTION else None
+    final = None if fronted else time
+    source = english_clause(
+        subject,
+        phrase,
+        form,
+        question=question,
+        time=final,
+        frequency=frequency,
+        negated=negated,
+        contracted=contracted,
+        late=late,
+    )
+    if fronted and time:
+        source = f"{time.english} {source}"
+    if word and order is Order.LAST:
+        source = f"{word.english} {source}"
+    negation = "nicht" if negated and not phrase.kein else ""
+    target = german_clause(
+        subject.german(Case.NOMINATIVE),
+        subject.person,
+        phrase,
+        form,
+        order=order,
+        front=time.german if fronted and time else word.german if word else "",
+        time=GERADE if form is Form.PROGRESSIVE and not time else final,
+        frequency=frequency,
+        late=late.german if late else negation,
+    )
+    return source, target
+
+
+def join(*parts: str) -> str:
+    """The non-empty parts with single spaces between."""
+    return " ".join(filter(None, parts))

@@ -1,0 +1,147 @@
+"""Noun phrases and pronouns: one object that can say itself in English and in each German case."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from numpy_transformer.data.phrasebook import english, german
+from numpy_transformer.data.phrasebook.german import Case, Gender, Person
+from numpy_transformer.data.phrasebook.lexicon import AN, BARE, NO, THE, Adjective, Determiner, Noun
+
+
+class Nominal(Protocol):
+    """What a subject or an object must offer."""
+
+    @property
+    def english(self) -> str:
+        """As a subject: the old man, she."""
+
+    @property
+    def english_object(self) -> str:
+        """As an object: the old man, her."""
+
+    @property
+    def person(self) -> Person:
+        """What the verb agrees with."""
+
+    def german(self, case: Case) -> str:
+        """The phrase in a case."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NounPhrase:
+    """Determiner, adjective, noun and, in German, a tail such as a genitive or a relative clause."""
+
+    english: str
+    determiner: Determiner
+    adjective: Adjective | None
+    noun: Noun
+    plural: bool
+    tail: str = ""
+
+    @property
+    def english_object(self) -> str:
+        """English nouns have no cases."""
+        return self.english
+
+    @property
+    def person(self) -> Person:
+        """Third person, singular or plural."""
+        return Person.THEY if self.plural else Person.HE
+
+    @property
+    def column(self) -> Gender:
+        """The column of the paradigms: the gender, or the plural."""
+        return Gender.PLURAL if self.plural else self.noun.gender
+
+    def german(self, case: Case) -> str:
+        """Determiner, adjective and noun agree: den alten Mann."""
+        column = self.column
+        determiner = self.determiner.german[case][column]
+        words = f"{determiner} " if determiner else ""
+        if self.adjective:
+            words += f"{self.adjective.stem}{self.determiner.endings[case][column]} "
+        return words + self.noun.german[case][self.plural] + self.tail
+
+    def negated(self) -> "NounPhrase":
+        """The same English phrase with "kein" for "ein" or for no article: a dog, keinen Hund."""
+        return NounPhrase(self.english, NO, self.adjective, self.noun, self.plural, self.tail)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pronoun:
+    """A personal pronoun: no genders of things here, so there is no "it"."""
+
+    english: str
+    english_object: str
+    person: Person
+    forms: tuple[str, str, str]  # nominative, accusative, dative
+
+    def german(self, case: Case) -> str:
+        """ich, mich, mir."""
+        return self.forms[case]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Name:
+    """A person's name, the same in every case and both languages."""
+
+    english: str
+    gender: Gender
+
+    @property
+    def english_object(self) -> str:
+        """The name."""
+        return self.english
+
+    @property
+    def person(self) -> Person:
+        """Third person singular."""
+        return Person.HE
+
+    def german(self, case: Case) -> str:
+        """The name."""
+        return self.english
+
+
+PRONOUNS = (
+    Pronoun("I", "me", Person.I, ("ich", "mich", "mir")),
+    Pronoun("you", "you", Person.YOU, ("du", "dich", "dir")),
+    Pronoun("he", "him", Person.HE, ("er", "ihn", "ihm")),
+    Pronoun("she", "her", Person.HE, ("sie", "sie", "ihr")),
+    Pronoun("we", "us", Person.WE, ("wir", "uns", "uns")),
+    Pronoun("they", "them", Person.THEY, ("sie", "sie", "ihnen")),
+)
+
+
+def noun_phrase(
+    determiner: Determiner, noun: Noun, plural: bool = False, adjective: Adjective | None = None, tail: tuple[str, str] = ("", "")
+) -> NounPhrase:
+    """A noun phrase; `tail` is attached behind, with its own space or comma: (" of coffee", " Kaffee")."""
+    plural = plural or noun.plural_only
+    words = noun.english[plural] + tail[0]
+    if adjective:
+        words = f"{adjective.english} {words}"
+    if determiner is AN:
+        words = f"{english.indefinite_article(words)} {words}"
+    elif determiner is not BARE:
+        words = f"{determiner.english} {words}"
+    return NounPhrase(words, determiner, adjective, noun, plural, tail[1])
+
+
+def owned(owner: NounPhrase | Name, noun: Noun, plural: bool = False, adjective: Adjective | None = None) -> NounPhrase:
+    """the man's dog, der Hund des Mannes; Anna's dog is left to `Name` owners: Annas Hund is not formed here."""
+    words = f"{adjective.english} {noun.english[plural]}" if adjective else noun.english[plural]
+    source = f"{english.possessive(owner.english)} {words}"
+    return NounPhrase(source, THE, adjective, noun, plural, " " + owner.german(Case.GENITIVE))
+
+
+def preposition(word: str, phrase: Nominal, case: Case, *, contract: bool = False) -> str:
+    """Preposition and phrase: im Garten, zum Arzt; `contract` also joins "in das" and "an das" (places)."""
+    words = f"{word} {phrase.german(case)}"
+    if isinstance(phrase, NounPhrase) and phrase.determiner is THE:
+        contractions = german.ACCUSATIVE_CONTRACTIONS if case == Case.ACCUSATIVE else german.DATIVE_CONTRACTIONS
+        if contract or case != Case.ACCUSATIVE:
+            for long, short in contractions.items():
+                if words.startswith(long):
+                    return short + words[len(long) :]
+    return words

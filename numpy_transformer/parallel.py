@@ -1,0 +1,154 @@
+"""Data parallelism on a CPU: each worker thread takes some sentences of the batch through the whole model.
+
+NumPy leaves the interpreter lock during its loops, so threads run side by side; each uses single-threaded BLAS and a
+gradient buffer of its own. The buffers are summed in a fixed order. The parts' gradients add up to the whole batch's,
+because all of them are divided by the token count of the whole batch.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from numpy_transformer.backend import Array, array_module
+from numpy_transformer.data.batching import Batch
+from numpy_transformer.model import Transformer
+from numpy_transformer.optimizer import Adam
+
+
+def physical_cores() -> int:
+    """The cores this process may use, hyper-threads of one core counted once: the arithmetic units are shared."""
+    available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = set()
+    for cpu in available:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(siblings.read_text() if siblings.exists() else str(cpu))
+    return len(cores)
+
+
+class StepResult(NamedTuple):
+    loss: float  # label-smoothed, per real target token
+    gradient_norm: float  # before clipping; not finite if the step was skipped
+
+
+class Workers:
+    """Worker threads, their gradient buffers, and one training step over them.
+
+    With one worker everything runs in the calling thread, which is also the way on a GPU.
+    """
+
+    def __init__(self, model: Transformer, workers: int) -> None:
+        self.model = model
+        self.workers = workers
+        self._buffers = [model.parameters.twin() for _ in range(workers)]
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="worker") if workers > 1 else None
+        # Workers already keep every core busy; more BLAS threads would only get in each other's way.
+        self._blas_limit = (
+            ThreadpoolController().limit(limits=1, user_api="blas") if self._executor is not None else None
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads and give BLAS its own back."""
+        if self._executor is not None:
+            self._executor.shutdown()
+        if self._blas_limit is not None:
+            self._blas_limit.restore_original_limits()
+
+    @property
+    def gradients(self) -> Array:
+        """The flat gradient of the last `loss_and_gradients`."""
+        return self._buffers[0].flat
+
+    def loss_and_gradients(
+        self, batches: Sequence[Batch], *, seed: Sequence[int] | None, label_smoothing: float
+    ) -> float:
+        """The loss over all `batches` together (gradient accumulation); leaves the sum in `gradients`."""
+        token_count = sum(batch.token_count for batch in batches)
+        total, accumulated = 0.0, None
+        for number, batch in enumerate(batches):
+            shards = batch.shards(self.workers, self.model.config.pad_id)
+
+            def work(worker: int, shards: list[Batch] = shards, number: int = number) -> float:
+                loss, _ = self.model.loss_and_gradients(
+                    shards[worker].source,
+                    shards[worker].target,
+                    seed=None if seed is None else (*seed, number, worker),
+                    label_smoothing=label_smoothing,
+                    token_count=token_count,
+                    gradients=self._buffers[worker],
+                )
+                return loss
+
+            total += sum(float(loss) for loss in self._map(work, range(len(shards))))
+            used = [buffer.flat for buffer in self._buffers[: len(shards)]]
+            last = number == len(batches) - 1
+            if accumulated is not None:
+                used.append(accumulated)
+            self._over_slices(lambda part, used=used: _sum_into_first(used, part))
+            if not last:
+                accumulated = used[0].copy() if accumulated is None else _copy_into(accumulated, used[0])
+        return total
+
+    def step(
+        self,
+        adam: Adam,
+        batches: Sequence[Batch],
+        *,
+        rate: float,
+        seed: Sequence[int] | None,
+        label_smoothing: float,
+        clip: float | None = None,
+    ) -> StepResult:
+        """Loss, gradients and one Adam update. A gradient that is not finite leaves parameters and moments alone."""
+        loss = self.loss_and_gradients(batches, seed=seed, label_smoothing=label_smoothing)
+        norm = self._gradient_norm()
+        adam.step += 1
+        if np.isfinite(norm) and np.isfinite(loss):
+            shrink = 1.0 if clip is None or norm <= clip else clip / norm
+            parameters = self.model.parameters.flat
+
+            def update(part: slice) -> None:
+                if shrink != 1.0:
+                    self.gradients[part] *= shrink
+                adam.update_slice(parameters, self.gradients, part, rate=rate)
+
+            self._over_slices(update)
+        return StepResult(loss, norm)
+
+    def _gradient_norm(self) -> float:
+        squares = self._over_slices(lambda part: float(self.gradients[part] @ self.gradients[part]))
+        return float(np.sqrt(sum(squares)))
+
+    def _over_slices(self, function: Callable[[slice], object]) -> list:
+        """function(slice) over the flat buffer cut into one part per worker; the results in order."""
+        edges = np.linspace(0, len(self.gradients), self.workers + 1).astype(int)
+        parts = [slice(int(start), int(stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+        return self._map(function, parts)
+
+    def _map(self, function: Callable, arguments: Sequence) -> list:
+        if self._executor is None:
+            return [function(argument) for argument in arguments]
+        return list(self._executor.map(function, arguments))
+
+
+def _sum_into_first(buffers: Sequence[Array], part: slice) -> None:
+    for buffer in buffers[1:]:
+        array_module(buffer).add(buffers[0][part], buffer[part], out=buffers[0][part])
+
+
+def _copy_into(target: Array, source: Array) -> Array:
+    target[...] = source
+    return target

@@ -1,0 +1,114 @@
+"""How programs end: exit status, one line on standard error, never a traceback for what a user did."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]  # so that the subprocesses find the packages without installation
+SCRIPT = """
+import sys
+from numpy_transformer.errors import InputError
+from numpy_transformer.program import run_program
+from bpe import TokenizerError
+
+def main():
+{body}
+
+sys.exit(run_program(main))
+"""
+
+
+def run(body: str) -> subprocess.CompletedProcess[str]:
+    script = SCRIPT.format(body="\n".join(f"    {line}" for line in body.splitlines()))
+    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("body", "status"), [("print('Hallo')", 0), ("print('Hallo')\nreturn 3", 3)])
+def test_the_status_of_main_is_returned(body, status):
+    result = run(body)
+    assert (result.returncode, result.stdout, result.stderr) == (status, "Hallo\n", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise InputError('train.en, line 3: is not UTF-8')", "train.en, line 3: is not UTF-8"),
+        ("raise InputError('two\\nlines')", "two lines"),
+        ("raise TokenizerError('tokenizer.json: is damaged')", "tokenizer.json: is damaged"),
+        ("open('/no/such/file')", "/no/such/file: No such file or directory"),
+        ("raise MemoryError('18 GiB')", "out of memory (18 GiB)"),
+    ],
+)
+def test_what_a_user_did_is_one_line_and_status_2(body, message):
+    result = run("print('so far')\n" + body)
+    assert (result.returncode, result.stdout) == (2, "so far\n")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_defect_keeps_its_traceback():
+    result = run("raise ValueError('ours')")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_wrong_options_end_as_argparse_ends_them():
+    result = run("import argparse\nargparse.ArgumentParser().parse_args(['--what'])")
+    assert result.returncode == 2
+    assert "--what" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to a Windows subprocess")
+def test_ctrl_c():
+    script = SCRIPT.format(body="    print('ready', flush=True)\n    import time\n    time.sleep(60)")
+    program = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "ready\n"
+    program.send_signal(signal.SIGINT)
+    _, errors = program.communicate()
+    assert program.returncode == 130
+    assert errors.endswith("interrupted\n")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "for i in range(100_000): print(i)",  # the pipe breaks while writing
+        "print('late')",  # ... at the last flush
+        "print('late')\nsys.exit(0)",
+        "print('late')\nprint('progress', file=sys.stderr)",
+    ],
+)
+@pytest.mark.parametrize("closed", ["stdout", "both"])
+def test_a_reader_that_went_away_ends_the_program_quietly(body, closed):
+    script = SCRIPT.format(body="\n".join(f"    {line}" for line in ["sys.stdin.read()", *body.splitlines()]))
+    program = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if closed == "both" else subprocess.PIPE,
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdout.close()
+    program.stdin.close()  # only now the program goes on
+    errors = b"" if program.stderr is None else program.stderr.read()
+    assert program.wait() == 141
+    assert errors in (b"", b"progress\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell")
+def test_without_standard_output():
+    script = SCRIPT.format(body="    print('nowhere')")
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, script], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
