@@ -9,7 +9,7 @@ from numpy_transformer.errors import InputError
 
 # Layers (encoder = decoder), d_model, d_ff, heads. "base" and "big" are Table 3 of the paper; "tiny" is the size
 # that Wu et al. (2021) found best for Multi30k.
-PRESETS: dict[str, dict[str, int]] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"encoder_layers": 4, "decoder_layers": 4, "d_model": 128, "d_ff": 256, "heads": 4},
     "small": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "heads": 4},
     "base": {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512, "d_ff": 2048, "heads": 8},

@@ -1,6 +1,6 @@
 """class Transformer: a configuration, its parameters, and what users do with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,26 @@ class Transformer:
     """A configuration and its parameters.
 
     `seed` draws the first parameters, the same ones for every dtype and device. `dtype` is "float32" (training),
-    "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu".
+    "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". initialise=False leaves all parameters
+    at zero, for values that come from elsewhere.
     """
 
     def __init__(
-        self, config: TransformerConfig, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+        self,
+        config: TransformerConfig,
+        *,
+        seed: int = 0,
+        dtype: str = "float32",
+        device: str = "cpu",
+        initialise: bool = True,
     ) -> None:
         spec = transformer_spec(config)
         self.config = config
         self.parameters: Parameters[TransformerParameters] = Parameters.allocate(
             spec, dtype=dtype, xp=device_module(device)
         )
-        self.parameters.initialise(spec, seed=seed)
+        if initialise:
+            self.parameters.initialise(spec, seed=seed)
 
     def loss_and_gradients(
         self,
@@ -48,15 +56,15 @@ class Transformer:
         *,
         seed: int | Sequence[int] | None = None,
         label_smoothing: float = 0.1,
-        count: int | None = None,
+        token_count: int | None = None,
         gradients: Parameters[TransformerParameters] | None = None,
     ) -> tuple[Any, Parameters[TransformerParameters]]:
         """The label-smoothed loss per real target token, and its gradient.
 
         source (B, S) and target (B, 1 + T) are integer arrays, padded behind with pad_id; target begins with bos_id
-        and ends with eos_id. `seed` draws the dropout masks; None means no dropout. `count` replaces the number of
-        real target tokens as the denominator, for a shard of a larger batch. `gradients` is overwritten and returned;
-        without it a new one is made. Raises InputError for shapes or ids that cannot be.
+        and ends with eos_id. `seed` draws the dropout masks; None means no dropout. `token_count` replaces the
+        number of real target tokens as the denominator, for a shard of a larger batch. `gradients` is overwritten
+        and returned; without it a new one is made. Raises InputError for shapes or ids that cannot be.
         """
         source, target = self._checked(source, target)
         if gradients is None:
@@ -67,18 +75,20 @@ class Transformer:
             self.parameters.tree,
             self.config,
             label_smoothing=label_smoothing,
-            count=count,
+            token_count=token_count,
             dropouts=self._dropouts(seed),
             gradients=gradients.tree,
         )
         transformer_backward(cache, self.parameters.tree, gradients.tree)
         return loss[()], gradients
 
-    def loss(self, source: Array, target: Array, *, label_smoothing: float = 0.1, count: int | None = None) -> Any:
+    def loss(
+        self, source: Array, target: Array, *, label_smoothing: float = 0.1, token_count: int | None = None
+    ) -> Any:
         """The loss alone, without dropout; arguments as in `loss_and_gradients`."""
         source, target = self._checked(source, target)
         loss, _ = transformer_forward(
-            source, target, self.parameters.tree, self.config, label_smoothing=label_smoothing, count=count
+            source, target, self.parameters.tree, self.config, label_smoothing=label_smoothing, token_count=token_count
         )
         return loss[()]
 
@@ -104,18 +114,19 @@ class Transformer:
         if "config" not in metadata:
             raise InputError(f"{path} holds no model configuration; it was not written by numpy_transformer")
         config = TransformerConfig.from_json(metadata["config"])
-        model = cls.__new__(cls)
-        model.config = config
-        xp = device_module(device)
-        spec = transformer_spec(config)
-        dtype = next((t.dtype for name, t in tensors.items() if name == "embedding.weight"), np.dtype("float32"))
-        model.parameters = Parameters.allocate(spec, dtype=str(dtype), xp=xp)
-        for name, view in model.parameters.named():
+        dtype = tensors["embedding.weight"].dtype if "embedding.weight" in tensors else "float32"
+        model = cls(config, dtype=str(dtype), device=device, initialise=False)
+        model.assign(tensors, path)
+        return model
+
+    def assign(self, tensors: Mapping[str, Array], path: str | Path) -> None:
+        """Set every parameter from a host array of its name; `path` is named in the error if one does not fit."""
+        xp = array_module(self.parameters.flat)
+        for name, view in self.parameters.named():
             if name not in tensors or tensors[name].shape != view.shape:
                 found = tensors[name].shape if name in tensors else "nothing"
                 raise InputError(f"{path}: {name} should be {view.shape}, found {found}; the file is of another model")
             view[...] = xp.asarray(tensors[name])
-        return model
 
     def _dropouts(self, seed: int | Sequence[int] | None) -> Dropouts:
         if seed is None:

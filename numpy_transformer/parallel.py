@@ -8,9 +8,10 @@ because all of them are divided by the token count of the whole batch.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -19,6 +20,9 @@ from numpy_transformer.backend import Array, array_module
 from numpy_transformer.data.batching import Batch
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 def physical_cores() -> int:
@@ -33,7 +37,8 @@ def physical_cores() -> int:
 
 class StepResult(NamedTuple):
     loss: float  # label-smoothed, per real target token
-    gradient_norm: float  # before clipping; not finite if the step was skipped
+    gradient_norm: float  # before clipping
+    updated: bool  # False if the loss or a gradient was not finite: the step was skipped
 
 
 class Workers:
@@ -92,7 +97,7 @@ class Workers:
                 )
                 return loss
 
-            total += sum(float(loss) for loss in self._map(work, range(len(shards))))
+            total += sum(float(loss) for loss in self.map(work, range(len(shards))))
             used = [buffer.flat for buffer in self._buffers[: len(shards)]]
             last = number == len(batches) - 1
             if accumulated is not None:
@@ -115,8 +120,9 @@ class Workers:
         """Loss, gradients and one Adam update. A gradient that is not finite leaves parameters and moments alone."""
         loss = self.loss_and_gradients(batches, seed=seed, label_smoothing=label_smoothing)
         norm = self._gradient_norm()
-        adam.step += 1
-        if np.isfinite(norm) and np.isfinite(loss):
+        finite = bool(np.isfinite(norm) and np.isfinite(loss))
+        if finite:
+            adam.step += 1
             shrink = 1.0 if clip is None or norm <= clip else clip / norm
             parameters = self.model.parameters.flat
 
@@ -126,19 +132,20 @@ class Workers:
                 adam.update_slice(parameters, self.gradients, part, rate=rate)
 
             self._over_slices(update)
-        return StepResult(loss, norm)
+        return StepResult(loss, norm, finite)
 
     def _gradient_norm(self) -> float:
         squares = self._over_slices(lambda part: float(self.gradients[part] @ self.gradients[part]))
         return float(np.sqrt(sum(squares)))
 
-    def _over_slices(self, function: Callable[[slice], object]) -> list:
+    def _over_slices(self, function: Callable[[slice], Result]) -> list[Result]:
         """function(slice) over the flat buffer cut into one part per worker; the results in order."""
-        edges = np.linspace(0, len(self.gradients), self.workers + 1).astype(int)
-        parts = [slice(int(start), int(stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
-        return self._map(function, parts)
+        edges = np.linspace(0, len(self.gradients), self.workers + 1).astype(int).tolist()
+        parts = [slice(start, stop) for start, stop in pairwise(edges)]
+        return self.map(function, parts)
 
-    def _map(self, function: Callable, arguments: Sequence) -> list:
+    def map(self, function: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
+        """function(argument) for each of them, on the worker threads; the results in order."""
         if self._executor is None:
             return [function(argument) for argument in arguments]
         return list(self._executor.map(function, arguments))

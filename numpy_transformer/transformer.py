@@ -160,11 +160,11 @@ def decoder_backward(
 ) -> Array:
     """dy (B, T, D) -> dmemory (B, S, D); writes the decoder's gradients and adds to the embedding's."""
     dx = _last_norm_backward(dy, cache.norm, parameters.decoder_norm, gradients.decoder_norm)
-    dmemory = None  # every layer looks at the memory, so their gradients add up
+    dmemory = array_module(dy).zeros((), dtype=dy.dtype)
     layers = zip(cache.layers, parameters.decoder, gradients.decoder, strict=True)
     for layer_cache, layer, layer_gradients in reversed(list(layers)):
         dx, dmemory_part = decoder_layer_backward(dx, layer_cache, layer, layer_gradients)
-        dmemory = dmemory_part if dmemory is None else dmemory + dmemory_part
+        dmemory = dmemory + dmemory_part  # every layer looks at the memory, so their gradients add up
     embed_backward(dx, cache.embed, gradients.embedding)
     return dmemory
 
@@ -179,7 +179,7 @@ def _last_norm_backward(
     parameters: LayerNormParameters | None,
     gradients: LayerNormParameters | None,
 ) -> Array:
-    return dy if cache is None else layer_norm_backward(dy, cache, parameters, gradients)
+    return dy if cache is None else layer_norm_backward(dy, cache, parameters, gradients)  # type: ignore[arg-type]
 
 
 # --- The whole model ---
@@ -188,7 +188,7 @@ def _last_norm_backward(
 class TransformerCache(NamedTuple):
     encoder: EncoderCache
     decoder: DecoderCache
-    dfinal: Array | None  # (N, D) the loss's gradient at the decoder's real positions
+    dfinal: Any  # (N, D) the loss's gradient at the decoder's real positions; None without gradients
     positions: Array  # (N,) where these stand among the B * T positions
 
 
@@ -199,15 +199,15 @@ def transformer_forward(
     config: TransformerConfig,
     *,
     label_smoothing: float,
-    count: int | None = None,
+    token_count: int | None = None,
     dropouts: Dropouts = NO_DROPOUT,
     gradients: TransformerParameters | None = None,
 ) -> tuple[Array, TransformerCache]:
     """source (B, S), target (B, 1 + T) host arrays of ids -> the loss (scalar array), cache.
 
-    The loss is divided by `count`, by default the number of real target tokens here. Logits are computed for these
-    only. With `gradients` given, the loss layer already assigns its part of the embedding's gradient (output_loss.py
-    says why) and `transformer_backward` may follow; without, only the loss is computed.
+    The loss is divided by `token_count`, by default the number of real target tokens here. Logits are computed for
+    these only. With `gradients` given, the loss layer already assigns its part of the embedding's gradient
+    (output_loss.py says why) and `transformer_backward` may follow; without, only the loss is computed.
     """
     xp = array_module(parameters.embedding.weight)
     labels = target[:, 1:].reshape(-1)
@@ -223,7 +223,7 @@ def transformer_forward(
         parameters.embedding,
         gold,
         label_smoothing=label_smoothing,
-        count=len(real) if count is None else count,
+        token_count=len(real) if token_count is None else token_count,
         gradients=None if gradients is None else gradients.embedding,
     )
     return loss, TransformerCache(encoder, decoder, dfinal, positions)

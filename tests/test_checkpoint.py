@@ -1,6 +1,5 @@
 """Checkpoints: any tensors survive, any damage is noticed, and a file that exists is whole."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import load_file, save_file
 
 from numpy_transformer.atomic import atomic_write
 from numpy_transformer.checkpoint import load_tensors, read_metadata, save_tensors
@@ -23,14 +23,14 @@ TENSORS = st.dictionaries(
     ),
     max_size=5,
 )
-METADATA = st.dictionaries(st.text().filter(lambda name: name != "sha256"), st.text(), max_size=4)
+METADATA = st.dictionaries(st.text(), st.text(), max_size=4)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "step-00000001.safetensors"
     tensors = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(7)}
-    save_tensors(path, tensors, {"config": '{"D": 128}', "step": "7"})
+    save_tensors(path, tensors, {"config": '{"D": 128}', "text": "süß"})
     return path
 
 
@@ -59,18 +59,14 @@ def test_round_trip(tmp_path, tensors, metadata):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tensors=TENSORS, metadata=METADATA)
-def test_the_safetensors_library_reads_our_files(tmp_path, tensors, metadata):
-    safetensors = pytest.importorskip("safetensors")
-    library = pytest.importorskip("safetensors.numpy")
+def test_any_safetensors_reader_opens_our_files(tmp_path, tensors, metadata):
     path = tmp_path / "any.safetensors"
     save_tensors(path, tensors, metadata)
-    loaded = library.load_file(path)
+    loaded = load_file(path)
     assert loaded.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert loaded[name].dtype == tensor.dtype
         np.testing.assert_array_equal(loaded[name], tensor)
-    with safetensors.safe_open(path, "numpy") as file:
-        assert {name: text for name, text in file.metadata().items() if name != "sha256"} == metadata
 
 
 def test_equal_content_gives_equal_files(tmp_path, small):
@@ -89,23 +85,36 @@ def test_strided_and_big_endian_tensors(tmp_path):
         np.testing.assert_array_equal(loaded[name], tensor)
 
 
-def test_every_flipped_bit_is_noticed(small):
-    whole = small.read_bytes()
+def test_every_flipped_bit_is_noticed_or_changes_nothing(small):
+    whole, (tensors, metadata) = small.read_bytes(), load_tensors(small)
+    unnoticed = []
     for position in range(len(whole)):
         for bit in range(8):
             damaged = bytearray(whole)
             damaged[position] ^= 1 << bit
             small.write_bytes(damaged)
-            assert str(small) in message_of(load_tensors, small)
+            try:
+                loaded, loaded_metadata = load_tensors(small)
+            except InputError:
+                continue
+            unnoticed.append((position, bit))
+            assert loaded_metadata == metadata
+            assert {name: (x.dtype, x.shape, x.tobytes()) for name, x in loaded.items()} == {
+                name: (x.dtype, x.shape, x.tobytes()) for name, x in tensors.items()
+            }
+    # Two spellings of the header's JSON can mean the same (the "ü" is written \\u00fc, and \\u00fC would do);
+    # two header lengths or two tensors cannot.
+    header_end = 8 + int.from_bytes(whole[:8], "little")
+    assert all(8 <= position < header_end for position, _ in unnoticed)
 
 
 def test_every_cut_and_every_addition_is_noticed(small):
     whole = small.read_bytes()
     for length in range(len(whole)):
         small.write_bytes(whole[:length])
-        assert str(small) in message_of(load_tensors, small)
+        assert "is damaged" in message_of(load_tensors, small)
     small.write_bytes(whole + b"\0")
-    assert "damaged" in message_of(load_tensors, small)
+    assert "is damaged" in message_of(load_tensors, small)
 
 
 def test_reading_the_metadata_of_a_damaged_file_never_fails_otherwise(small):
@@ -119,76 +128,83 @@ def test_reading_the_metadata_of_a_damaged_file_never_fails_otherwise(small):
                 metadata = read_metadata(small)
             except InputError:
                 continue
-            assert all(isinstance(text, str) for text in metadata.values())
+            assert metadata == {"config": '{"D": 128}', "text": "süß"}
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "dtype", "shape", "data_offsets", "metadata", "sha256"]), inner, max_size=4
+        )
+    ),
+)
+TENSOR_HEADERS = st.builds(
+    lambda dtype, shape, offsets: {"dtype": dtype, "shape": shape, "data_offsets": offsets},
+    st.sampled_from(["F32", "F64", "BOOL", "BF16", "F8_E5M2", "X"]) | st.none(),
+    st.lists(st.integers(-2, 5) | st.sampled_from([2**62, 2**64 - 1, 2**70]), max_size=3) | st.just([1] * 70),
+    st.tuples(st.sampled_from([0, 0, 0, 4]), st.sampled_from([0, 0, 4, 32])),
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    header=st.recursive(
-        st.none() | st.integers() | st.text(max_size=3),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["a", "dtype", "shape", "data_offsets"]), inner, max_size=4)
-        ),
-    )
-    | st.builds(
-        lambda dtype, shape, offsets: {"a": {"dtype": dtype, "shape": shape, "data_offsets": offsets}},
-        st.sampled_from(["F32", "F64", "BOOL", "X"]) | st.none(),
-        st.lists(st.integers(-2, 5) | st.just(2**70), max_size=3),
-        st.lists(st.integers(-9, 40), min_size=1, max_size=3),
-    )
+    header=JSON | TENSOR_HEADERS, entry=JSON | st.just({"metadata": {}, "sha256": ""}), length=st.sampled_from([0, 32])
 )
-def test_a_forged_header_with_a_true_digest_never_fails_otherwise(tmp_path, header):
-    """A digest can be computed for any nonsense; that must end in InputError or in arrays, nothing else."""
-    entries = header if isinstance(header, dict) else {"a": header}
+def test_a_forged_header_never_fails_otherwise(tmp_path, header, entry, length):
     path = tmp_path / "forged"
-    write_forged(path, json.dumps({"__metadata__": {"sha256": "0" * 64}, **entries}, separators=(",", ":")))
-    try:
-        tensors, _ = load_tensors(path)
-    except InputError:
-        return
-    assert all(isinstance(tensor, np.ndarray) for tensor in tensors.values())
+    write_forged(path, {"__metadata__": {"numpy_transformer": json.dumps(entry)}, "a": header}, length)
+    assert "is damaged" in message_of(load_tensors, path)
+
+
+def test_a_deeply_nested_entry_is_refused(tmp_path):
+    path = tmp_path / "forged"
+    write_forged(path, {"__metadata__": {"numpy_transformer": "[" * 100_000}}, 0)
+    assert "is damaged" in message_of(load_tensors, path)
 
 
 def test_metadata_must_be_text(tmp_path):
     path = tmp_path / "forged"
-    write_forged(path, '{"__metadata__":{"sha256":"' + "0" * 64 + '","step":7}}')
-    assert "damaged" in message_of(load_tensors, path)
-    assert "damaged" in message_of(read_metadata, path)
-    write_forged(path, '{"__metadata__":{"sha256":"' + "0" * 64 + '"}')
-    assert "damaged" in message_of(load_tensors, path)
+    entry = {"metadata": {"step": 7}, "sha256": "0" * 64}
+    write_forged(path, {"__metadata__": {"numpy_transformer": json.dumps(entry)}}, 0)
+    for read in (load_tensors, read_metadata):
+        assert "is damaged" in message_of(read, path)
 
 
-def write_forged(path: Path, header: str) -> None:
-    content = len(header).to_bytes(8, "little") + header.encode() + bytes(32)
-    digest = hashlib.sha256(content).hexdigest().encode()
-    path.write_bytes(content.replace(b"0" * 64, digest, 1))
+def write_forged(path: Path, header: object, length: int) -> None:
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(length))
 
 
 def test_what_is_no_checkpoint_is_told(tmp_path):
-    library = pytest.importorskip("safetensors.numpy")
-    library.save_file({"weight": np.ones(3)}, tmp_path / "foreign.safetensors")
+    save_file({"weight": np.ones(3)}, tmp_path / "foreign.safetensors")
     (tmp_path / "text").write_text("Hallo\n" * 100)
     (tmp_path / "empty").touch()
-    for name in ("foreign.safetensors", "text", "empty"):
-        for read in (load_tensors, read_metadata):
-            assert "is not a checkpoint" in message_of(read, tmp_path / name)
     for read in (load_tensors, read_metadata):
+        for name in ("foreign.safetensors", "text", "empty"):
+            assert "not a checkpoint" in message_of(read, tmp_path / name)
         assert "no such checkpoint" in message_of(read, tmp_path / "missing")
         assert "is a folder" in message_of(read, tmp_path)
 
 
 def test_what_cannot_be_saved(tmp_path):
     path = tmp_path / "never"
-    with pytest.raises(TypeError, match="'weight' has dtype complex128"):
+    with pytest.raises(TypeError, match="complex128"):
         save_tensors(path, {"weight": np.ones(3, complex)}, {})
     with pytest.raises(TypeError, match="'step' must be text, not int"):
         save_tensors(path, {}, {"step": 7})
     with pytest.raises(ValueError, match="__metadata__"):
         save_tensors(path, {"__metadata__": np.ones(3)}, {})
-    with pytest.raises(ValueError, match="sha256"):
-        save_tensors(path, {}, {"sha256": "mine"})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_loaded_arrays_do_not_reach_into_the_file(small):
+    tensors, _ = load_tensors(small)
+    before = small.read_bytes()
+    tensors["weight"] += 1
+    assert small.read_bytes() == before
+    np.testing.assert_array_equal(load_tensors(small)[0]["weight"] + 1, tensors["weight"])
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

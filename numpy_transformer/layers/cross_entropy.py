@@ -5,14 +5,14 @@ The target distribution gives 1 - e to the gold token and spreads e evenly over 
     q_v = (1 - e) [v = gold] + e / V
     loss_n = -sum_v q_v log p_v          with log p_v = z_v - log sum_u exp(z_u)
            = log sum_u exp(z_u) - (1 - e) z_gold - e mean_v(z_v)
-    loss   = sum_n loss_n / count
+    loss   = sum_n loss_n / token_count
 
-`count` is the number of real target tokens of the whole batch. It is an argument, since a shard or a micro-batch sees
-only some of them; with one count for all, the losses and gradients of the parts simply add up.
+`token_count` is the number of real target tokens of the whole batch. It is an argument, since a shard or a micro-batch
+sees only some of them; with one token_count for all, the losses and gradients of the parts simply add up.
 
 Derivation. d log sum exp / d z_v = exp(z_v) / sum_u exp(z_u) = p_v, and the other terms are linear, so
 
-    dz_v = (p_v - q_v) / count
+    dz_v = (p_v - q_v) / token_count
 
 The gradient of a row sums to zero, because p and q both sum to 1.
 """
@@ -26,11 +26,11 @@ class CrossEntropyCache(NamedTuple):
     probabilities: Array  # (N, V)
     targets: Array  # (N,)
     label_smoothing: float
-    count: int
+    token_count: int
 
 
 def cross_entropy_forward(
-    logits: Array, targets: Array, *, label_smoothing: float, count: int, out: Array | None = None
+    logits: Array, targets: Array, *, label_smoothing: float, token_count: int, out: Array | None = None
 ) -> tuple[Array, CrossEntropyCache]:
     """logits (N, V), targets (N,) integer ids -> the loss, a scalar array. `out` may be `logits` itself."""
     xp = array_module(logits)
@@ -44,15 +44,15 @@ def cross_entropy_forward(
     normalizer = probabilities.sum(axis=-1, keepdims=True)  # (N, 1)
     loss += xp.log(normalizer[:, 0])
     probabilities /= normalizer
-    return loss.sum() / count, CrossEntropyCache(probabilities, targets, label_smoothing, count)
+    return loss.sum() / token_count, CrossEntropyCache(probabilities, targets, label_smoothing, token_count)
 
 
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array | None = None) -> Array:
-    """-> dlogits (N, V) = dloss (p - q) / count. `out` may be the cached probabilities, which are then gone."""
-    probabilities, targets, label_smoothing, count = cache
+    """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then gone."""
+    probabilities, targets, label_smoothing, token_count = cache
     xp = array_module(probabilities)
     N, V = probabilities.shape
-    scale = dloss / count
+    scale = dloss / token_count
     dlogits = xp.multiply(probabilities, scale, out=out)
     if label_smoothing:
         dlogits -= scale * label_smoothing / V

@@ -1,7 +1,7 @@
 """Multi-head attention: H attentions side by side, each on its own learned projection of the input (section 3.2.2).
 
-    query, key, value = x W_q + b_q, memory W_k + b_k, memory W_v + b_v      each split into H heads of K = D / H numbers
-    context           = attention of each head, the heads joined again
+    query, key, value = x W_q + b_q, memory W_k + b_k, memory W_v + b_v
+    context           = attention of each of H heads on its K = D / H numbers of these, the heads joined again
     y                 = context W_o + b_o
 
 In self-attention query, key and value come from one input, so their projections are one (D, 3D) matrix product. In
@@ -22,7 +22,7 @@ from numpy_transformer.layers.attention import (
     scaled_dot_product_attention_forward,
 )
 from numpy_transformer.layers.dropout import DropoutMasks
-from numpy_transformer.layers.linear import LinearParameters, linear_backward, linear_forward, linear_spec
+from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
 
 
 class SelfAttentionParameters(NamedTuple):

@@ -33,7 +33,7 @@ def output_loss(
     targets: Array,
     *,
     label_smoothing: float,
-    count: int,
+    token_count: int,
     gradients: EmbeddingParameters | None,
 ) -> tuple[Array, Array | None]:
     """x (N, D), targets (N,) -> the loss (scalar array) and dx (N, D); ASSIGNS gradients.weight (V, D).
@@ -50,7 +50,9 @@ def output_loss(
     for start in range(0, N, PRODUCT_ROWS):
         rows = slice(start, min(start + PRODUCT_ROWS, N))
         logits = output_projection(x[rows], parameters)  # (n, V)
-        total += _loss_and_gradient_in_place(logits, targets[rows], V, label_smoothing, count, gradients is not None)
+        total += _loss_and_gradient_in_place(
+            logits, targets[rows], V, label_smoothing, token_count, gradients is not None
+        )
         if gradients is None or dx is None:
             continue
         dlogits = logits
@@ -64,17 +66,17 @@ def output_loss(
 
 
 def _loss_and_gradient_in_place(
-    logits: Array, targets: Array, V: int, label_smoothing: float, count: int, with_gradient: bool
+    logits: Array, targets: Array, V: int, label_smoothing: float, token_count: int, with_gradient: bool
 ) -> Array:
     """The chunk's loss; `logits` are overwritten, with their gradient if it is wanted."""
     step = max(1, CACHED_LOGITS // V)
-    total = 0
+    total = array_module(logits).zeros((), dtype=logits.dtype)
     for start in range(0, len(targets), step):
         block, block_targets = logits[start : start + step], targets[start : start + step]
         loss, cache = cross_entropy_forward(
-            block, block_targets, label_smoothing=label_smoothing, count=count, out=block
+            block, block_targets, label_smoothing=label_smoothing, token_count=token_count, out=block
         )
-        total = total + loss
+        total += loss
         if with_gradient:
             cross_entropy_backward(1.0, cache, out=block)
     return total

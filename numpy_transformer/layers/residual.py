@@ -7,7 +7,8 @@ Both are written as two halves with the sub-layer between them, so that a block 
 
     inner, before = before_sublayer_forward(x, ...)         post: x          pre: LayerNorm(x)
     update, sublayer = self_attention_forward(inner, ...)
-    y, after = after_sublayer_forward(x, update, ...)       post: LayerNorm(x + Dropout(update))    pre: x + Dropout(update)
+    y, after = after_sublayer_forward(x, update, ...)       post: LayerNorm(x + Dropout(update))
+                                                            pre: x + Dropout(update)
 
 Derivation. A sum hands its gradient to both terms unchanged, so x receives two gradients: one along the residual path
 and one through the sub-layer. The block adds them:

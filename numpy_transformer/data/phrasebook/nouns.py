@@ -298,6 +298,7 @@ GROUPS = {
     "food": ("fruit", "dish", "baked", "staple"),
     "reading": ("text", "press"),
     "place": ("room", "venue", "outdoors"),
+    "object": ("furniture", "luggage", "item", "tableware", "device", "gift"),
     "portable": ("luggage", "item", "tableware"),
     "goods": (
         *("fruit", "dish", "baked", "staple", "drink", "text", "press", "clothes"),
@@ -307,7 +308,7 @@ GROUPS = {
 
 # People and towns known by name; the gender of a person chooses "Lehrer" or "Lehrerin".
 NAMES = {
-    "male": ("Peter", "Paul", "Tom", "Max"),
+    "male": ("Peter", "Paul", "Tom", "Leon"),
     "female": ("Anna", "Maria", "Lisa", "Julia"),
 }
 CITIES = """

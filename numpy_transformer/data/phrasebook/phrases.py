@@ -1,11 +1,22 @@
 """Noun phrases and pronouns: one object that can say itself in English and in each German case."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from numpy_transformer.data.phrasebook import english, german
 from numpy_transformer.data.phrasebook.german import Case, Gender, Person
-from numpy_transformer.data.phrasebook.lexicon import AN, BARE, NO, THE, Adjective, Determiner, Noun
+from numpy_transformer.data.phrasebook.lexicon import (
+    AN,
+    BARE,
+    NO,
+    NO_ENDINGS,
+    THE,
+    Adjective,
+    Determiner,
+    Noun,
+    determiner,
+)
 
 
 class Nominal(Protocol):
@@ -128,11 +139,17 @@ def noun_phrase(
     return NounPhrase(words, determiner, adjective, noun, plural, tail[1])
 
 
-def owned(owner: NounPhrase | Name, noun: Noun, plural: bool = False, adjective: Adjective | None = None) -> NounPhrase:
-    """the man's dog, der Hund des Mannes; Anna's dog is left to `Name` owners: Annas Hund is not formed here."""
+def owned(owner: NounPhrase, noun: Noun, plural: bool = False, adjective: Adjective | None = None) -> NounPhrase:
+    """The possessor in front in English, behind in the German genitive: the man's dog, der Hund des Mannes."""
     words = f"{adjective.english} {noun.english[plural]}" if adjective else noun.english[plural]
     source = f"{english.possessive(owner.english)} {words}"
     return NounPhrase(source, THE, adjective, noun, plural, " " + owner.german(Case.GENITIVE))
+
+
+@cache
+def named_owner(name: str) -> Determiner:
+    """A name in front in both languages, without apostrophe in German: Anna's old dog, Annas alter Hund."""
+    return determiner(f"{name}'s", f"{name}s", NO_ENDINGS, german.STRONG, definite=True)
 
 
 def preposition(word: str, phrase: Nominal, case: Case, *, contract: bool = False) -> str:

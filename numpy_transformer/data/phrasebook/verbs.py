@@ -186,6 +186,24 @@ PREPOSITIONAL = """
     fall fell fallen +in +love +with | sich verlieben in Akk | verliebt | people city
 """
 
+# These take a whole clause: "She knows that he is tired." -> "Sie weiß, dass er müde ist."
+CLAUSAL = """
+    know knew known *          | wissen                | gewusst
+    think thought *            | glauben               | geglaubt
+    hope *                     | hoffen                | gehofft
+    say said *                 | sagen                 | gesagt
+    hear heard *               | hören                 | gehört
+"""
+
+# These take an infinitive with "zu": "He tries to sleep." -> "Er versucht, zu schlafen."
+INFINITIVAL = """
+    try                        | versuchen             | versucht
+    forget forgot forgotten    | vergessen (vergiss)   | vergessen
+    promise                    | versprechen (versprich) | versprochen
+    plan                       | planen                | geplant
+    decide                     | beschließen           | beschlossen
+"""
+
 # The auxiliaries and modals are irregular; persons are ich, du, er/sie/es, wir, sie.
 IRREGULAR_PRESENT = {
     "sein": ("bin", "bist", "ist", "sind", "sind"),

@@ -1,0 +1,165 @@
+"""Hugging Face tokenizer.json, for byte-level BPE: GPT-2, RoBERTa, Llama 3, Qwen 2 and their like.
+
+Two of its habits are not ours, and only matter for texts that spell such a token: there a special token is
+found in any text (unless `encode_special_tokens` is set), here only where the caller allows it; and what its
+post-processor adds at the ends of a text is left to the caller here.
+"""
+
+import json
+from os import PathLike
+from typing import Any
+
+from ..errors import TokenizerError
+from ..pretokenizer import GPT2_PATTERN, byte_alphabet, spell
+from ..storage import parse_merges, read_json, write_text
+from ..tokenizer import Tokenizer
+from .ranks import recover_merges
+
+
+def read_huggingface(path: str | PathLike[str]) -> Tokenizer:
+    """Read a tokenizer.json with the ids it has there.
+
+    Special tokens become ours; other added tokens become protected terms. Raises TokenizerError for another
+    kind of tokenizer, or one that changes text in a way that a lossless one cannot (a normalizer, a prefix
+    space), saying which.
+    """
+    document = read_json(path)
+    try:
+        return _read(document, path)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise TokenizerError(f"{path} is no tokenizer.json of Hugging Face tokenizers, or is damaged") from None
+
+
+def _read(document: dict[str, Any], path: str | PathLike[str]) -> Tokenizer:
+    model = document["model"]
+    _require(model.get("type", "BPE") == "BPE", path, f"its model is {model.get('type')}, not BPE")
+    for option in ("continuing_subword_prefix", "end_of_word_suffix", "dropout", "byte_fallback"):
+        _require(not model.get(option), path, f"its model sets {option}")
+    _require(_is_identity(document.get("normalizer")), path, "its normalizer changes the text")
+    pattern = _split_pattern(document.get("pre_tokenizer"), path)
+
+    vocabulary: dict[str, int] = model["vocab"]
+    if missing := [character for character in byte_alphabet() if character not in vocabulary]:
+        raise TokenizerError(f"{path}: its vocabulary lacks {len(missing)} of the 256 bytes, {missing[0]!r} for one")
+    lines = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    merges = parse_merges(lines, path)
+    learned = list(dict.fromkeys(left + right for left, right in merges))
+    if len(learned) < len(merges):
+        # Files converted from tiktoken list every pair that makes a token, one of which is ever used.
+        merges = [pair for pair in recover_merges(learned) if pair in set(merges)]
+        _require(len(merges) == len(learned), path, "several of its merges make the same token")
+
+    special_tokens: dict[str, int] = {}
+    terms: dict[str, int] = {}
+    for token in document.get("added_tokens") or []:
+        if token["special"]:
+            special_tokens[token["content"]] = token["id"]
+        else:
+            for option in ("single_word", "lstrip", "rstrip"):
+                _require(not token[option], path, f"its added token {token['content']!r} sets {option}")
+            terms[token["content"]] = token["id"]
+
+    spelled = [*byte_alphabet(), *map(spell, learned)]
+    _require(all(token in vocabulary for token in spelled), path, "a merge makes a token without an id")
+    unused = vocabulary.keys() - set(spelled) - special_tokens.keys() - terms.keys()
+    _require(not unused, path, f"no merge makes {len(unused)} of its tokens, {min(unused, default='')!r} for one")
+    ids = [vocabulary[token] for token in spelled]
+    natural = list(range(len(special_tokens), len(special_tokens) + len(ids) + len(terms)))
+    ids += terms.values()
+    try:
+        return Tokenizer(
+            merges,
+            pattern=pattern,
+            special_tokens=special_tokens,
+            protected_terms=terms,
+            token_ids=None if ids == natural else ids,
+        )
+    except TokenizerError as error:
+        raise TokenizerError(f"{path}: {error}") from None
+
+
+def _require(condition: bool, path: str | PathLike[str], reason: str) -> None:
+    if not condition:
+        raise TokenizerError(f"{path} cannot be read as byte-level BPE: {reason}")
+
+
+def _is_identity(normalizer: dict[str, Any] | None) -> bool:
+    return normalizer is None or (normalizer.get("type") == "Sequence" and not normalizer["normalizers"])
+
+
+def _split_pattern(pre_tokenizer: dict[str, Any] | None, path: str | PathLike[str]) -> str:
+    """Return the one pattern that a chain of pre-tokenizers amounts to."""
+    chain = pre_tokenizer or {"type": "none"}
+    steps = chain["pretokenizers"] if chain["type"] == "Sequence" else [chain]
+    _require(steps[-1]["type"] == "ByteLevel", path, "its pre-tokenizer is not ByteLevel")
+    _require(not steps[-1].get("add_prefix_space"), path, "its pre-tokenizer adds a space to the text")
+    uses_gpt2 = steps[-1].get("use_regex", True)
+    if len(steps) == 1 and uses_gpt2:
+        return GPT2_PATTERN
+    one_split = len(steps) == 2 and not uses_gpt2 and steps[0]["type"] == "Split"
+    _require(one_split, path, "its pre-tokenizers are not one split by a regular expression")
+    split = steps[0]
+    _require("Regex" in split["pattern"], path, "it splits by a string, not a regular expression")
+    # What lies between the matches: kept, or dropped (which for a pattern that matches everything is nothing).
+    how = split["behavior"], split["invert"]
+    _require(how in (("Isolated", False), ("Removed", True)), path, f"its split is {how[0]}, invert {how[1]}")
+    return str(split["pattern"]["Regex"])
+
+
+def write_huggingface(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
+    """Write a tokenizer.json that `tokenizers.Tokenizer.from_file` reads, with the same ids.
+
+    Raises TokenizerError if a special token or term is spelled like another token, since there one string has
+    one id.
+    """
+    vocabulary = {spell(token): token_id for token_id, token in tokenizer.text_vocabulary.items()}
+    added_tokens = []
+    for name, token_id in tokenizer.added_ids.items():
+        if name in vocabulary:
+            raise TokenizerError(f"Hugging Face cannot tell {name!r} from the merged token of the same spelling")
+        vocabulary[name] = token_id
+        added_tokens.append(
+            {
+                "id": token_id,
+                "content": name,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": name in tokenizer.special_tokens,
+            }
+        )
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False}
+    if tokenizer.pattern == GPT2_PATTERN:
+        pre_tokenizer: dict[str, Any] = {**byte_level, "use_regex": True}
+    else:
+        split = {
+            "type": "Split",
+            "pattern": {"Regex": tokenizer.pattern},
+            "behavior": "Isolated",
+            "invert": False,
+        }
+        pre_tokenizer = {"type": "Sequence", "pretokenizers": [split, {**byte_level, "use_regex": False}]}
+    document = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": sorted(added_tokens, key=lambda token: int(token["id"])),  # type: ignore[call-overload]
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": None,
+        "decoder": {**byte_level, "use_regex": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": dict(sorted(vocabulary.items(), key=lambda item: item[1])),
+            "merges": [[spell(left), spell(right)] for left, right in tokenizer.merges],
+        },
+    }
+    write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", path)

@@ -1,0 +1,100 @@
+"""Codes of subword-nmt (Sennrich et al. 2016): merges of characters, with </w> at the end of a word.
+
+A byte-level tokenizer has no end-of-word mark. It does not need one: each word takes the space that follows
+it, so </w> is that space, and a text stays lossless. Hence the one rule of use: end every text with a space,
+or its last word is one that goes on. Then `encode` splits as `subword-nmt apply-bpe` does.
+
+The characters are put together from their bytes first. In codes of version 0.2 the last character of a word
+and </w> are one symbol from the start, so those are joined next; in version 0.1 that is learned.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+
+from ..errors import TokenizerError
+from ..storage import read_text, write_text
+from ..tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
+
+SUBWORD_NMT_PATTERN = r"[^ ]+ ?| "
+
+_END = "</w>"
+
+
+def read_subword_nmt(path: str | PathLike[str], *, special_tokens: Sequence[str] = DEFAULT_SPECIAL_TOKENS) -> Tokenizer:
+    """Read a codes file of version 0.1 or 0.2.
+
+    Raises TokenizerError, naming the line, where it is not two symbols that the lines before it make.
+    """
+    lines = read_text(path).rstrip("\n").split("\n")
+    version = (0, 1)
+    first_code = 0
+    if header := re.fullmatch(r"#version: (\d+)\.(\d+)\s*", lines[0]):
+        version = int(header[1]), int(header[2])
+        first_code = 1
+    if version not in ((0, 1), (0, 2)):
+        raise TokenizerError(f"{path}: codes of version {version[0]}.{version[1]} are not known; 0.1 and 0.2 are")
+
+    codes: list[tuple[str, str]] = []
+    for number, line in enumerate(lines[first_code:], first_code + 1):
+        symbols = line.rstrip("\r").split(" ")
+        if len(symbols) != 2 or not all(symbols):
+            raise TokenizerError(f"{path}, line {number}: not two symbols with a space between")
+        codes.append((symbols[0], symbols[1]))
+
+    characters = sorted({character for pair in codes for symbol in pair for character in symbol.removesuffix(_END)})
+    merges = list(dict.fromkeys(pair for character in characters for pair in _assembly(character)))
+    if version == (0, 2):
+        merges += [(character.encode(), b" ") for character in characters]
+    prepared = len(merges)
+    merges += [(_to_bytes(left), _to_bytes(right)) for left, right in codes]
+    known = {bytes([byte]) for byte in range(256)} | {left + right for left, right in merges[:prepared]}
+    for number, (left, right) in enumerate(merges[prepared:], first_code + 1):
+        if left not in known or right not in known or left + right in known:
+            raise TokenizerError(f"{path}, line {number}: made of symbols that no line before makes, or made twice")
+        known.add(left + right)
+    return Tokenizer(merges, pattern=SUBWORD_NMT_PATTERN, special_tokens=special_tokens)
+
+
+def _assembly(character: str) -> Iterator[tuple[bytes, bytes]]:
+    data = character.encode()
+    for end in range(1, len(data)):
+        yield data[:end], data[end : end + 1]
+
+
+def _to_bytes(symbol: str) -> bytes:
+    return symbol.removesuffix(_END).encode() + b" " * symbol.endswith(_END)
+
+
+def write_subword_nmt(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
+    """Write codes of version 0.1, for a tokenizer whose pattern is SUBWORD_NMT_PATTERN.
+
+    Raises TokenizerError if a merge joins parts of characters other than into one character, or a space that
+    does not end a word: codes cannot say that.
+    """
+    if tokenizer.pattern != SUBWORD_NMT_PATTERN:
+        raise TokenizerError("subword-nmt codes need a tokenizer whose pattern is bpe.formats.SUBWORD_NMT_PATTERN")
+    write_text("#version: 0.1\n" + "".join(f"{left} {right}\n" for left, right in _codes(tokenizer.merges)), path)
+
+
+def _codes(merges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
+    for left, right in merges:
+        if _is_within_character(left + right):
+            continue
+        try:
+            yield _to_symbol(left), _to_symbol(right)
+        except ValueError:
+            raise TokenizerError(f"subword-nmt codes cannot say the merge {left!r} + {right!r}") from None
+
+
+def _is_within_character(data: bytes) -> bool:
+    """Is this the beginning of one character of several bytes, or all of it?"""
+    return data[0] >= 0xC0 and all(0x80 <= byte < 0xC0 for byte in data[1:])
+
+
+def _to_symbol(token: bytes) -> str:
+    text = token.decode("utf-8")
+    word = text.removesuffix(" ")
+    if " " in word or not text:
+        raise ValueError
+    return word + _END * (word != text)

@@ -1,0 +1,416 @@
+"""Turn text into token ids and back.
+
+>>> tokenizer = Tokenizer([(b"l", b"o"), (b"lo", b"w"), (b"e", b"s"), (b"es", b"t")])
+>>> ids = tokenizer.encode("lowest")
+>>> [tokenizer.vocabulary[token] for token in ids]
+[b'low', b'est']
+>>> tokenizer.decode(ids)
+'lowest'
+
+Ids: the special tokens come first, then the 256 bytes, the merges in the order learned, the protected terms.
+Special tokens never come out of text, whatever it spells, unless the caller names them:
+
+>>> "<eos>" in tokenizer.special_tokens, tokenizer.special_tokens["<eos>"] in tokenizer.encode("<eos>")
+(True, False)
+>>> tokenizer.encode("<eos>", allowed_special={"<eos>"}) == [tokenizer.special_tokens["<eos>"]]
+True
+
+Why it is fast. Text repeats its words, so the ids of each word are worked out once and then looked up; the
+loop over a sentence is one split at spaces and one dictionary look-up for each word. That a text may be cut
+there is a property of the split pattern (see pretokenizer.py); other texts and patterns take the path through
+the regular expression, whose pre-tokens are looked up in the same way.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from os import PathLike
+from random import Random
+from typing import Literal
+
+from . import storage
+from .decoding import IncrementalDecoder, character_spans
+from .errors import TokenizerError
+from .merging import merge, merge_with_dropout
+from .pretokenizer import GPT2_PATTERN, PreTokenizer, bytes_to_text, text_to_bytes
+from .terms import TermFinder
+
+DEFAULT_SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>")
+
+AllowedSpecial = Collection[str] | Literal["all"]
+
+_LONGEST_CACHED = 64  # characters; bounds the memory of a cache together with its number of entries
+_BLOCK = 1 << 10  # characters
+_SINGLE_SPACE = re.compile(r"(?<=\S) (?=\S)")
+
+
+class Tokenizer:
+    """A byte-level BPE tokenizer, defined by its merges and never changed afterwards.
+
+    merges: pairs of byte strings in the order learned; each part is one byte or made by an earlier merge.
+    pattern: the `regex` expression that splits text into pre-tokens.
+    special_tokens: their names, which get the ids 0, 1, ...; or a mapping from name to id.
+    protected_terms: strings that are always one token wherever they occur in a text; the longest wins.
+    token_ids: the id of each byte, merge and protected term, for a vocabulary made elsewhere. Without it
+        they take the free ids in ascending order.
+    cache_size: how many words and how many pre-tokens are remembered at most.
+
+    Raises TokenizerError for merges that are repeated or made of unknown parts, for names or ids that are
+    empty or used twice, and for a pattern that does not compile or matches an empty string.
+    """
+
+    def __init__(
+        self,
+        merges: Iterable[tuple[bytes, bytes]],
+        *,
+        pattern: str = GPT2_PATTERN,
+        special_tokens: Sequence[str] | Mapping[str, int] = DEFAULT_SPECIAL_TOKENS,
+        protected_terms: Iterable[str] = (),
+        token_ids: Sequence[int] | None = None,
+        cache_size: int = 1 << 16,
+    ) -> None:
+        self.merges: list[tuple[bytes, bytes]] = list(merges)
+        self.special_tokens: dict[str, int] = _checked_special_tokens(special_tokens)
+        self.protected_terms: tuple[str, ...] = tuple(dict.fromkeys(protected_terms))
+        _check_protected_terms(self.protected_terms, self.special_tokens)
+        self._tokens, self._table, self._parts = _checked_merges(self.merges)
+        self._tokens.extend(map(text_to_bytes, self.protected_terms))
+        self._default_ids = token_ids is None
+        self._ids = _checked_ids(token_ids, len(self._tokens), self.special_tokens)
+        #: From id to bytes, special tokens (as their names) included.
+        self.vocabulary: dict[int, bytes] = {
+            **{token_id: text_to_bytes(name) for name, token_id in self.special_tokens.items()},
+            **dict(zip(self._ids, self._tokens, strict=True)),
+        }
+        self._pretokenizer = PreTokenizer(pattern)
+        self._terms = TermFinder(self.protected_terms)
+        self._cache_size = cache_size
+        self._pieces = _Cache(self._encode_piece, cache_size)
+        self._first_words = _Cache(self._encode_first_word, cache_size)
+        self._later_words = _Cache(self._encode_later_word, cache_size)
+
+    @property
+    def pattern(self) -> str:
+        """The split pattern, as a `regex` expression."""
+        return self._pretokenizer.pattern
+
+    @cached_property
+    def text_vocabulary(self) -> dict[int, bytes]:
+        """From id to bytes, for the bytes and merges only."""
+        return dict(zip(self._ids, self._tokens[: 256 + len(self.merges)], strict=False))
+
+    @cached_property
+    def added_ids(self) -> dict[str, int]:
+        """From name to id, for what is found in a text before it is split: special tokens, protected terms."""
+        first_term = 256 + len(self.merges)
+        return {**self.special_tokens, **dict(zip(self.protected_terms, self._ids[first_term:], strict=True))}
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def __repr__(self) -> str:
+        return f"<bpe.Tokenizer of {len(self)} tokens, {len(self.merges)} of them merges>"
+
+    # Encoding
+
+    def encode(
+        self,
+        text: str,
+        *,
+        allowed_special: AllowedSpecial = (),
+        dropout: float = 0.0,
+        seed: int | None = None,
+    ) -> list[int]:
+        """Return the ids of `text`; decode gives back exactly `text`.
+
+        allowed_special: names of the special tokens that the text may contain as such, or "all". Any other
+            text that spells one is ordinary text.
+        dropout: the probability of leaving out a merge (BPE-dropout, Provilkov et al. 2020: 0.1 in training).
+        seed: makes the dropout repeatable.
+        """
+        if not (allowed_special or dropout or self._terms):
+            return self._encode_plain(text)
+        return self.encode_batch([text], allowed_special=allowed_special, dropout=dropout, seed=seed)[0]
+
+    def encode_batch(
+        self,
+        texts: Iterable[str],
+        *,
+        allowed_special: AllowedSpecial = (),
+        dropout: float = 0.0,
+        seed: int | None = None,
+    ) -> list[list[int]]:
+        """Return [encode(text) for text in texts]; one random stream, started by `seed`, serves the batch."""
+        if isinstance(texts, str):
+            raise TokenizerError("encode_batch needs a list of texts, not one str")
+        if not (allowed_special or dropout or self._terms):
+            return [self._encode_plain(text) for text in texts]
+        if not 0 <= dropout <= 1:
+            raise TokenizerError(f"dropout is a probability, from 0 to 1, not {dropout}")
+        random = Random(seed)
+        return [self._encode_with_options(text, allowed_special, dropout, random) for text in texts]
+
+    def encode_with_offsets(
+        self, text: str, *, allowed_special: AllowedSpecial = ()
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return ids and, for each, the span (start, end) of `text`, in characters, that it stands for.
+
+        A token that holds only some bytes of a character spans the whole character, so the spans of two
+        neighbours may share one.
+        """
+        ids: list[int] = []
+        spans: list[tuple[int, int]] = []
+        position = 0
+        for part, token_id in self._segments(text, allowed_special):
+            if token_id is not None:
+                ids.append(token_id)
+                spans.append((position, position + len(part)))
+                position += len(part)
+                continue
+            for piece in self._pretokenizer.split(part):
+                piece_ids = self._pieces[piece]
+                ids.extend(piece_ids)
+                spans.extend(character_spans(piece, [len(self.vocabulary[i]) for i in piece_ids], position))
+                position += len(piece)
+        return ids, spans
+
+    def _encode_plain(self, text: str) -> list[int]:
+        if not isinstance(text, str):
+            raise TokenizerError(f"only a str can be encoded, not {type(text).__name__}")
+        if not self._pretokenizer.cuts_at_single_spaces:
+            return self._encode_pieces(text)
+        if len(text) <= _BLOCK:
+            return self._encode_words(text)
+        return list(chain.from_iterable(map(self._encode_words, _blocks(text))))
+
+    def _encode_words(self, text: str) -> list[int]:
+        ids: list[int] = []
+        words = iter(text.split(" "))
+        later_words = self._later_words
+        try:
+            ids += self._first_words[next(words)]
+            for word in words:
+                ids += later_words[word]
+        except _NotAWordError:
+            return self._encode_pieces(text)
+        return ids
+
+    def _encode_pieces(self, text: str) -> list[int]:
+        return list(chain.from_iterable(map(self._pieces.__getitem__, self._pretokenizer.split(text))))
+
+    def _encode_with_options(
+        self, text: str, allowed_special: AllowedSpecial, dropout: float, random: Random
+    ) -> list[int]:
+        ids: list[int] = []
+        for part, token_id in self._segments(text, allowed_special):
+            if token_id is not None:
+                ids.append(token_id)
+            elif not dropout:
+                ids += self._encode_plain(part)
+            else:
+                for piece in self._pretokenizer.split(part):
+                    symbols = merge_with_dropout(text_to_bytes(piece), self._table, self._parts, dropout, random)
+                    ids += map(self._ids.__getitem__, symbols)
+        return ids
+
+    def _segments(self, text: str, allowed_special: AllowedSpecial) -> Iterator[tuple[str, int | None]]:
+        """Cut a text at terms and allowed special tokens; yield each part with its id, None for plain text."""
+        if not isinstance(text, str):
+            raise TokenizerError(f"only a str can be encoded, not {type(text).__name__}")
+        allowed = self.special_tokens.keys() if allowed_special == "all" else set(allowed_special)
+        if isinstance(allowed_special, str) and allowed_special != "all":
+            raise TokenizerError(f'allowed_special is a set of names or "all", not {allowed_special!r}')
+        if unknown := allowed - self.special_tokens.keys():
+            raise TokenizerError(f"{sorted(unknown)[0]!r} is no special token of this tokenizer")
+        finder = TermFinder([*self.protected_terms, *allowed]) if allowed else self._terms
+        for part, is_term in finder.split(text):
+            yield part, self.added_ids[part] if is_term else None
+
+    def _encode_piece(self, piece: str) -> tuple[int, ...]:
+        symbols = merge(text_to_bytes(piece), self._table, self._parts)
+        return tuple(map(self._ids.__getitem__, symbols))
+
+    def _encode_first_word(self, word: str) -> tuple[int, ...]:
+        if not word:
+            return ()  # the text starts with a space
+        if word[0].isspace() or word[-1].isspace():
+            raise _NotAWordError
+        return tuple(self._encode_pieces(word))
+
+    def _encode_later_word(self, word: str) -> tuple[int, ...]:
+        if not word or word[0].isspace() or word[-1].isspace():
+            raise _NotAWordError
+        return tuple(self._encode_pieces(" " + word))
+
+    # Decoding
+
+    def decode(self, ids: Iterable[int], *, keep_special: bool = False) -> str:
+        """Return the text of any sequence of ids.
+
+        Special tokens are left out, or with `keep_special` written as their names. Bytes that do not make
+        a character become U+FFFD. Raises TokenizerError for an id that the tokenizer does not have.
+        """
+        return bytes_to_text(self.decode_bytes(ids, keep_special=keep_special))
+
+    def decode_bytes(self, ids: Iterable[int], *, keep_special: bool = False) -> bytes:
+        """Return the bytes of any sequence of ids, as decode does for text."""
+        table = self.vocabulary if keep_special else self._silent
+        try:
+            return b"".join(map(table.__getitem__, ids))
+        except KeyError as error:
+            raise TokenizerError(
+                f"id {error.args[0]!r} is not in the vocabulary: "
+                f"{len(self)} ids from {min(self.vocabulary)} to {max(self.vocabulary)}"
+            ) from None
+        except TypeError:
+            raise TokenizerError("decode needs a flat sequence of integer ids") from None
+
+    @cached_property
+    def _silent(self) -> dict[int, bytes]:
+        """The vocabulary with nothing for the special tokens."""
+        return self.vocabulary | dict.fromkeys(self.special_tokens.values(), b"")
+
+    def decode_batch(self, batch: Iterable[Iterable[int]], *, keep_special: bool = False) -> list[str]:
+        """Return [decode(ids) for ids in batch]."""
+        return [self.decode(ids, keep_special=keep_special) for ids in batch]
+
+    def incremental_decoder(self, *, keep_special: bool = False) -> IncrementalDecoder:
+        """Return a decoder that takes one id at a time and gives out each character once it is whole."""
+        return IncrementalDecoder(lambda token_id: self.decode_bytes((token_id,), keep_special=keep_special))
+
+    # Keeping
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the tokenizer to a JSON file, whole or not at all."""
+        storage.save(self._definition(), path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "Tokenizer":
+        """Read a tokenizer that `save` wrote. Raises TokenizerError for any other file, or a changed one."""
+        definition = storage.load(path)
+        try:
+            return cls(**definition)
+        except TokenizerError as error:
+            raise TokenizerError(f"{path}: {error}") from None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what defines the tokenizer; equal digests mean equal ids for every text."""
+        return storage.digest(self._definition())
+
+    def _definition(self) -> storage.Definition:
+        return {
+            "pattern": self.pattern,
+            "special_tokens": self.special_tokens,
+            "protected_terms": list(self.protected_terms),
+            "token_ids": None if self._default_ids else self._ids,
+            "merges": self.merges,
+        }
+
+    def __reduce__(self) -> tuple[Callable[..., "Tokenizer"], tuple[storage.Definition, int]]:
+        return _rebuild, (self._definition(), self._cache_size)
+
+
+def _rebuild(definition: storage.Definition, cache_size: int) -> Tokenizer:
+    return Tokenizer(**definition, cache_size=cache_size)
+
+
+class _NotAWordError(Exception):
+    """White space at an edge: the text cannot be cut at this space."""
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Cut a long text at single spaces, so that odd white space in one block costs only that block."""
+    start = 0
+    while cut := _SINGLE_SPACE.search(text, start + _BLOCK):
+        yield text[start : cut.start()]
+        start = cut.start()
+    yield text[start:]
+
+
+class _Cache(dict[str, tuple[int, ...]]):
+    """A dictionary that computes what it lacks and starts afresh when full.
+
+    Emptying it all is cheaper than keeping track of ages, and the words that matter are back at once.
+    """
+
+    def __init__(self, compute: Callable[[str], tuple[int, ...]], size: int) -> None:
+        super().__init__()
+        self._compute = compute
+        self._size = size
+
+    def __missing__(self, text: str) -> tuple[int, ...]:
+        ids = self._compute(text)
+        if len(text) <= _LONGEST_CACHED and self._size:
+            if len(self) >= self._size:
+                self.clear()
+            self[text] = ids
+        return ids
+
+
+def _checked_special_tokens(special_tokens: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
+    if isinstance(special_tokens, str):
+        raise TokenizerError(f"special_tokens is a list of names, not one str ({special_tokens!r})")
+    if not isinstance(special_tokens, Mapping):
+        names = list(special_tokens)
+        special_tokens = {name: token_id for token_id, name in enumerate(names)}
+        if len(special_tokens) < len(names):
+            repeated = next(name for name in names if names.count(name) > 1)
+            raise TokenizerError(f"special token {repeated!r} is given twice")
+    for name, token_id in special_tokens.items():
+        if not isinstance(name, str) or not name:
+            raise TokenizerError(f"a special token needs a name of at least one character, not {name!r}")
+        if not isinstance(token_id, int) or token_id < 0:
+            raise TokenizerError(f"special token {name!r} needs an id of 0 or more, not {token_id!r}")
+    if len(set(special_tokens.values())) < len(special_tokens):
+        raise TokenizerError(f"two special tokens have the same id: {dict(special_tokens)}")
+    return dict(special_tokens)
+
+
+def _check_protected_terms(terms: Sequence[str], special_tokens: Mapping[str, int]) -> None:
+    for term in terms:
+        if not isinstance(term, str) or not term:
+            raise TokenizerError(f"a protected term needs at least one character, not {term!r}")
+        if term in special_tokens:
+            raise TokenizerError(f"{term!r} cannot be both a protected term and a special token")
+
+
+def _checked_merges(
+    merges: Sequence[tuple[bytes, bytes]],
+) -> tuple[list[bytes], dict[tuple[int, int], int], list[tuple[int, int]]]:
+    """Return the bytes of every symbol, the table from pair to symbol made, and the pair of each merge."""
+    symbols = {bytes([byte]): byte for byte in range(256)}
+    table: dict[tuple[int, int], int] = {}
+    for made, (left, right) in enumerate(merges, 256):
+        token = left + right
+        try:
+            table[symbols[left], symbols[right]] = made
+        except KeyError as error:
+            raise TokenizerError(
+                f"merge {made - 256}, {left!r} + {right!r}: "
+                f"{error.args[0]!r} is neither one byte nor made by an earlier merge"
+            ) from None
+        if token in symbols:
+            raise TokenizerError(
+                f"merge {made - 256}, {left!r} + {right!r}: merge {symbols[token] - 256} already makes {token!r}"
+            )
+        symbols[token] = made
+    return list(symbols), table, list(table)
+
+
+def _checked_ids(token_ids: Sequence[int] | None, number: int, special_tokens: Mapping[str, int]) -> list[int]:
+    """Return the id of each of `number` symbols."""
+    taken = set(special_tokens.values())
+    if token_ids is None:
+        return sorted(set(range(number + len(taken))) - taken)[:number]
+    ids = list(token_ids)
+    if len(ids) != number:
+        raise TokenizerError(f"token_ids has {len(ids)} ids for {number} bytes, merges and protected terms")
+    for token_id in ids:
+        if not isinstance(token_id, int) or token_id < 0:
+            raise TokenizerError(f"token_ids holds {token_id!r}; an id is an integer of 0 or more")
+        if token_id in taken:
+            raise TokenizerError(f"id {token_id} is given to two tokens")
+        taken.add(token_id)
+    return ids

@@ -1,0 +1,331 @@
+"""Learn merges from text: Sennrich et al. 2016, algorithm 1, with incremental counts.
+
+The idea, in their own example. A corpus has the words low (5 times), lower (2), newest (6), widest (3). Every
+byte is a symbol at first. Count all pairs of neighbours: e s and s t both occur 9 times (6 + 3), more than
+any other. Join the pair that counts most, everywhere, and repeat. Of equals the pair whose bytes are smaller
+goes first, so the result never depends on the order of a dictionary.
+
+>>> corpus = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
+>>> tokenizer = train(corpus, vocabulary_size=256 + 10, special_tokens=())
+>>> for left, right in tokenizer.merges:
+...     print(left.decode(), right.decode(), sep=" + ")
+e + s
+es + t
+l + o
+lo + w
+e + w
+ew + est
+n + ewest
+d + est
+i + dest
+w + idest
+>>> [tokenizer.decode([token]) for token in tokenizer.encode("lowest")]
+['low', 'est']
+
+"lowest" was never seen, and yet it falls into two parts that mean something.
+
+Recounting everything for each merge takes hours on a real corpus. Two facts make it fast:
+
+1. A merge changes counts only beside the places where it is done. So the corpus is laid out once, as cells
+   linked in both directions, and each pair keeps a list of its places.
+2. Once a symbol exists, no merge ever creates more of it. So all places of a pair appear in one step, that of
+   the newer of its two symbols, in order from left to right; after that its count can only fall. The heap of
+   candidates may therefore be out of date in one direction only: an entry whose count has fallen is put back
+   with the right count when it comes up.
+"""
+
+import heapq
+import warnings
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from .errors import TokenizerError
+from .pretokenizer import GPT2_PATTERN, PreTokenizer, text_to_bytes
+from .terms import TermFinder
+from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
+
+Progress = Callable[[str, int, int | None], None]
+"""Called now and then with what is being done, how many are done, and of how many (None: not known)."""
+
+_NONE = -1  # no symbol: the cell between two pre-tokens, and a cell that a merge emptied
+
+
+def train(
+    texts: Iterable[str],
+    vocabulary_size: int,
+    *,
+    pattern: str = GPT2_PATTERN,
+    special_tokens: Sequence[str] = DEFAULT_SPECIAL_TOKENS,
+    protected_terms: Sequence[str] = (),
+    minimum_frequency: int = 2,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Tokenizer:
+    """Learn a tokenizer of `vocabulary_size` tokens: special tokens, 256 bytes, merges, protected terms.
+
+    `texts` is read once, as a stream; memory grows with the number of distinct pre-tokens. A pair that occurs
+    fewer than `minimum_frequency` times is not merged; if pairs run out the vocabulary stays smaller, with a
+    warning. `processes` > 1 counts in that many processes (see benchmarks: it pays from about 100 MB on; the
+    calling script needs the usual `if __name__ == "__main__"`). The result does not depend on it.
+
+    Raises TokenizerError for a vocabulary smaller than its bytes, special tokens and terms, a bad pattern, or
+    a `texts` that is not an iterable of str.
+    """
+    fixed = len(special_tokens) + 256 + len(set(protected_terms))
+    if vocabulary_size < fixed:
+        raise TokenizerError(
+            f"a vocabulary of {vocabulary_size} is too small: {len(special_tokens)} special tokens, 256 bytes and "
+            f"{len(set(protected_terms))} protected terms already need {fixed}"
+        )
+    if minimum_frequency < 1:
+        raise TokenizerError(f"minimum_frequency must be at least 1, not {minimum_frequency}")
+    # Built first so that a bad pattern or name is reported before the work.
+    untrained = Tokenizer([], pattern=pattern, special_tokens=special_tokens, protected_terms=protected_terms)
+    counts = count_pretokens(
+        texts, untrained.pattern, untrained.protected_terms, processes=processes, progress=progress
+    )
+    merges = learn_merges(counts, vocabulary_size - fixed, minimum_frequency=minimum_frequency, progress=progress)
+    if len(merges) < vocabulary_size - fixed:
+        warnings.warn(
+            f"the vocabulary stops at {fixed + len(merges)} of {vocabulary_size} tokens: "
+            f"no pair is left that occurs {minimum_frequency} times",
+            stacklevel=2,
+        )
+    return Tokenizer(merges, pattern=pattern, special_tokens=special_tokens, protected_terms=protected_terms)
+
+
+def learn_merges(
+    counts: Mapping[bytes, int],
+    number: int,
+    *,
+    minimum_frequency: int = 2,
+    tie_key: Callable[[int, bytes], Any] = lambda symbol, token: token,
+    progress: Progress | None = None,
+) -> list[tuple[bytes, bytes]]:
+    """Return up to `number` merges, in the order learned, of the pre-tokens and counts given.
+
+    Equal to recounting every pair before every merge. Among pairs that count the same, the one with the
+    smaller (tie_key of the left, tie_key of the right) goes first; the key is made from a symbol's number
+    (byte, or 256 + number of its merge) and its bytes, and is those bytes if not given.
+    """
+    tokens = [bytes([byte]) for byte in range(256)]
+    keys = [tie_key(symbol, token) for symbol, token in enumerate(tokens)]
+
+    symbols = [_NONE]
+    weights = [0]
+    for pretoken, count in counts.items():
+        symbols.extend(pretoken)
+        symbols.append(_NONE)
+        weights.extend([count] * (len(pretoken) + 1))
+    following = list(range(1, len(symbols) + 1))
+    preceding = list(range(-1, len(symbols) - 1))
+
+    def weigh(where: list[int]) -> int:
+        return sum(map(weights.__getitem__, where))
+
+    places: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, pair in enumerate(pairwise(symbols)):
+        places[pair].append(place)
+    totals = {
+        pair: total
+        for pair, where in places.items()
+        if _NONE not in pair and (total := weigh(where)) >= minimum_frequency
+    }
+    places = {pair: places[pair] for pair in totals}
+    candidates = [(-total, keys[pair[0]], keys[pair[1]], pair) for pair, total in totals.items()]
+    heapq.heapify(candidates)
+
+    merges: list[tuple[bytes, bytes]] = []
+    while candidates and len(merges) < number:
+        negative_total, _, _, pair = heapq.heappop(candidates)
+        left, right = pair
+        total = totals.get(pair, 0)
+        if total != -negative_total:
+            if total:
+                heapq.heappush(candidates, (-total, keys[left], keys[right], pair))
+            continue
+
+        made = len(tokens)
+        tokens.append(tokens[left] + tokens[right])
+        keys.append(tie_key(made, tokens[made]))
+        merges.append((tokens[left], tokens[right]))
+        del totals[pair]
+
+        # The places that now have the new symbol on their right, and on their left, by the other symbol.
+        befores: dict[int, list[int]] = defaultdict(list)
+        afters: dict[int, list[int]] = defaultdict(list)
+        for place in places.pop(pair):
+            second = following[place]
+            if symbols[place] != left or symbols[second] != right:
+                continue  # another merge, or an overlapping one of this pair (as in "aaa"), was here first
+            before, after = preceding[place], following[second]
+            symbols[place] = made
+            symbols[second] = _NONE
+            following[place] = after
+            preceding[after] = place
+            if symbols[before] != _NONE:
+                befores[symbols[before]].append(before)
+            if symbols[after] != _NONE:
+                afters[symbols[after]].append(place)
+
+        # Each (x, left) became (x, made), and each (right, y) became (made, y). In "abab" the second place
+        # finds `made` before it: the pair (made, left), counted a moment ago, is gone again.
+        born: dict[tuple[int, int], list[int]] = {}
+        lost: list[tuple[tuple[int, int], int]] = []
+        for symbol, where in befores.items():
+            weight = weigh(where)
+            born[symbol, made] = where
+            totals[symbol, made] = weight
+            lost.append(((symbol, left), weight))
+        for symbol, where in afters.items():
+            weight = weigh(where)
+            born[made, symbol] = where
+            totals[made, symbol] = weight
+            lost.append(((right, symbol), weight))
+        for old, weight in lost:
+            if old in totals:
+                totals[old] -= weight
+                if totals[old] < minimum_frequency:
+                    del totals[old]
+                    places.pop(old, None)
+        for pair, where in born.items():
+            total = totals.get(pair, 0)
+            if total >= minimum_frequency:
+                places[pair] = where
+                heapq.heappush(candidates, (-total, keys[pair[0]], keys[pair[1]], pair))
+            elif total:
+                del totals[pair]
+        if progress is not None and len(merges) % 64 == 0:
+            progress("learning merges", len(merges), number)
+    return merges
+
+
+_BATCH = 1 << 16  # words that are kept before they are counted, and texts that are handed to a process
+_DISTINCT = 1 << 19  # distinct words that are kept before they are split; bounds memory for unspaced scripts
+
+
+class PretokenCounter:
+    """Counts pre-tokens of a stream of texts.
+
+    Natural text repeats its words, so whole words are counted first, and only each distinct one is split by
+    the pattern (where the pattern allows that: `PreTokenizer.cuts_at_single_spaces`).
+    """
+
+    def __init__(self, pattern: str, protected_terms: Sequence[str] = ()) -> None:
+        self._pretokenizer = PreTokenizer(pattern)
+        self._terms = TermFinder(protected_terms)
+        # Words at the start of a text, and words with a space before them: first all, then how often each.
+        self._first_words: list[str] = []
+        self._later_words: list[str] = []
+        self._first: Counter[str] = Counter()
+        self._later: Counter[str] = Counter()
+        self._pieces: Counter[str] = Counter()
+
+    def add(self, text: str) -> None:
+        """Count the pre-tokens of one text."""
+        if not isinstance(text, str):
+            raise TokenizerError(f"training needs texts of type str, not {type(text).__name__}")
+        if not self._terms:
+            self._add_segment(text)
+            return
+        for segment, is_term in self._terms.split(text):
+            if not is_term:
+                self._add_segment(segment)
+
+    def _add_segment(self, text: str) -> None:
+        if self._pretokenizer.cuts_at_single_spaces:
+            words = text.split()
+            if " ".join(words) == text:  # single spaces only, and none at either end
+                self._first_words += words[:1]
+                self._later_words += words[1:]
+                if len(self._later_words) + len(self._first_words) > _BATCH:
+                    self._count_words()
+                return
+        self._pieces.update(self._pretokenizer.split(text))
+
+    def _count_words(self) -> None:
+        self._first.update(self._first_words)
+        self._later.update(self._later_words)
+        self._first_words.clear()
+        self._later_words.clear()
+        if len(self._first) + len(self._later) > _DISTINCT:
+            self._split_words()
+
+    def _split_words(self) -> None:
+        pieces, split = self._pieces, self._pretokenizer.split
+        for space, words in (("", self._first), (" ", self._later)):
+            for word, count in words.items():
+                for piece in split(space + word):
+                    pieces[piece] += count
+            words.clear()
+
+    def result(self) -> Counter[str]:
+        """Return how often each pre-token occurred."""
+        self._count_words()
+        self._split_words()
+        return self._pieces
+
+
+def count_pretokens(
+    texts: Iterable[str],
+    pattern: str = GPT2_PATTERN,
+    protected_terms: Sequence[str] = (),
+    *,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> dict[bytes, int]:
+    """Return how often each pre-token occurs, as UTF-8. Raises TokenizerError if `texts` holds no str."""
+    if isinstance(texts, str):
+        raise TokenizerError("training needs an iterable of texts, not one str; pass [text] or text.split('\\n')")
+    if processes > 1:
+        pieces = _count_in_processes(texts, pattern, protected_terms, processes, progress)
+    else:
+        counter = PretokenCounter(pattern, protected_terms)
+        for number, text in enumerate(texts, 1):
+            counter.add(text)
+            if progress is not None and number % 8192 == 0:
+                progress("counting texts", number, None)
+        pieces = counter.result()
+    return {text_to_bytes(piece): count for piece, count in pieces.items()}
+
+
+def _count_batch(batch: list[str], pattern: str, protected_terms: Sequence[str]) -> Counter[str]:
+    counter = PretokenCounter(pattern, protected_terms)
+    for text in batch:
+        counter.add(text)
+    return counter.result()
+
+
+def _count_in_processes(
+    texts: Iterable[str], pattern: str, terms: Sequence[str], processes: int, progress: Progress | None
+) -> Counter[str]:
+    # Loaded only here: it would double the time that `import bpe` takes.
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+    pieces: Counter[str] = Counter()
+    running: deque[Future[Counter[str]]] = deque()
+    done = 0
+    with ProcessPoolExecutor(processes) as pool:
+        for batch in _batches(texts):
+            running.append(pool.submit(_count_batch, batch, pattern, terms))
+            if len(running) > 2 * processes:  # the stream is read no faster than it is counted
+                pieces.update(running.popleft().result())
+            done += len(batch)
+            if progress is not None:
+                progress("counting texts", done, None)
+        for future in running:
+            pieces.update(future.result())
+    return pieces
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,46 @@
+"""What a construction is: a named, explained way to make sentence pairs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from numpy_transformer.data.phrasebook.sampling import Draw
+
+
+class Pair(NamedTuple):
+    """A sentence and its translation."""
+
+    source: str  # English
+    target: str  # German
+
+
+@dataclass(frozen=True)
+class Construction:
+    """One pattern of the synchronous grammar.
+
+    `explanation` says which reordering or agreement it teaches, `weight` how often it is drawn.
+    """
+
+    name: str
+    explanation: str
+    example: Pair
+    weight: float
+    sample: Callable[[Draw], Pair]
+
+
+def construction(
+    name: str, weight: float, english: str, german: str
+) -> Callable[[Callable[[Draw], Pair]], Construction]:
+    """Turn a sampling function into a `Construction`; its docstring is the explanation."""
+
+    def turn(sample: Callable[[Draw], Pair]) -> Construction:
+        explanation = " ".join((sample.__doc__ or "").split())
+        return Construction(name, explanation, Pair(english, german), weight, sample)
+
+    return turn
+
+
+def sentence(clause: tuple[str, str], mark: str = ".") -> Pair:
+    """A clause as a sentence: a capital in front, a mark behind."""
+    source, target = clause
+    return Pair(source[0].upper() + source[1:] + mark, target[0].upper() + target[1:] + mark)

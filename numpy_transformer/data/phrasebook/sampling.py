@@ -1,0 +1,230 @@
+"""Random words and phrases that make sense together: who can do what to whom, and where.
+
+Each function takes a `Draw`, the seeded source of randomness, and fits into any construction.
+"""
+
+import random
+from collections.abc import Sequence
+from functools import cache
+from typing import TypeVar
+
+from numpy_transformer.data.phrasebook import lexicon, nouns, words
+from numpy_transformer.data.phrasebook.german import Case, Gender, Person
+from numpy_transformer.data.phrasebook.lexicon import Adjective, Adverbial, Determiner, Noun
+from numpy_transformer.data.phrasebook.phrases import (
+    PRONOUNS,
+    Name,
+    Nominal,
+    NounPhrase,
+    Pronoun,
+    noun_phrase,
+    preposition,
+)
+
+T = TypeVar("T")
+
+
+class Draw(random.Random):
+    """The standard generator with a quick choice."""
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of the options, each equally likely."""
+        return options[int(self.random() * len(options))]
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return self.random() < probability
+
+
+# Repetition is weight: "the" is as frequent as here.
+SINGULAR = (lexicon.THE,) * 8 + (lexicon.AN,) * 4 + (lexicon.THIS,) + lexicon.POSSESSIVES
+PLURAL = (lexicon.THE,) * 4 + (lexicon.BARE,) * 3 + (lexicon.MANY, lexicon.SOME, lexicon.THESE) + lexicon.POSSESSIVES
+MASS = (lexicon.THE,) * 5 + (lexicon.BARE,) * 8 + (lexicon.THIS,) + lexicon.POSSESSIVES
+DEFINITE_SINGULAR = (lexicon.THE,) * 8 + (lexicon.THIS,) + lexicon.POSSESSIVES
+DEFINITE_PLURAL = (lexicon.THE,) * 8 + (lexicon.THESE,) + lexicon.POSSESSIVES
+SUBJECT_SINGULAR = (lexicon.THE,) * 10 + (lexicon.AN,) + (lexicon.THIS,) * 2 + (lexicon.EVERY,) + lexicon.POSSESSIVES
+SUBJECT_PLURAL = (lexicon.THE,) * 8 + (lexicon.THESE, lexicon.MANY, lexicon.SOME) + lexicon.POSSESSIVES
+
+
+@cache
+def names() -> tuple[Name, ...]:
+    """The persons of `nouns.NAMES`."""
+    genders = {"male": Gender.MASCULINE, "female": Gender.FEMININE}
+    return tuple(Name(name, genders[group]) for group, group_names in nouns.NAMES.items() for name in group_names)
+
+
+# --- Noun phrases --------------------------------------------------------------------------------------------------
+
+
+def described(draw: Draw, noun: Noun, probability: float) -> Adjective | None:
+    """An adjective that fits the noun, or none."""
+    fitting = lexicon.adjectives_of(noun)
+    return draw.pick(fitting) if fitting and draw.chance(probability) else None
+
+
+def a_noun_phrase(
+    draw: Draw,
+    noun: Noun,
+    *,
+    definite: bool = False,
+    subject: bool = False,
+    singular: bool = False,
+    adjective: float = 0.2,
+) -> NounPhrase:
+    """A noun phrase around the noun, with a determiner and number that it allows."""
+    if noun.section == "language":
+        return noun_phrase(lexicon.BARE, noun)
+    if noun.section == "unique":
+        return noun_phrase(lexicon.THE, noun)
+    plural = noun.plural_only or (noun.countable and not singular and draw.chance(0.25))
+    choice: Sequence[Determiner]
+    if definite:
+        choice = DEFINITE_PLURAL if plural else DEFINITE_SINGULAR
+    elif subject:
+        choice = SUBJECT_PLURAL if plural else SUBJECT_SINGULAR
+    elif not noun.countable:
+        choice = MASS
+    else:
+        choice = PLURAL if plural else SINGULAR
+    return noun_phrase(draw.pick(choice), noun, plural, described(draw, noun, adjective))
+
+
+def a_person(draw: Draw, *, pronoun: float = 0.4, subject: bool = True) -> Nominal:
+    """A subject: a pronoun, a name or people."""
+    chance = draw.random()
+    if chance < pronoun:
+        return draw.pick(PRONOUNS)
+    if chance < pronoun + 0.1:
+        return draw.pick(names())
+    return a_noun_phrase(draw, draw.pick(lexicon.select("people")), subject=subject, adjective=0.15)
+
+
+def another_person(draw: Draw, subject: Nominal, choice: tuple[Noun, ...], *, pronoun: float = 0.35) -> Nominal:
+    """An object: definite, and not the subject itself ("I see me" needs a reflexive)."""
+    chance = draw.random()
+    if chance < pronoun:
+        return draw.pick(_others(subject.person))
+    if chance < pronoun + 0.08:
+        return draw.pick(tuple(name for name in names() if name is not subject))
+    return a_noun_phrase(draw, _other_noun(draw, choice, subject), definite=True, adjective=0.12)
+
+
+@cache
+def _others(person: Person) -> tuple[Pronoun, ...]:
+    same = {
+        Person.I: (Person.I, Person.WE),
+        Person.WE: (Person.I, Person.WE),
+        Person.YOU: (Person.YOU,),
+    }.get(person, ())
+    return tuple(pronoun for pronoun in PRONOUNS if pronoun.person not in same)
+
+
+def _other_noun(draw: Draw, choice: tuple[Noun, ...], subject: Nominal) -> Noun:
+    noun = draw.pick(choice)
+    while len(choice) > 1 and isinstance(subject, NounPhrase) and subject.noun is noun:
+        noun = draw.pick(choice)
+    return noun
+
+
+# --- Places --------------------------------------------------------------------------------------------------------
+
+
+def place_phrase(draw: Draw) -> NounPhrase:
+    """A place as a noun phrase: the old city, our garden."""
+    noun = draw.pick(lexicon.select("place"))
+    determiner = draw.pick(DEFINITE_SINGULAR) if noun.section == "room" else lexicon.THE
+    return noun_phrase(determiner, noun, False, described(draw, noun, 0.12))
+
+
+@cache
+def cities() -> tuple[Adverbial, ...]:
+    """The towns and countries."""
+    return lexicon.adverbials(nouns.CITIES)
+
+
+def a_location(draw: Draw) -> tuple[str, str]:
+    """Where, with the dative: in the garden, im Garten; in Berlin; at home, zu Hause."""
+    chance = draw.random()
+    if chance < 0.1:
+        town = draw.pick(cities())
+        return f"in {town.english}", f"in {town.german}"
+    if chance < 0.16:
+        home = lexicon.rows(words.HOME)[0]
+        return home[0], home[1]
+    return location(place_phrase(draw))
+
+
+def location(phrase: NounPhrase) -> tuple[str, str]:
+    """in the kitchen, in der Küche: the preposition comes from the noun."""
+    place = phrase.noun.place
+    assert place is not None
+    return f"{place.english} {phrase.english}", preposition(place.location, phrase, Case.DATIVE)
+
+
+def direction(phrase: NounPhrase) -> tuple[str, str]:
+    """to the kitchen, in die Küche; to the station, zum Bahnhof."""
+    place = phrase.noun.place
+    assert place is not None
+    case = Case.DATIVE if place.direction == "zu" else Case.ACCUSATIVE
+    return f"to {phrase.english}", preposition(place.direction, phrase, case, contract=True)
+
+
+def a_direction(draw: Draw) -> tuple[str, str]:
+    """Where to: to the park, in den Park; home, nach Hause; to the doctor, zum Arzt."""
+    chance = draw.random()
+    if chance < 0.12:
+        home = lexicon.rows(words.HOME)[0]
+        return home[2], home[3]
+    if chance < 0.25:
+        person = a_noun_phrase(draw, draw.pick(lexicon.select("people")), definite=True, singular=True, adjective=0.05)
+        return f"to {person.english}", preposition("zu", person, Case.DATIVE)
+    return direction(place_phrase(draw))
+
+
+def a_spot(draw: Draw, case: Case) -> tuple[str, str]:
+    """A place at a piece of furniture: on the table, auf dem Tisch or auf den Tisch, by the case."""
+    word = draw.pick(two_way_prepositions())
+    phrase = a_noun_phrase(draw, draw.pick(lexicon.select("furniture")), definite=True, singular=True, adjective=0.12)
+    return f"{word.english} {phrase.english}", preposition(word.german, phrase, case)
+
+
+@cache
+def two_way_prepositions() -> tuple[Adverbial, ...]:
+    """The prepositions that take the dative for a place and the accusative for a direction."""
+    return lexicon.adverbials(words.TWO_WAY_PREPOSITIONS)
+
+
+# --- Times ---------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _times(tense: str) -> tuple[Adverbial, ...]:
+    fixed = tuple(Adverbial(row[0], row[1]) for row in lexicon.rows(words.TIMES) if tense in row[2].split())
+    weekdays = tuple(
+        Adverbial(f"on {day}", f"am {tag}") for day, tag in lexicon.rows(words.WEEKDAYS) if tense != "present"
+    )
+    return fixed + weekdays
+
+
+def a_time(draw: Draw, tense: str, *, clock: float = 0.15) -> Adverbial:
+    """A time that fits the tense ("present", "past", "future", "modal"), sometimes by the clock."""
+    if draw.chance(clock):
+        hour = 1 + int(draw.random() * 12)
+        return Adverbial(f"at {clock_english(hour)}", f"um {clock_german(hour)}")
+    return draw.pick(_times(tense))
+
+
+def clock_english(hour: int) -> str:
+    """seven o'clock."""
+    return f"{words.ENGLISH_UNITS[hour]} o'clock"
+
+
+def clock_german(hour: int) -> str:
+    """sieben Uhr."""
+    return f"{words.GERMAN_UNITS[hour]} Uhr"
+
+
+@cache
+def frequencies() -> tuple[Adverbial, ...]:
+    """often, oft; never, nie."""
+    return lexicon.adverbials(words.FREQUENCIES)

@@ -1,0 +1,274 @@
+"""Constructions around the verb: its place, its tenses, its objects, its negation."""
+
+from numpy_transformer.data.phrasebook import actions, lexicon, sampling
+from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
+from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
+from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Person
+from numpy_transformer.data.phrasebook.lexicon import Adverbial
+from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Nominal, noun_phrase
+from numpy_transformer.data.phrasebook.sampling import Draw, a_person, a_time
+
+PAST_MODALS = (Form.WANTED, Form.HAD_TO)
+MODAL_FORMS = (Form.CAN, Form.MUST, Form.WANT, Form.SHOULD, Form.MAY, Form.WOULD_LIKE)
+LATE = (
+    (Adverbial("already", "schon"), False),
+    (Adverbial("never", "noch nie"), False),
+    (Adverbial("yet", "noch nicht"), True),
+)
+
+
+@construction("accusative object", 10, "The man buys a red car.", "Der Mann kauft ein rotes Auto.")
+def accusative(draw: Draw) -> Pair:
+    """The object of most verbs stands in the accusative. Only the masculine singular shows it (der Mann, den Mann),
+    but determiner and adjective must agree with a gender that English does not have."""
+    subject = a_person(draw)
+    phrase = actions.transitive(draw, subject)
+    acts = not phrase.verb.stative
+    frequency = draw.pick(sampling.frequencies()) if acts and draw.chance(0.2) else None
+    time = a_time(draw, "present") if acts and not frequency and draw.chance(0.15) else None
+    return sentence(clause(subject, phrase, time=time, frequency=frequency))
+
+
+@construction("verb second", 7, "Every day the woman drinks coffee.", "Jeden Tag trinkt die Frau Kaffee.")
+def verb_second(draw: Draw) -> Pair:
+    """The finite verb is always the second element of a main clause. When a time comes first, the subject moves
+    behind the verb, while English keeps subject before verb."""
+    subject = a_person(draw)
+    return sentence(clause(subject, actions.action(draw, subject), time=a_time(draw, "present"), fronted=True))
+
+
+@construction("progressive", 6, "The child is reading a book.", "Das Kind liest gerade ein Buch.")
+def progressive(draw: Draw) -> Pair:
+    """German has no progressive. The simple present says it, and "gerade" marks that it happens just now; it stands
+    behind the verb and its pronouns, before the other objects."""
+    subject = a_person(draw)
+    phrase = actions.action(draw, subject)
+    return sentence(clause(subject, phrase, Form.PROGRESSIVE, contracted=draw.chance(0.4)))
+
+
+@construction(
+    "perfect tense", 10, "Yesterday the boy ate the cake.", "Gestern hat der Junge den Kuchen gegessen."
+)
+def perfect(draw: Draw) -> Pair:
+    """Spoken German tells the past in the perfect: haben or (for motion and change) sein is finite and second, the
+    participle goes to the end. The English simple past is one word in the middle."""
+    subject = a_person(draw)
+    phrase = actions.action(draw, subject)
+    time = a_time(draw, "past") if draw.chance(0.5) else None
+    return sentence(clause(subject, phrase, Form.PAST, time=time, fronted=draw.chance(0.5)))
+
+
+@construction(
+    "already and not yet", 4, "I have not read the letter yet.", "Ich habe den Brief noch nicht gelesen."
+)
+def present_perfect(draw: Draw) -> Pair:
+    """The English present perfect is the same German perfect. "schon", "noch nie" and "noch nicht" stand where
+    "nicht" stands: behind definite objects, before the participle."""
+    subject = a_person(draw)
+    late, negated = draw.pick(LATE)
+    phrase = actions.transitive(draw, subject, acts=True, definite=True)
+    contracted = negated and draw.chance(0.5)
+    return sentence(clause(subject, phrase, Form.PERFECT, late=late, negated=negated, contracted=contracted))
+
+
+@construction("future", 4, "Tomorrow we will visit him.", "Morgen werden wir ihn besuchen.")
+def future(draw: Draw) -> Pair:
+    """The finite form of "werden" stands second, the infinitive at the end."""
+    subject = a_person(draw)
+    time = a_time(draw, "future") if draw.chance(0.5) else None
+    return sentence(
+        clause(subject, actions.action(draw, subject), Form.FUTURE, time=time, fronted=draw.chance(0.5))
+    )
+
+
+@construction("modal verbs", 9, "You must read this book today.", "Du musst heute dieses Buch lesen.")
+def modal(draw: Draw) -> Pair:
+    """A modal is finite and second; the infinitive waits at the end, behind all objects. In English both stand
+    together."""
+    subject = a_person(draw)
+    phrase = actions.action(draw, subject)
+    if draw.chance(0.2):
+        return sentence(clause(subject, phrase, draw.pick(PAST_MODALS)))
+    time = a_time(draw, "modal") if draw.chance(0.3) else None
+    return sentence(
+        clause(subject, phrase, draw.pick(MODAL_FORMS), time=time, fronted=draw.chance(0.4))
+    )
+
+
+@construction("separable verbs", 5, "My mother opens the window.", "Meine Mutter macht das Fenster auf.")
+def separable(draw: Draw) -> Pair:
+    """The prefix of a separable verb closes the main clause (macht ... auf), but joins its verb in the infinitive
+    (aufmachen), the participle (aufgemacht) and at the end of a subordinate clause (aufmacht)."""
+    subject = a_person(draw)
+    kind = draw.pick((actions.separable, actions.separable, actions.plain))
+    time = a_time(draw, "present") if draw.chance(0.4) else None
+    return sentence(clause(subject, kind(draw, subject), time=time, fronted=draw.chance(0.3)))
+
+
+@construction("dative object", 3, "The girl helps her grandmother.", "Das Mädchen hilft ihrer Großmutter.")
+def dative(draw: Draw) -> Pair:
+    """Some verbs take their only object in the dative, where English shows no difference."""
+    subject = a_person(draw)
+    phrase = actions.dative(draw, subject)
+    frequency = draw.pick(sampling.frequencies()) if not phrase.verb.stative and draw.chance(0.3) else None
+    return sentence(clause(subject, phrase, frequency=frequency))
+
+
+@construction(
+    "two objects", 4, "The teacher gives the boy a book.", "Der Lehrer gibt dem Jungen ein Buch."
+)
+def two_objects(draw: Draw) -> Pair:
+    """The receiver is in the dative, the thing in the accusative: two cases to tell by position in English, by the
+    articles in German."""
+    subject = a_person(draw)
+    form = draw.pick((Form.PRESENT, Form.PAST, Form.FUTURE, Form.CAN))
+    return sentence(clause(subject, actions.ditransitive(draw, subject), form))
+
+
+@construction(
+    "place and direction",
+    6,
+    "He puts the key on the table.",
+    "Er legt den Schlüssel auf den Tisch.",
+)
+def two_way(draw: Draw) -> Pair:
+    """After in, an, auf, unter, neben, hinter and vor the dative says where, the accusative where to: auf dem Tisch,
+    auf den Tisch. Preposition and article melt together: im, am, ins, zum, zur."""
+    subject = a_person(draw)
+    kind = draw.pick((actions.position, actions.position, actions.placing, actions.motion, actions.intransitive))
+    return sentence(clause(subject, kind(draw, subject)))
+
+
+@construction("thing in a place", 3, "The keys are on the table.", "Die Schlüssel sind auf dem Tisch.")
+def thing_in_place(draw: Draw) -> Pair:
+    """Where something is, with the dative after a two-way preposition."""
+    if draw.chance(0.5):
+        noun, place = draw.pick(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
+    else:
+        noun, place = draw.pick(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
+    subject = sampling.a_noun_phrase(draw, noun, definite=True)
+    phrase = VerbPhrase(lexicon.be(), place[0], complement=place[1])
+    form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
+    negated = draw.chance(0.2)
+    return sentence(clause(subject, phrase, form, negated=negated, contracted=draw.chance(0.3)))
+
+
+@construction(
+    "there is", 3, "There is a cat under the table.", "Unter dem Tisch ist eine Katze."
+)
+def there_is(draw: Draw) -> Pair:
+    """German has no empty "there" here: the place comes first, the verb second, and the subject, in the nominative,
+    last."""
+    if draw.chance(0.5):
+        noun, place = draw.pick(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
+    else:
+        noun, place = draw.pick(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
+    plural = noun.plural_only or draw.chance(0.4)
+    choice = (lexicon.MANY, lexicon.SOME, lexicon.NO, lexicon.numeral(2 + int(draw.random() * 11)))
+    determiner = draw.pick(choice) if plural else draw.pick((lexicon.AN, lexicon.AN, lexicon.NO))
+    subject = noun_phrase(determiner, noun, plural, sampling.described(draw, noun, 0.25))
+    be, sein = ("are", "sind") if plural else ("is", "ist")
+    return sentence(
+        (join("there", be, subject.english, place[0]), join(place[1], sein, subject.german(Case.NOMINATIVE)))
+    )
+
+
+@construction("governed prepositions", 5, "We are waiting for the bus.", "Wir warten gerade auf den Bus.")
+def governed(draw: Draw) -> Pair:
+    """Many verbs choose a preposition and a case that cannot be guessed from English: wait for, warten auf; think
+    of, denken an. Reflexive verbs add a pronoun that agrees with the subject: ich erinnere mich, er erinnert sich."""
+    subject = a_person(draw)
+    phrase = actions.prepositional(draw, subject)
+    forms = (Form.PRESENT,) if phrase.verb.stative else (Form.PRESENT, Form.PROGRESSIVE, Form.PAST, Form.MUST)
+    return sentence(clause(subject, phrase, draw.pick(forms)))
+
+
+@construction("negation with nicht", 6, "The woman does not buy the car.", "Die Frau kauft das Auto nicht.")
+def nicht(draw: Draw) -> Pair:
+    """"nicht" stands behind definite objects, but before places, prepositional objects, manners and the right half
+    of the bracket. English needs "do" and has its "not" always behind the auxiliary."""
+    subject = a_person(draw)
+    kind = draw.pick((actions.action, actions.action, actions.dative, actions.prepositional, actions.position))
+    phrase = kind(draw, subject, definite=True)
+    if phrase.verb.stative:
+        form = Form.PRESENT
+    else:
+        form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.WANT, Form.FUTURE))
+    return sentence(clause(subject, phrase, form, negated=True, contracted=draw.chance(0.5)))
+
+
+@construction("negation with kein", 6, "I do not have a dog.", "Ich habe keinen Hund.")
+def kein(draw: Draw) -> Pair:
+    """An object without an article or with "a" is negated with "kein", which is declined like "ein"; definite
+    objects keep "nicht"."""
+    subject = a_person(draw)
+    phrase = actions.transitive(draw, subject, negated=True)
+    form = Form.PRESENT if phrase.verb.stative else draw.pick((Form.PRESENT, Form.PAST, Form.CAN, Form.WANT))
+    return sentence(clause(subject, phrase, form, negated=True, contracted=draw.chance(0.5)))
+
+
+@construction("imperative", 4, "Please open the door.", "Mach bitte die Tür auf.")
+def imperative(draw: Draw) -> Pair:
+    """One friend is told to do something: the verb comes first, without a subject, and verbs like lesen change their
+    vowel (lies!). "please" moves behind the verb."""
+    phrase = actions.action(draw, PRONOUNS[1], definite=True)
+    negated, polite = draw.chance(0.25), draw.chance(0.5)
+    return command(phrase, negated=negated, polite=polite and not negated)
+
+
+def command(phrase: VerbPhrase, *, negated: bool = False, polite: bool = False) -> Pair:
+    """The imperative of a verb phrase."""
+    verb = phrase.verb
+    opening = "please" if polite else "don't" if negated else ""
+    source = join(opening, verb.base + verb.particle, phrase.english)
+    target = join(
+        verb.imperative,
+        REFLEXIVE[Person.YOU] if verb.reflexive else "",
+        phrase.pronouns,
+        "bitte" if polite else "",
+        phrase.field,
+        "nicht" if negated else "",
+        phrase.complement,
+        verb.prefix,
+    )
+    return sentence((source, target), "." if polite else "!")
+
+
+@construction("like to", 3, "My sister likes to dance.", "Meine Schwester tanzt gern.")
+def gern(draw: Draw) -> Pair:
+    """What English says with a verb, "like to", German says with the adverb "gern": the infinitive becomes the
+    finite verb."""
+    subject = a_person(draw)
+    if draw.chance(0.6):
+        verb = draw.pick(tuple(v for v in actions.usable("TRANSITIVE") if v.base in LIKED))
+        noun = draw.pick(verb.objects)
+        phrase = actions.with_object(verb, noun_phrase(lexicon.BARE, noun, noun.countable))
+    else:
+        phrase = VerbPhrase(draw.pick(actions.usable("INTRANSITIVE")))
+        if draw.chance(0.5):
+            phrase = actions.with_place(phrase, sampling.a_location(draw))
+    if draw.chance(0.25):
+        return sentence(like_to(subject, phrase, question=True), "?")
+    return sentence(like_to(subject, phrase, negated=draw.chance(0.2), contracted=draw.chance(0.5)))
+
+
+LIKED = ("eat", "drink", "read", "write", "cook", "bake", "sing", "buy", "learn", "wear")
+
+
+def like_to(
+    subject: Nominal, phrase: VerbPhrase, *, question: bool = False, negated: bool = False, contracted: bool = False
+) -> tuple[str, str]:
+    """The clause of `gern`."""
+    third = subject.person is Person.HE
+    infinitive = f"to {phrase.verb.base}{phrase.verb.particle}"
+    if question:
+        head = f"{'does' if third else 'do'} {subject.english} like"
+    elif negated:
+        auxiliary = ("does" if third else "do") + ("n't" if contracted else " not")
+        head = f"{subject.english} {auxiliary} like"
+    else:
+        head = f"{subject.english} {'likes' if third else 'like'}"
+    adverb = Adverbial("", "nicht gern" if negated else "gern")
+    order = Order.QUESTION if question else Order.MAIN
+    _, target = clause(subject, phrase, order=order, frequency=adverb)
+    return join(head, infinitive, phrase.english), target

@@ -1,0 +1,42 @@
+"""What the model looked at: the attention weights of every layer and head for one sentence and its translation."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module, to_device, to_host
+from numpy_transformer.blocks import NO_DROPOUT, SublayerCache
+from numpy_transformer.model import Transformer
+from numpy_transformer.transformer import decoder_forward, encoder_forward
+
+
+class AttentionWeights(NamedTuple):
+    """Host arrays; each row is what one query looks at and sums to 1.
+
+    The decoder's query t is the position that predicts target token t, so row t of `cross` tells where in the source
+    the model looked when it wrote that token.
+    """
+
+    encoder: Array  # (L, H, S, S) self-attention of the source
+    decoder: Array  # (L, H, T, T) causal self-attention of the target; key t is the token before target token t
+    cross: Array  # (L, H, T, S) from target to source
+
+
+def attention_weights(model: Transformer, source: Sequence[int], target: Sequence[int]) -> AttentionWeights:
+    """The weights for source ids (S) and target ids (T) that both end with eos, and with no padding."""
+    xp = array_module(model.parameters.flat)
+    tree, config = model.parameters.tree, model.config
+    source_ids = to_device(np.array([source]), xp)
+    target_input = to_device(np.array([[config.bos_id, *target[:-1]]]), xp)
+    memory, encoder = encoder_forward(source_ids, tree, config, dropouts=NO_DROPOUT)
+    _, decoder = decoder_forward(target_input, memory, source_ids, tree, config, dropouts=NO_DROPOUT)
+
+    def stacked(sublayers: list[SublayerCache]) -> Array:
+        return np.stack([to_host(sublayer.inside.attention.weights[0]) for sublayer in sublayers])
+
+    return AttentionWeights(
+        encoder=stacked([layer.self_attention for layer in encoder.layers]),
+        decoder=stacked([layer.self_attention for layer in decoder.layers]),
+        cross=stacked([layer.cross_attention for layer in decoder.layers]),
+    )

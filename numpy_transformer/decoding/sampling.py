@@ -1,0 +1,155 @@
+"""Greedy search and sampling: each translation grows by one token a step, and none is ever taken back.
+
+Greedy search takes the most probable token. Sampling draws one from the model's distribution, shaped by
+
+    temperature    probabilities p^(1/temperature), renormalised: below 1 sharper, above 1 flatter
+    top_k          only the k most probable tokens
+    top_p          only the most probable tokens that together reach probability p (Holtzman et al. 2020)
+
+in this order. A draw needs one uniform number u: the token is the first whose cumulative probability exceeds u. The
+numbers of a sentence are a function of (seed, its source ids), so that its samples do not depend on what else is in
+the batch.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module, to_device
+from numpy_transformer.decoding.incremental import IncrementalDecoder, rows_that_stay
+from numpy_transformer.decoding.scoring import (
+    Decoded,
+    check_numbers,
+    largest,
+    length_penalty,
+    log_normalizer,
+    on_host,
+)
+from numpy_transformer.errors import InputError
+from numpy_transformer.layers.softmax import softmax_forward
+from numpy_transformer.model import Transformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn; None switches a restriction off. Raises InputError for impossible values."""
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise InputError(f"temperature is {self.temperature}; it must be above 0 (for greedy search use beam 1)")
+        if self.top_k is not None and self.top_k < 1:
+            raise InputError(f"top-k is {self.top_k}; it must be at least 1")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise InputError(f"top-p is {self.top_p}; it must be above 0 and at most 1")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}; it must be at least 0")
+
+
+def greedy_search(model: Transformer, source: Array, *, limits: Array, alpha: float = 0.0) -> list[list[Decoded]]:
+    """The translation of each sentence that takes the most probable token at every step: a list of one.
+
+    Arguments and errors as in `beam_search`; alpha only enters the score.
+    """
+
+    def most_probable(logits: Array, sentence: Array, position: int) -> Array:
+        return logits.argmax(axis=-1)
+
+    return _extend(model, source, most_probable, width=1, limits=limits, alpha=alpha)
+
+
+def sample(
+    model: Transformer, source: Array, sampling: Sampling, *, limits: Array, alpha: float = 0.0, samples: int = 1
+) -> list[list[Decoded]]:
+    """Independent samples of each sentence's translation, the best score first; equal ones may occur.
+
+    Arguments and errors as in `beam_search`; alpha only enters the score. Log-probabilities and scores are those of
+    the model's own distribution, before it is shaped.
+    """
+    uniform = np.zeros((len(source), samples, limits.max(initial=0) + 1))
+    for numbers, ids, limit in zip(uniform, source, limits, strict=True):
+        entropy = [sampling.seed, *ids[ids != model.config.pad_id].tolist()]
+        numbers[:, :limit] = np.random.default_rng(entropy).random((samples, limit))
+
+    def draw(logits: Array, sentence: Array, position: int) -> Array:
+        u = to_device(uniform[sentence, :, position], array_module(logits))
+        return draw_tokens(logits, u, sampling)
+
+    results = _extend(model, source, draw, width=samples, limits=limits, alpha=alpha)
+    return [sorted(result, key=lambda decoded: -decoded.score) for result in results]
+
+
+def draw_tokens(logits: Array, u: Array, sampling: Sampling) -> Array:
+    """logits (..., V), uniform numbers u (...) in [0, 1) -> ids (...)."""
+    xp = array_module(logits)
+    V = logits.shape[-1]
+    values, columns = logits / sampling.temperature, None
+    if sampling.top_k is not None or sampling.top_p is not None:
+        count = min(sampling.top_k or V, V)
+        values, columns = largest(values.reshape(-1, V), count)
+        values, columns = values.reshape(*u.shape, count), columns.reshape(*u.shape, count)
+    probabilities, _ = softmax_forward(values)
+    cumulative = xp.cumsum(probabilities, axis=-1, dtype=np.float64)
+    if sampling.top_p is not None:
+        reached_before = cumulative - probabilities >= sampling.top_p
+        cumulative = xp.cumsum(xp.where(reached_before, 0, probabilities), axis=-1, dtype=np.float64)
+    chosen = (cumulative <= u[..., None] * cumulative[..., -1:]).sum(axis=-1)
+    return chosen if columns is None else xp.take_along_axis(columns, chosen[..., None], axis=-1)[..., 0]
+
+
+def _extend(
+    model: Transformer,
+    source: Array,
+    choose: Callable[[Array, Array, int], Array],
+    *,
+    width: int,
+    limits: Array,
+    alpha: float,
+) -> list[list[Decoded]]:
+    """`width` translations of each sentence; `choose` maps logits (b, width, V), the sentences (b,) they belong to
+    and the position to the next tokens (b, width)."""
+    config = model.config
+    decoder = IncrementalDecoder(model, source)
+    sentence = np.arange(len(source))  # (b,) which sentence each row of the shrinking batch is
+    tokens = np.full((len(source), width), config.bos_id)
+    ended = np.zeros((len(source), width), dtype=bool)
+    totals = np.zeros((len(source), width))  # log-probabilities, of all sentences
+    steps: list[Array] = []  # the tokens (B, width) of each position, of all sentences
+    while len(sentence):
+        logits = decoder.step(tokens)  # (b, width, V)
+        xp = array_module(logits)
+        normalizer = on_host(log_normalizer(logits))
+        logits[..., [config.pad_id, config.bos_id]] = -math.inf  # no translation holds them
+        chosen = on_host(choose(logits, sentence, len(steps)))
+        only_eos = ended | (limits[sentence] == len(steps))[:, None]
+        tokens = np.where(only_eos, config.eos_id, chosen)
+        token_logits = xp.take_along_axis(logits, to_device(tokens, xp)[..., None], axis=-1)[..., 0]
+        log_probabilities = on_host(token_logits) - normalizer
+        check_numbers(log_probabilities)
+        totals[sentence] += np.where(ended, 0, log_probabilities)
+        step = np.full((len(source), width), config.eos_id)
+        step[sentence] = tokens
+        steps.append(step)
+
+        ended = ended | (tokens == config.eos_id)
+        live = ~ended.all(axis=1)
+        if not live.all():
+            rows = rows_that_stay(live)
+            decoder.retain(rows)
+            sentence, tokens, ended = sentence[rows], tokens[rows], ended[rows]
+    return [
+        [_result(ids, float(total), config.eos_id, alpha) for ids, total in zip(rows.T.tolist(), row_totals, strict=True)]
+        for rows, row_totals in zip(np.array(steps).swapaxes(0, 1), totals, strict=True)
+    ]
+
+
+def _result(ids: list[int], log_probability: float, eos_id: int, alpha: float) -> Decoded:
+    """`ids` end with one eos or more."""
+    length = ids.index(eos_id)
+    return Decoded(ids[:length], log_probability, float(log_probability / length_penalty(length + 1, alpha)))

@@ -1,0 +1,69 @@
+"""What all searches share: their result, the length penalty, log-probabilities and the best tokens of a step."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module, to_host
+from numpy_transformer.errors import InputError
+
+# A translation may have this many tokens more than its source (section 6.1).
+EXTRA_LENGTH = 50
+# So many of the largest are found by repeated argmax, which is faster than a partition.
+FEW = 16
+
+
+class Decoded(NamedTuple):
+    """One translation as the searches return it."""
+
+    ids: list[int]  # without bos and eos
+    log_probability: float  # of the ids and the eos behind them
+    score: float  # log_probability / length_penalty
+
+
+def length_penalty(length: int | Array, alpha: float) -> float | Array:
+    """((5 + length) / 6)^alpha, where `length` counts the tokens and their eos (Wu et al. 2016, equation 14).
+
+    Each further token makes a translation less probable, so the log-probability favours short ones. Divided by this
+    penalty it does so less: alpha 0 changes nothing, alpha 1 comes close to the mean log-probability of a token.
+    """
+    return ((5 + length) / 6) ** alpha
+
+
+def log_normalizer(logits: Array) -> Array:
+    """log sum_v exp(logits_v): (..., V) -> (...). A logit minus this is the log-probability of its token."""
+    xp = array_module(logits)
+    top = logits.max(axis=-1, keepdims=True)  # exp cannot overflow
+    shifted = logits - top
+    return xp.log(xp.exp(shifted, out=shifted).sum(axis=-1)) + top[..., 0]
+
+
+def largest(x: Array, count: int) -> tuple[Array, Array]:
+    """The `count` largest values of each row of x (N, M), which is overwritten, and their columns: (N, count) each.
+
+    In falling order; of equal values the first comes first.
+    """
+    xp = array_module(x)
+    if count <= FEW:
+        rows = xp.arange(len(x))
+        values = xp.empty((len(x), count), dtype=x.dtype)
+        columns = xp.empty((len(x), count), dtype=rows.dtype)
+        for rank in range(count):
+            columns[:, rank] = x.argmax(axis=1)
+            values[:, rank] = x[rows, columns[:, rank]]
+            x[rows, columns[:, rank]] = -math.inf
+        return values, columns
+    columns = xp.argsort(-x, axis=1, kind="stable")[:, :count]
+    return xp.take_along_axis(x, columns, axis=1), columns
+
+
+def check_numbers(log_probabilities: Array) -> None:
+    """Raises InputError when the model computes NaN, as after a training run that diverged."""
+    if np.isnan(log_probabilities).any():
+        raise InputError("the model computes NaN instead of probabilities: use a checkpoint from before it diverged")
+
+
+def on_host(x: Array) -> Array:
+    """Ids or log-probabilities on the host, in 64 bits: sums over long sentences stay exact."""
+    return to_host(x).astype(np.float64 if x.dtype.kind == "f" else np.intp)

@@ -1,0 +1,80 @@
+"""What a person sees while a model learns: a progress bar on a terminal, plain lines anywhere else."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Display(Protocol):
+    """Where the trainer speaks to."""
+
+    def message(self, text: str) -> None:
+        """A line that stays."""
+
+    def progress(self, fraction: float, text: str) -> None:
+        """How much of the run is done (0 to 1), and a short line that the next one may replace."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class PlainDisplay:
+    """Lines for a log file or a pipe; progress only every ten seconds."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def message(self, text: str) -> None:
+        print(text, flush=True)
+
+    def progress(self, fraction: float, text: str) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + SECONDS_BETWEEN_LINES
+            print(text, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
+class TerminalDisplay:
+    """A rich progress bar with the latest figures under the lines that stay."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._bar = Progress(
+            BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}"), transient=True
+        )
+        self._task = self._bar.add_task("", total=1.0)
+
+    def message(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def progress(self, fraction: float, text: str) -> None:
+        self._bar.update(self._task, completed=fraction, description=text.replace("[", r"\["))
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+def make_display() -> Display:
+    """The one that fits standard output."""
+    return TerminalDisplay() if sys.stdout.isatty() else PlainDisplay()

@@ -1,0 +1,118 @@
+"""What is checked: one layer, with one draw of its inputs, its parameters and an upstream gradient."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module
+from numpy_transformer.parameters import map_tree
+
+Inputs = Mapping[str, Array]
+ForwardPass = Callable[[Inputs, Any], Array]  # activations, parameter tree -> y
+BackwardPass = Callable[[Inputs, Any, Array, Any], tuple[Array, ...]]  # ..., dy, gradient tree -> dactivations
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer as a function of named arrays, and its gradients under the same names.
+
+    Activations come first; parameters follow under their paths in the tree, as in `Parameters.named()`. The forward is
+    pure (dropout draws its masks from a fixed seed), so an oracle may call it as often as it likes, in any dtype.
+    """
+
+    name: str
+    inputs: dict[str, Array]  # float64
+    upstream: Array  # dy, the shape of y
+    seed: int
+    recipe: str  # the call that makes this case again
+    activations: tuple[str, ...]
+    spec: Any  # a tree of parameters; only its structure and paths count
+    forward_pass: ForwardPass
+    backward_pass: BackwardPass
+    adds: bool = False  # the backward adds to its parameter gradients (the shared embedding)
+
+    @property
+    def layer(self) -> str:
+        """The name without the variant in brackets."""
+        return self.name.partition(" (")[0]
+
+    def forward(self, inputs: Inputs) -> Array:
+        """y for any inputs of these names and shapes, in their dtype."""
+        return self.forward_pass(inputs, self._tree(inputs))
+
+    def gradients(self, inputs: Inputs) -> dict[str, Array]:
+        """The layer's own gradients, from its backward.
+
+        The parameter gradients start as NaN, so that one that is never assigned, or is added to, cannot go unseen.
+        """
+        like = next(iter(inputs.values()))
+        xp, start = array_module(like), 0.0 if self.adds else np.nan
+        tree = map_tree(lambda path, _: xp.full(inputs[path].shape, start, dtype=inputs[path].dtype), self.spec)
+        upstream = self.upstream.astype(like.dtype) if self.upstream.dtype != like.dtype else self.upstream
+        gradients = dict(
+            zip(self.activations, self.backward_pass(inputs, self._tree(inputs), upstream, tree), strict=True)
+        )
+        map_tree(lambda path, leaf: gradients.update({path: leaf}), tree)
+        return gradients
+
+    def replace_activations(self, change: Callable[[Array], Array]) -> "Case":
+        """The same case with every activation, and dy, replaced by change(array)."""
+        inputs = {name: change(x) if name in self.activations else x for name, x in self.inputs.items()}
+        return dataclasses.replace(self, inputs=inputs, upstream=change(self.upstream))
+
+    def _tree(self, inputs: Inputs) -> Any:
+        return map_tree(lambda path, _: inputs[path], self.spec)
+
+
+Builder = Callable[..., Case]
+
+
+def recipe(builder: Builder) -> Builder:
+    """Notes on the case which call makes it again, so that a failure can print it."""
+
+    @functools.wraps(builder)
+    def build(*, xp: ModuleType = np, **arguments: Any) -> Case:
+        call = f"{builder.__name__}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+        return dataclasses.replace(builder(xp=xp, **arguments), recipe=call)
+
+    return build
+
+
+def make_case(
+    name: str,
+    forward_pass: ForwardPass,
+    backward_pass: BackwardPass,
+    *,
+    seed: int,
+    activations: Mapping[str, tuple[int, ...]],
+    spec: Any = None,
+    scale: float = 1.0,
+    xp: ModuleType = np,
+    adds: bool = False,
+    upstream: Array | None = None,
+    values: Inputs | None = None,
+) -> Case:
+    """Draw a case: activations N(0, scale^2), weights N(0, 1/inputs), gains, biases and dy N(0, 1).
+
+    Gains and dy are never constant on purpose: layer norm's dx vanishes for a constant gain * dy, and with it whatever
+    is wrong with it. `values` replaces some of the drawn inputs, `upstream` the drawn dy.
+    """
+    rng = np.random.default_rng(seed)
+    inputs = {key: scale * rng.standard_normal(shape) for key, shape in activations.items()}
+
+    def draw(path: str, leaf: Any) -> None:
+        spread = leaf.shape[0] ** -0.5 if len(leaf.shape) == 2 else 1.0
+        inputs[path] = spread * rng.standard_normal(leaf.shape)
+
+    map_tree(draw, spec)
+    inputs.update(values or {})
+    inputs = {key: xp.asarray(value) for key, value in inputs.items()}
+    case = Case(name, inputs, xp.zeros(0), seed, "", tuple(activations), spec, forward_pass, backward_pass, adds)
+    if upstream is None:
+        upstream = rng.standard_normal(case.forward(case.inputs).shape)
+    return dataclasses.replace(case, upstream=xp.asarray(upstream))

@@ -1,0 +1,169 @@
+"""Hold a layer's backward against both oracles, and against the rules that every layer keeps.
+
+What counts as equal. With u = 2^-53, a backward that sums n terms of size t errs by at most about n u t, in practice by
+a few u t. The measure is the largest entry of the gradient, and the demands are
+
+    complex step           |backward - oracle| <= 1e-13 max|gradient|     (900 u)
+    central differences    |backward - oracle| <= 1e-8  max|gradient|     (see oracles.py)
+
+This is fair as long as the largest entry is as large as the terms it was summed from. Now and then a random draw breaks
+that: a softmax that is all but saturated, y = (1 - 1e-9, 1e-9), has a gradient of 1e-9 made of terms of size 1, and no
+float64 backward can have it to 1e-13. So the size of the terms is measured too, by Kahan's method: run the same backward
+with fewer digits. In float32, with u32 = 2^-24, terms of size t give an error of a few u32 t; so
+
+    t = max|float32 gradient - float64 gradient| / u32
+
+and a draw that misses the first demand must meet 1e-13 t. It is reported as limited by rounding, never silently. A wrong
+formula is equally wrong in float32 and float64, so it gains nothing from this rule. Central differences state their own
+uncertainty, and where it exceeds 1e-8 of the largest entry the two must agree within that.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module, to_host
+from numpy_transformer.gradcheck.case import Case
+from numpy_transformer.gradcheck.oracles import (
+    central_differences,
+    central_differences_along,
+    complex_step,
+    complex_step_along,
+    random_signs,
+)
+
+TOLERANCES = {"complex step": 1e-13, "central differences": 1e-8}
+ORACLES = tuple(TOLERANCES)
+FLOAT32_UNIT_ROUNDOFF = 2.0**-24
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One gradient beside one oracle: the entry where they differ most."""
+
+    layer: str
+    parameter: str
+    shape: tuple[int, ...]
+    oracle: str
+    index: tuple[int, ...] | None  # None for a derivative along a random direction
+    backward: float
+    expected: float
+    error: float  # |backward - expected| / largest entry of the gradient
+    passed: bool
+    limited: bool  # judged by the size of the cancelling terms, or by the oracle's own uncertainty
+    recipe: str
+
+    def __str__(self) -> str:
+        where = "along a random direction" if self.index is None else f"at {list(self.index)}"
+        return (
+            f"{self.layer}: d{self.parameter} {self.shape} {where}: backward {self.backward!r}, "
+            f"{self.oracle} {self.expected!r}, relative error {self.error:.1e}, "
+            f"allowed {TOLERANCES[self.oracle]:.0e}\n    reproduce with: {self.recipe}"
+        )
+
+
+class GradientError(AssertionError):
+    """A backward and an oracle disagree, or a backward breaks the layer contract."""
+
+
+def check(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) -> list[Finding]:
+    """Every gradient of `case` beside every oracle: entry by entry, or (`along`) along one random direction each.
+
+    Along a direction of +1 and -1 the derivative is a signed sum of the gradient's entries, so an error anywhere shows,
+    at the price of a single evaluation; that is how blocks and the whole model are checked.
+    """
+    gradients = {name: to_host(gradient) for name, gradient in case.gradients(case.inputs).items()}
+    coarse = case.gradients({name: value.astype(np.float32) for name, value in case.inputs.items()})
+    findings = []
+    for name, gradient in gradients.items():
+        terms = float(np.abs(to_host(coarse[name]) - gradient).max(initial=0)) / FLOAT32_UNIT_ROUNDOFF
+        for oracle in oracles:
+            findings.append(_compare(case, name, gradient, oracle, along=along, terms=terms))
+    return findings
+
+
+def assert_gradients(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) -> list[Finding]:
+    """`check`, and raise GradientError that lists every disagreement."""
+    findings = check(case, along=along, oracles=oracles)
+    failures = [finding for finding in findings if not finding.passed]
+    if failures:
+        raise GradientError("\n".join(map(str, failures)))
+    return findings
+
+
+def assert_contract(case: Case) -> None:
+    """No input is changed, gradients are assigned, and memory layout does not matter. Raises GradientError.
+
+    Gradient arrays are handed over full of NaN (case.py), so a backward that adds where it should assign, or forgets
+    a gradient, shows as NaN.
+    """
+    before = {name: value.copy() for name, value in case.inputs.items()}
+    upstream = case.upstream.copy()
+    gradients = case.gradients(case.inputs)
+    for name, value in case.inputs.items():
+        if not np.array_equal(to_host(value), to_host(before[name])):
+            raise GradientError(f"{case.layer} changed its argument {name}; reproduce with: {case.recipe}")
+        if not np.isfinite(to_host(gradients[name])).all():
+            raise GradientError(f"{case.layer} left d{name} unassigned or not finite; reproduce with: {case.recipe}")
+        if gradients[name].shape != value.shape or gradients[name].dtype != value.dtype:
+            raise GradientError(f"{case.layer}: d{name} is not like {name}; reproduce with: {case.recipe}")
+    if not np.array_equal(to_host(case.upstream), to_host(upstream)):
+        raise GradientError(f"{case.layer} changed dy; reproduce with: {case.recipe}")
+    strided = case.replace_activations(_with_gaps)
+    for name, gradient in strided.gradients(strided.inputs).items():
+        reference = to_host(gradients[name])
+        difference = np.abs(to_host(gradient) - reference).max(initial=0)
+        if not difference <= 1e-10 * np.abs(reference).max(initial=0):
+            raise GradientError(f"{case.layer}: d{name} depends on memory layout; reproduce with: {case.recipe}")
+
+
+def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool, terms: float) -> Finding:
+    uncertainty: Array = np.zeros(())
+    if along:
+        signs = random_signs(case.inputs[name], case.seed)
+        directions = {name: signs}
+        if oracle == "complex step":
+            expected = np.asarray(complex_step_along(case.forward, case.inputs, directions, case.upstream))
+        else:
+            expected, uncertainty = map(
+                np.asarray, central_differences_along(case.forward, case.inputs, directions, case.upstream)
+            )
+        claimed = np.asarray((gradient * to_host(signs)).sum())
+    else:
+        if oracle == "complex step":
+            expected = complex_step(case.forward, case.inputs, name, case.upstream)
+        else:
+            expected, uncertainty = central_differences(case.forward, case.inputs, name, case.upstream)
+        claimed = gradient
+    largest = float(np.abs(gradient).max(initial=0))
+    difference = np.abs(claimed - expected)
+    tolerance = TOLERANCES[oracle]
+    strict = difference <= tolerance * largest
+    passed = strict | (difference <= np.maximum(tolerance * terms, uncertainty))
+    if not difference.size:
+        return Finding(case.name, name, gradient.shape, oracle, None, 0.0, 0.0, 0.0, True, False, case.recipe)
+    # The entry to show: the worst that fails, else the worst.
+    ranked = np.where(passed, difference, np.inf) if passed.all() else np.where(passed, -1.0, difference)
+    worst = np.unravel_index(int(np.argmax(np.nan_to_num(ranked, nan=np.inf))), difference.shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = 0.0 if difference[worst] == 0 else float(difference[worst] / np.float64(largest))
+    return Finding(
+        layer=case.name,
+        parameter=name,
+        shape=gradient.shape,
+        oracle=oracle,
+        index=None if along else tuple(map(int, worst)),
+        backward=float(claimed[worst]),
+        expected=float(expected[worst]),
+        error=error,
+        passed=bool(passed.all()),
+        limited=bool(passed.all() and not strict.all()),
+        recipe=case.recipe,
+    )
+
+
+def _with_gaps(x: Array) -> Array:
+    """The same numbers, neither contiguous nor with the axes in order in memory."""
+    xp = array_module(x)
+    return xp.asfortranarray(xp.stack([x, xp.full_like(x, xp.nan)]))[0]

@@ -1,0 +1,459 @@
+"""One case builder per layer: how the layer is called forward, how backward, and what is drawn.
+
+Every builder takes sizes and a seed by keyword and returns a Case; `xp` chooses the array module.
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from numpy_transformer.backend import Array
+from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
+from numpy_transformer.layers.activation import relu_backward, relu_forward
+from numpy_transformer.layers.attention import (
+    scaled_dot_product_attention_backward,
+    scaled_dot_product_attention_forward,
+)
+from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from numpy_transformer.layers.dropout import DropoutMasks, dropout_backward, dropout_forward
+from numpy_transformer.layers.embedding import embedding_backward, embedding_forward
+from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
+from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
+from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
+from numpy_transformer.layers.multi_head_attention import (
+    cross_attention_backward,
+    cross_attention_forward,
+    cross_attention_spec,
+    self_attention_backward,
+    self_attention_forward,
+    self_attention_spec,
+)
+from numpy_transformer.layers.output_loss import output_loss
+from numpy_transformer.layers.positional_encoding import positional_encoding_forward
+from numpy_transformer.layers.residual import (
+    after_sublayer_backward,
+    after_sublayer_forward,
+    before_sublayer_backward,
+    before_sublayer_forward,
+)
+from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
+from numpy_transformer.layers.embedding import embedding_spec
+
+
+def attention_mask(kind: str, lengths: Sequence[int], queries: int, keys: int, xp: ModuleType = np) -> Array | None:
+    """A mask that broadcasts to (B, H, T, S): kind is "none", "causal", "padding" or "causal+padding".
+
+    `lengths` gives each sentence's number of real keys.
+    """
+    if kind == "none":
+        return None
+    mask = np.ones((len(lengths), 1, queries, keys), dtype=bool)
+    if "causal" in kind:
+        mask &= np.tri(queries, keys, dtype=bool)
+    if "padding" in kind:
+        mask &= (np.arange(keys) < np.asarray(lengths)[:, None])[:, None, None, :]
+    return xp.asarray(mask)
+
+
+def _masks(probability: float, seed: int, xp: ModuleType) -> DropoutMasks | None:
+    """Fresh masks for one forward pass: the same seed gives the same masks each time."""
+    return DropoutMasks(probability, seed, xp) if probability else None
+
+
+@recipe
+def linear(
+    *, seed: int, leading: Sequence[int] = (2, 3), inputs: int = 4, outputs: int = 5, scale: float = 1.0, xp: Any
+) -> Case:
+    """y = x W + b."""
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return linear_forward(a["x"], p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = linear_forward(a["x"], p)
+        return (linear_backward(dy, cache, p, g),)
+
+    return make_case(
+        "linear",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (*leading, inputs)},
+        spec=linear_spec(inputs, outputs),
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def embedding(*, seed: int, vocabulary: int = 7, d_model: int = 4, shape: tuple[int, int] = (3, 5), xp: Any) -> Case:
+    """Rows of a table; with more positions than rows some ids repeat."""
+    ids = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, shape))
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return embedding_forward(ids, p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = embedding_forward(ids, p)
+        embedding_backward(dy, cache, g)
+        return ()
+
+    return make_case(
+        "embedding",
+        forward,
+        backward,
+        seed=seed,
+        activations={},
+        spec=embedding_spec(vocabulary, d_model),
+        xp=xp,
+        adds=True,
+    )
+
+
+@recipe
+def positional_encoding(
+    *, seed: int, leading: Sequence[int] = (2,), length: int = 5, d_model: int = 6, start: int = 0, xp: Any
+) -> Case:
+    """x + constant: the gradient passes unchanged."""
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return positional_encoding_forward(a["x"], start=start)
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        return (dy,)
+
+    return make_case(
+        "positional_encoding", forward, backward, seed=seed, activations={"x": (*leading, length, d_model)}, xp=xp
+    )
+
+
+@recipe
+def layer_norm(
+    *, seed: int, leading: Sequence[int] = (2, 3), d_model: int = 6, scale: float = 1.0, epsilon: float = 1e-5, xp: Any
+) -> Case:
+    """Mean 0, variance 1, gain and bias."""
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return layer_norm_forward(a["x"], p, epsilon=epsilon)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = layer_norm_forward(a["x"], p, epsilon=epsilon)
+        return (layer_norm_backward(dy, cache, p, g),)
+
+    return make_case(
+        "layer_norm",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (*leading, d_model)},
+        spec=layer_norm_spec(d_model),
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def softmax(*, seed: int, leading: Sequence[int] = (2, 3), width: int = 5, scale: float = 1.0, xp: Any) -> Case:
+    """Scores to weights."""
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return softmax_forward(a["x"])[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = softmax_forward(a["x"])
+        return (softmax_backward(dy, cache),)
+
+    return make_case(
+        "softmax", forward, backward, seed=seed, activations={"x": (*leading, width)}, scale=scale, xp=xp
+    )
+
+
+@recipe
+def attention(
+    *,
+    seed: int,
+    batch: int = 2,
+    heads: int = 2,
+    queries: int = 4,
+    keys: int = 4,
+    width: int = 3,
+    value_scale: float = 1.0,
+    scale: float = 1.0,
+    mask: str = "none",
+    lengths: Sequence[int] | None = None,
+    dropout: float = 0.0,
+    xp: Any,
+) -> Case:
+    """Scaled dot-product attention; `lengths` are the sentences' numbers of real keys."""
+    allowed = attention_mask(mask, lengths or [keys] * batch, queries, keys, xp)
+
+    def run(a: Inputs) -> tuple[Array, Any]:
+        return scaled_dot_product_attention_forward(
+            query=a["query"], key=a["key"], value=a["value"], mask=allowed, dropout=_masks(dropout, seed, xp)
+        )
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = run(a)
+        dquery, dkey, dvalue = (xp.full(a[name].shape, xp.nan, dtype=dy.dtype) for name in ("query", "key", "value"))
+        scaled_dot_product_attention_backward(dy, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+        return dquery, dkey, dvalue
+
+    return make_case(
+        f"attention ({mask} mask)" if mask != "none" else "attention",
+        forward,
+        backward,
+        seed=seed,
+        activations={
+            "query": (batch, heads, queries, width),
+            "key": (batch, heads, keys, width),
+            "value": (batch, heads, keys, width),
+        },
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def self_attention(
+    *,
+    seed: int,
+    batch: int = 2,
+    length: int = 4,
+    heads: int = 2,
+    width: int = 3,
+    mask: str = "causal",
+    lengths: Sequence[int] | None = None,
+    dropout: float = 0.0,
+    scale: float = 1.0,
+    xp: Any,
+) -> Case:
+    """Multi-head self-attention: query, key and value are one fused projection of x."""
+    D = heads * width
+    allowed = attention_mask(mask, lengths or [length] * batch, length, length, xp)
+
+    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return self_attention_forward(a["x"], p, heads=heads, mask=allowed, dropout=_masks(dropout, seed, xp))
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a, p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = run(a, p)
+        return (self_attention_backward(dy, cache, p, g),)
+
+    return make_case(
+        "self_attention",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (batch, length, D)},
+        spec=self_attention_spec(D),
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def cross_attention(
+    *,
+    seed: int,
+    batch: int = 2,
+    queries: int = 3,
+    keys: int = 4,
+    heads: int = 2,
+    width: int = 3,
+    lengths: Sequence[int] | None = None,
+    dropout: float = 0.0,
+    scale: float = 1.0,
+    xp: Any,
+) -> Case:
+    """Multi-head cross-attention: separate projections, x asks and memory answers."""
+    D = heads * width
+    allowed = attention_mask("padding", lengths or [keys] * batch, queries, keys, xp)
+
+    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+        masks = _masks(dropout, seed, xp)
+        return cross_attention_forward(a["x"], a["memory"], p, heads=heads, mask=allowed, dropout=masks)
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a, p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = run(a, p)
+        return cross_attention_backward(dy, cache, p, g)
+
+    return make_case(
+        "cross_attention",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (batch, queries, D), "memory": (batch, keys, D)},
+        spec=cross_attention_spec(D),
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def relu(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
+    """max(x, 0); a normal draw is at the kink with probability 0."""
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return relu_forward(a["x"])[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = relu_forward(a["x"])
+        return (relu_backward(dy, cache),)
+
+    return make_case("relu", forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
+
+
+@recipe
+def feed_forward(
+    *, seed: int, leading: Sequence[int] = (2, 3), d_model: int = 4, d_ff: int = 6, scale: float = 1.0, xp: Any
+) -> Case:
+    """Linear, ReLU, linear."""
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return feed_forward_forward(a["x"], p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = feed_forward_forward(a["x"], p)
+        return (feed_forward_backward(dy, cache, p, g),)
+
+    return make_case(
+        "feed_forward",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (*leading, d_model)},
+        spec=feed_forward_spec(d_model, d_ff),
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def dropout(*, seed: int, shape: Sequence[int] = (3, 4), probability: float = 0.3, scale: float = 1.0, xp: Any) -> Case:
+    """A mask that is fixed by the seed."""
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return dropout_forward(a["x"], _masks(probability, seed, xp))[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = dropout_forward(a["x"], _masks(probability, seed, xp))
+        return (dropout_backward(dy, cache),)
+
+    return make_case("dropout", forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
+
+
+@recipe
+def residual(
+    *,
+    seed: int,
+    norm: str = "post",
+    leading: Sequence[int] = (2, 3),
+    d_model: int = 4,
+    dropout: float = 0.3,
+    scale: float = 1.0,
+    xp: Any,
+) -> Case:
+    """Residual connection and norm around a sub-layer, here a linear one: parameters 0 is the norm, 1 the sub-layer."""
+
+    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+        inner, before = before_sublayer_forward(a["x"], p[0], norm=norm)
+        update, sublayer = linear_forward(inner, p[1])
+        y, after = after_sublayer_forward(a["x"], update, p[0], norm=norm, dropout=_masks(dropout, seed, xp))
+        return y, (before, sublayer, after)
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a, p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, (before, sublayer, after) = run(a, p)
+        dx, dupdate = after_sublayer_backward(dy, after, p[0], g[0])
+        dinner = linear_backward(dupdate, sublayer, p[1], g[1])
+        return (dx + before_sublayer_backward(dinner, before, p[0], g[0]),)
+
+    return make_case(
+        f"residual ({norm}-norm)",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (*leading, d_model)},
+        spec=(layer_norm_spec(d_model), linear_spec(d_model, d_model)),
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def cross_entropy(
+    *,
+    seed: int,
+    tokens: int = 4,
+    vocabulary: int = 6,
+    label_smoothing: float = 0.1,
+    token_count: int | None = None,
+    scale: float = 1.0,
+    xp: Any,
+) -> Case:
+    """Label-smoothed cross-entropy of logits; `token_count` is the denominator."""
+    targets = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, tokens))
+
+    def run(a: Inputs) -> tuple[Array, Any]:
+        return cross_entropy_forward(
+            a["logits"], targets, label_smoothing=label_smoothing, token_count=token_count or tokens
+        )
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = run(a)
+        return (cross_entropy_backward(float(dy), cache),)
+
+    return make_case(
+        "cross_entropy",
+        forward,
+        backward,
+        seed=seed,
+        activations={"logits": (tokens, vocabulary)},
+        scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def projection_loss(
+    *, seed: int, tokens: int = 4, vocabulary: int = 6, d_model: int = 4, label_smoothing: float = 0.1, xp: Any
+) -> Case:
+    """Output projection with the embedding table, and the loss: forward and backward are one function (output_loss)."""
+    targets = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, tokens))
+
+    def run(a: Inputs, p: Any, g: Any) -> tuple[Array, Array | None]:
+        return output_loss(a["x"], p, targets, label_smoothing=label_smoothing, token_count=tokens, gradients=g)
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a, p, None)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, dx = run(a, p, g)
+        assert dx is not None
+        return (dx,)
+
+    return make_case(
+        "output_loss",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (tokens, d_model)},
+        spec=embedding_spec(vocabulary, d_model),
+        upstream=np.ones(()),  # the way back starts here: the loss's own gradient is 1
+        xp=xp,
+    )

@@ -1,0 +1,188 @@
+"""Cases for whole blocks and for the whole model; they are checked along random directions."""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from numpy_transformer.backend import Array
+from numpy_transformer.blocks import (
+    Dropouts,
+    decoder_layer_backward,
+    decoder_layer_forward,
+    decoder_layer_spec,
+    encoder_layer_backward,
+    encoder_layer_forward,
+    encoder_layer_spec,
+)
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
+from numpy_transformer.gradcheck.layer_cases import attention_mask
+from numpy_transformer.layers.attention import causal_mask
+from numpy_transformer.layers.dropout import DropoutMasks
+from numpy_transformer.transformer import transformer_backward, transformer_forward, transformer_spec
+
+
+def small_config(**changes: Any) -> TransformerConfig:
+    """A complete model of a few hundred numbers: every kind of layer, all sizes different."""
+    sizes = {"vocabulary_size": 11, "encoder_layers": 1, "decoder_layers": 1, "d_model": 6, "d_ff": 10, "heads": 2}
+    return TransformerConfig(**(sizes | changes))
+
+
+def draw_dropouts(probability: float, seed: int, xp: ModuleType) -> Dropouts:
+    """Fresh masks of both kinds for one forward pass; the same seed gives the same masks."""
+    if not probability:
+        return Dropouts()
+    return Dropouts(DropoutMasks(probability, (seed, 0), xp), DropoutMasks(probability, (seed, 1), xp))
+
+
+def draw_batch(
+    source_lengths: Sequence[int], target_lengths: Sequence[int], config: TransformerConfig, seed: int
+) -> tuple[Array, Array]:
+    """source (B, S) and target (B, 1 + T): random words between bos and eos, padded behind.
+
+    A target length counts the tokens that enter the loss (eos among them); 0 is a sentence of padding only.
+    """
+    rng = np.random.default_rng(seed)
+    source = np.full((len(source_lengths), max(source_lengths)), config.pad_id)
+    target = np.full((len(target_lengths), 1 + max(target_lengths)), config.pad_id)
+    for row, (S, T) in enumerate(zip(source_lengths, target_lengths, strict=True)):
+        source[row, :S] = rng.integers(3, config.vocabulary_size, S)
+        if T:
+            target[row, : T + 1] = rng.integers(3, config.vocabulary_size, T + 1)
+            target[row, 0], target[row, T] = config.bos_id, config.eos_id
+    return source, target
+
+
+@recipe
+def encoder_layer(
+    *,
+    seed: int,
+    norm: str = "post",
+    lengths: Sequence[int] = (4, 2),
+    dropout: float = 0.3,
+    heads: int = 2,
+    d_model: int = 6,
+    xp: Any,
+) -> Case:
+    """One encoder layer: self-attention and feed-forward, each with residual and norm."""
+    config = small_config(norm=norm, heads=heads, d_model=d_model)
+    B, S = len(lengths), max(lengths)
+    mask = attention_mask("padding", lengths, 1, S, xp)
+
+    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return encoder_layer_forward(a["x"], p, config, mask=mask, dropouts=draw_dropouts(dropout, seed, xp))
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a, p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = run(a, p)
+        return (encoder_layer_backward(dy, cache, p, g),)
+
+    return make_case(
+        f"encoder_layer ({norm}-norm)",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (B, S, d_model)},
+        spec=encoder_layer_spec(config),
+        xp=xp,
+    )
+
+
+@recipe
+def decoder_layer(
+    *,
+    seed: int,
+    norm: str = "post",
+    source_lengths: Sequence[int] = (4, 2),
+    target_length: int = 3,
+    dropout: float = 0.3,
+    heads: int = 2,
+    d_model: int = 6,
+    xp: Any,
+) -> Case:
+    """One decoder layer; its gradient flows into x and into the memory."""
+    config = small_config(norm=norm, heads=heads, d_model=d_model)
+    B, S, T = len(source_lengths), max(source_lengths), target_length
+    memory_mask = attention_mask("padding", source_lengths, 1, S, xp)
+    self_mask = causal_mask(T, xp.zeros(0))
+
+    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return decoder_layer_forward(
+            a["x"],
+            a["memory"],
+            p,
+            config,
+            self_mask=self_mask,
+            memory_mask=memory_mask,
+            dropouts=draw_dropouts(dropout, seed, xp),
+        )
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(a, p)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = run(a, p)
+        return decoder_layer_backward(dy, cache, p, g)
+
+    return make_case(
+        f"decoder_layer ({norm}-norm)",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (B, T, d_model), "memory": (B, S, d_model)},
+        spec=decoder_layer_spec(config),
+        xp=xp,
+    )
+
+
+@recipe
+def transformer(
+    *,
+    seed: int,
+    norm: str = "post",
+    source_lengths: Sequence[int] = (4, 2, 3),
+    target_lengths: Sequence[int] = (3, 4, 2),
+    layers: int = 1,
+    dropout: float = 0.3,
+    label_smoothing: float = 0.1,
+    token_count: int | None = None,
+    xp: Any,
+) -> Case:
+    """The whole model: ids to loss. The embedding is one table in three places, so its gradient has three parts."""
+    config = small_config(norm=norm, encoder_layers=layers, decoder_layers=layers)
+    source, target = draw_batch(source_lengths, target_lengths, config, seed + 1)
+
+    def run(p: Any, g: Any) -> tuple[Array, Any]:
+        return transformer_forward(
+            source,
+            target,
+            p,
+            config,
+            label_smoothing=label_smoothing,
+            token_count=token_count,
+            dropouts=draw_dropouts(dropout, seed, xp),
+            gradients=g,
+        )
+
+    def forward(a: Inputs, p: Any) -> Array:
+        return run(p, None)[0]
+
+    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+        _, cache = run(p, g)
+        transformer_backward(cache, p, g)
+        return ()
+
+    return make_case(
+        f"transformer ({norm}-norm)",
+        forward,
+        backward,
+        seed=seed,
+        activations={},
+        spec=transformer_spec(config),
+        upstream=np.ones(()),
+        xp=xp,
+    )

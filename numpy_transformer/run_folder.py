@@ -1,0 +1,195 @@
+"""The folder of one training run: what stands where, and how it is written so that nothing is ever lost.
+
+    config.json                             the run's options and the model's configuration
+    tokenizer.json                          the learned BPE
+    checkpoints/step-00001000.safetensors   weights after an evaluation; the last ones are kept, for the average
+    checkpoints/best.safetensors            weights with the lowest validation loss so far
+    checkpoints/averaged.safetensors        the mean of the last checkpoints, made when training ends
+    checkpoints/training.safetensors        weights, both Adam moments and the progress: what --resume needs
+    log.jsonl  curves.png  samples.txt      one record a line; the same as a picture; translations along the way
+
+Every file but the log and the samples is replaced in one piece, so a file that exists is whole.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpe
+from numpy_transformer.atomic import atomic_write
+from numpy_transformer.backend import array_module, to_host
+from numpy_transformer.checkpoint import load_tensors, save_tensors
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.errors import InputError
+from numpy_transformer.model import Transformer
+from numpy_transformer.optimizer import Adam
+from numpy_transformer.options import TrainingOptions, options_from_dict, read_json
+from numpy_transformer.parameters import Parameters
+
+STEP_FILE = re.compile(r"step-(\d{8,})\.safetensors")
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    step: int = 0  # updates
+    tokens: int = 0  # real target tokens learned from
+    seconds: float = 0.0  # of training, over all its sittings
+    best_loss: float | None = None  # lowest validation loss, nats a token
+    best_step: int = 0
+    evaluations_since_best: int = 0
+
+
+class RunFolder:
+    """The files of the run at `path`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.tokenizer = self.path / "tokenizer.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best.safetensors"
+        self.averaged = self.checkpoints / "averaged.safetensors"
+        self.training = self.checkpoints / "training.safetensors"
+        self.log = self.path / "log.jsonl"
+        self.curves = self.path / "curves.png"
+        self.samples = self.path / "samples.txt"
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self.config.exists() or self.checkpoints.exists()
+
+    def write_config(self, options: TrainingOptions, config: TransformerConfig) -> None:
+        """Record what the run is."""
+        record = {"options": options.to_dict(), "model": json.loads(config.to_json())}
+        write_text(self.config, json.dumps(record, indent=2) + "\n")
+
+    def read_options(self) -> TrainingOptions:
+        """The options the run was begun with. Raises InputError if there is no run or its config.json is damaged."""
+        if not self.config.exists():
+            raise InputError(f"{self.path} holds no run to resume (no {self.config.name}); begin one without --resume")
+        return options_from_dict(read_json(self.config).get("options"), self.config)
+
+    def read_tokenizer(self) -> bpe.Tokenizer:
+        """The run's tokenizer. Raises InputError or bpe.TokenizerError naming the file."""
+        if not self.tokenizer.exists():
+            raise InputError(f"{self.tokenizer} is missing; the run cannot be used without the tokenizer it began with")
+        return bpe.Tokenizer.load(self.tokenizer)
+
+    def save_training(self, model: Transformer, adam: Adam, progress: Progress, tokenizer_digest: str) -> None:
+        """Everything that --resume needs, in one file."""
+        tensors = dict(_host_tree(model).named())
+        tensors["adam.first_moment"] = to_host(adam.first_moment)
+        tensors["adam.second_moment"] = to_host(adam.second_moment)
+        metadata = {
+            "config": model.config.to_json(),
+            "progress": json.dumps(dataclasses.asdict(progress)),
+            "adam_step": str(adam.step),
+            "tokenizer": tokenizer_digest,
+        }
+        save_tensors(self.training, tensors, metadata)
+
+    def load_training(self, model: Transformer, adam: Adam, tokenizer_digest: str) -> Progress:
+        """Put model and optimizer back where `save_training` found them. Raises InputError if they do not fit."""
+        tensors, metadata = load_tensors(self.training)
+        try:
+            progress = Progress(**json.loads(metadata["progress"]))
+            adam_step, digest = int(metadata["adam_step"]), metadata["tokenizer"]
+            moments = tensors["adam.first_moment"], tensors["adam.second_moment"]
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{self.training} is not the state of a training run; name another run") from None
+        if metadata.get("config") != model.config.to_json() or moments[0].shape != adam.first_moment.shape:
+            raise InputError(f"{self.training} is of another model than {self.config}; restore the one that fits")
+        if digest != tokenizer_digest:
+            raise InputError(f"{self.tokenizer} is not the tokenizer this run began with; restore the original")
+        model.assign(tensors, self.training)
+        xp = array_module(adam.first_moment)
+        adam.first_moment[...] = xp.asarray(moments[0])
+        adam.second_moment[...] = xp.asarray(moments[1])
+        adam.step = adam_step
+        return progress
+
+    def step_files(self) -> list[Path]:
+        """The kept checkpoints in the order of their steps."""
+        found = [
+            (int(match[1]), path) for path in self.checkpoints.glob("*") if (match := STEP_FILE.fullmatch(path.name))
+        ]
+        return [path for _, path in sorted(found)]
+
+    def save_step(self, model: Transformer, step: int, *, keep: int) -> None:
+        """Write the weights of `step`; of the older ones only the last `keep` in all stay."""
+        model.save(self.checkpoints / f"step-{step:08d}.safetensors")
+        for path in self.step_files()[:-keep]:
+            path.unlink(missing_ok=True)
+
+    def save_average(self, count: int) -> int:
+        """Write the mean of the last `count` checkpoints (section 6.1); returns how many there were."""
+        files = self.step_files()[-count:]
+        mean = Transformer.load(files[0])
+        total = mean.parameters.flat.astype("float64")
+        for path in files[1:]:
+            total += Transformer.load(path).parameters.flat
+        mean.parameters.flat[...] = total / len(files)
+        mean.save(self.averaged)
+        return len(files)
+
+    def append_log(self, record: dict[str, Any]) -> None:
+        """One more line of log.jsonl."""
+        with open(self.log, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """The records so far; a line cut short by a crash is left out."""
+        if not self.log.exists():
+            return []
+        records = []
+        for line in self.log.read_text(encoding="utf-8").split("\n"):
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                continue
+        return records
+
+    def rewind_log(self, step: int) -> None:
+        """Drop what was logged after `step`: the resumed run will log it again."""
+        records = [record for record in self.read_log() if record.get("step", 0) <= step and record["kind"] != "test"]
+        write_text(self.log, "".join(json.dumps(record) + "\n" for record in records))
+
+    def append_samples(self, title: str, lines: Sequence[str]) -> None:
+        """One more block of sample translations."""
+        with open(self.samples, "a", encoding="utf-8") as file:
+            file.write("\n".join([title, *lines, "", ""]))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one piece."""
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def new_run_path(parent: Path, name: str) -> Path:
+    """parent/name, or parent/name-2, -3 ... if that is taken."""
+    path, number = parent / name, 2
+    while path.exists():
+        path, number = parent / f"{name}-{number}", number + 1
+    return path
+
+
+def run_name(data: str) -> str:
+    """A folder name for a corpus: phrasebook, multi30k, or the file's or folder's own name."""
+    return Path(data).name.split(".")[0] or "run"
+
+
+def latest_run(parent: Path) -> Path | None:
+    """The run in `parent` whose training state was written last; None if there is none."""
+    states = list(parent.glob("*/checkpoints/training.safetensors"))
+    return max(states, key=lambda path: path.stat().st_mtime).parent.parent if states else None
+
+
+def _host_tree(model: Transformer) -> Parameters:
+    return Parameters.view(to_host(model.parameters.flat), model.parameters.tree)

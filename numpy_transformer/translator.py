@@ -1,0 +1,205 @@
+"""class Translator: a model and its tokenizer, from text to text."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bpe import Tokenizer
+from numpy_transformer.decoding import (
+    EXTRA_LENGTH,
+    Decoded,
+    Sampling,
+    beam_search,
+    greedy_search,
+    sample,
+)
+from numpy_transformer.decoding.attention_weights import AttentionWeights, attention_weights
+from numpy_transformer.errors import InputError
+from numpy_transformer.model import Transformer
+
+LONGEST_SOURCE = 1000  # tokens; more is refused, since memory and time grow with the square
+BATCH_TOKENS = 2048  # source tokens of a batch, padding included
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One translation of a sentence."""
+
+    text: str
+    ids: list[int]  # without bos and eos
+    log_probability: float  # of the ids and the eos behind them, natural logarithm
+    score: float  # log_probability / length penalty: what the search ranks by
+
+
+class Translator:
+    """Translates with a model and the tokenizer that it was trained with.
+
+    What a sentence becomes depends on nothing but the sentence and the options: not on the other sentences, their
+    order or the batch size.
+
+    Raises InputError if the tokenizer does not fit the model.
+    """
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer) -> None:
+        config = model.config
+        if len(tokenizer) != config.vocabulary_size:
+            raise InputError(
+                f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocabulary_size}: "
+                "use the tokenizer.json that the model was trained with"
+            )
+        if not {config.pad_id, config.bos_id, config.eos_id} <= set(tokenizer.special_tokens.values()):
+            raise InputError(
+                f"pad, bos and eos ({config.pad_id}, {config.bos_id}, {config.eos_id}) are no special tokens of the "
+                "tokenizer: use the tokenizer.json that the model was trained with"
+            )
+        self.model = model
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "cpu") -> "Translator":
+        """Open a run folder or a checkpoint file.
+
+        Of a run folder the averaged checkpoint is taken if there is one, else the best, else the newest. The
+        tokenizer of a checkpoint file is looked for in its folder and in the folder above. Raises InputError, or
+        bpe.TokenizerError, that names the file and the remedy.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise InputError(f"{path}: no such run folder or checkpoint: check the name, or train a model first")
+        checkpoint = run_checkpoint(path) if path.is_dir() else path
+        candidates = [folder / "tokenizer.json" for folder in (checkpoint.parent, checkpoint.parent.parent)]
+        tokenizer = next((file for file in candidates if file.is_file()), None)
+        model = Transformer.load(checkpoint, device=device)
+        if tokenizer is None:
+            raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
+        return cls(model, Tokenizer.load(tokenizer))
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        beam: int = 4,
+        alpha: float = 0.6,
+        batch_tokens: int = BATCH_TOKENS,
+        first_line: int = 1,
+    ) -> list[str]:
+        """The best translation of each text; a blank text gives a blank one. Options as in `hypotheses`."""
+        found = self.hypotheses(texts, beam=beam, alpha=alpha, batch_tokens=batch_tokens, first_line=first_line)
+        return [best.text for best, *_ in found]
+
+    def hypotheses(
+        self,
+        texts: Sequence[str],
+        *,
+        beam: int = 4,
+        alpha: float = 0.6,
+        n_best: int = 1,
+        sampling: Sampling | None = None,
+        batch_tokens: int = BATCH_TOKENS,
+        first_line: int = 1,
+    ) -> list[list[Hypothesis]]:
+        """The n best translations of each text, best first.
+
+        beam: hypotheses kept per sentence; 1 is greedy search. At least n_best.
+        alpha: exponent of the length penalty ((5 + length) / 6)^alpha, at least 0; larger favours longer ones.
+        sampling: draw n_best translations at random instead of searching.
+        batch_tokens: source tokens that are decoded at once, padding included; a matter of memory and speed only.
+        first_line: the number that error messages give the first text.
+
+        A blank text has one hypothesis, the empty one. A text has fewer than n_best where the search found fewer.
+        Raises InputError for impossible options, and for a text of more than 1,000 tokens.
+        """
+        _check_options(beam, alpha, n_best, sampling, batch_tokens)
+        sources = self._encode(texts, first_line)
+        results = [[Hypothesis("", [], 0.0, 0.0)] for _ in sources]
+        for indices in _batches([len(ids) for ids in sources], batch_tokens):
+            source = np.full((len(indices), max(len(sources[i]) for i in indices)), self.model.config.pad_id)
+            for row, index in zip(source, indices, strict=True):
+                row[: len(sources[index])] = sources[index]
+            limits = np.array([len(sources[i]) - 1 + EXTRA_LENGTH for i in indices])
+            if sampling is not None:
+                found = sample(self.model, source, sampling, limits=limits, alpha=alpha, samples=n_best)
+            elif beam == 1:
+                found = greedy_search(self.model, source, limits=limits, alpha=alpha)
+            else:
+                found = beam_search(self.model, source, limits=limits, beam=beam, alpha=alpha, n_best=n_best)
+            for index, decoded in zip(indices, found, strict=True):
+                results[index] = [self._hypothesis(one) for one in decoded]
+        return results
+
+    def attention(self, text: str, ids: Sequence[int]) -> AttentionWeights:
+        """Every layer's and head's attention weights for a text and the ids of its translation, as in Hypothesis.ids.
+
+        Source and target positions are those of `source_tokens` and `target_tokens`.
+        """
+        eos = self.model.config.eos_id
+        [source] = self._encode([text], 1)
+        return attention_weights(self.model, source or [eos], [*ids, eos])
+
+    def _encode(self, texts: Sequence[str], first_line: int) -> list[list[int]]:
+        """Each text's ids with eos behind them, as in training; a blank text has none."""
+        if isinstance(texts, str):
+            raise InputError("translate a list of texts, not a single str: translate([text])")
+        eos = self.model.config.eos_id
+        blank = [not text.strip() for text in texts]
+        sources = [
+            [] if is_blank else [*ids, eos]
+            for ids, is_blank in zip(self.tokenizer.encode_batch(texts), blank, strict=True)
+        ]
+        for number, ids in enumerate(sources, first_line):
+            if len(ids) - 1 > LONGEST_SOURCE:
+                raise InputError(
+                    f"line {number} has {len(ids) - 1} tokens, {LONGEST_SOURCE} are possible: split it into sentences"
+                )
+        return sources
+
+    def _hypothesis(self, decoded: Decoded) -> Hypothesis:
+        text = self.tokenizer.decode(decoded.ids)
+        return Hypothesis(text, decoded.ids, decoded.log_probability, decoded.score)
+
+
+def run_checkpoint(run: Path) -> Path:
+    """The checkpoint to translate with: the averaged one if there is one, else the best, else the newest.
+
+    Raises InputError if the folder has none.
+    """
+    folder = run / "checkpoints"
+    candidates = [folder / "averaged.safetensors", folder / "best.safetensors"]
+    candidates += sorted(folder.glob("step-*.safetensors"), reverse=True)  # the names hold the step with leading zeros
+    for checkpoint in candidates:
+        if checkpoint.is_file():
+            return checkpoint
+    raise InputError(f"{run}: holds no checkpoints/*.safetensors: name a run folder, or train a model with train.py")
+
+
+def latest_run(runs: Path) -> Path | None:
+    """The run folder whose newest checkpoint was written last; None where no run has one."""
+    newest = {
+        checkpoint.parent.parent: checkpoint.stat().st_mtime_ns
+        for checkpoint in sorted(runs.glob("*/checkpoints/*.safetensors"), key=lambda file: file.stat().st_mtime_ns)
+    }
+    return max(newest, key=lambda run: newest[run], default=None)
+
+
+def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices of texts of similar length, longest first, such that count * longest <= batch_tokens; no blank ones."""
+    order = sorted((i for i, length in enumerate(lengths) if length), key=lambda i: (-lengths[i], i))
+    start = 0
+    while start < len(order):
+        count = max(1, batch_tokens // lengths[order[start]])
+        yield order[start : start + count]
+        start += count
+
+
+def _check_options(beam: int, alpha: float, n_best: int, sampling: Sampling | None, batch_tokens: int) -> None:
+    if beam < 1:
+        raise InputError(f"beam is {beam}; it must be at least 1")
+    if not 0 <= alpha < math.inf:
+        raise InputError(f"alpha is {alpha}; it must be at least 0")
+    if n_best < 1 or (sampling is None and n_best > beam):
+        raise InputError(f"n-best is {n_best}; it must be at least 1 and at most the beam ({beam})")
+    if batch_tokens < 1:
+        raise InputError(f"batch-tokens is {batch_tokens}; it must be at least 1")
