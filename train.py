@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,13 @@ def train(arguments: argparse.Namespace) -> int:
             tokenizer = folder.read_tokenizer()
         else:
             display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
-            tokenizer = bpe.train([*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary)
+            with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
+                warnings.simplefilter("always")
+                tokenizer = bpe.train(
+                    [*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary
+                )
+            for warning in caught:
+                display.message(f"    {warning.message}")
         trainer = Trainer(options, corpus, tokenizer, folder, display, resume=resume, started=started)
         if not resume:
             folder.path.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ def merge_long(data: bytes, table: Table, parts: Parts) -> Symbols:
     cells linked in both directions. A place may be out of date: then its cells no longer hold the pair.
     """
     size = len(data)
-    symbols = array("i", data)
+    symbols = array("i", iter(data))
     symbols.append(_NONE)  # the cell past the end; also found at index -1, before the start
     following = array("i", range(1, size + 2))
     preceding = array("i", range(-1, size))

@@ -363,15 +363,22 @@ def _checked_special_tokens(special_tokens: Sequence[str] | Mapping[str, int]) -
             raise TokenizerError(f"a special token needs a name of at least one character, not {name!r}")
         if not isinstance(token_id, int) or token_id < 0:
             raise TokenizerError(f"special token {name!r} needs an id of 0 or more, not {token_id!r}")
+        _check_is_unicode(name)
     if len(set(special_tokens.values())) < len(special_tokens):
         raise TokenizerError(f"two special tokens have the same id: {dict(special_tokens)}")
     return dict(special_tokens)
+
+
+def _check_is_unicode(name: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise TokenizerError(f"{name!r} holds a lone surrogate, which no file can keep")
 
 
 def _check_protected_terms(terms: Sequence[str], special_tokens: Mapping[str, int]) -> None:
     for term in terms:
         if not isinstance(term, str) or not term:
             raise TokenizerError(f"a protected term needs at least one character, not {term!r}")
+        _check_is_unicode(term)
         if term in special_tokens:
             raise TokenizerError(f"{term!r} cannot be both a protected term and a special token")
 
@@ -382,15 +389,17 @@ def _checked_merges(
     """Return the bytes of every symbol, the table from pair to symbol made, and the pair of each merge."""
     symbols = {bytes([byte]): byte for byte in range(256)}
     table: dict[tuple[int, int], int] = {}
-    for made, (left, right) in enumerate(merges, 256):
-        token = left + right
+    for made, pair in enumerate(merges, 256):
         try:
+            left, right = pair
+            token = left + right
             table[symbols[left], symbols[right]] = made
-        except KeyError as error:
-            raise TokenizerError(
-                f"merge {made - 256}, {left!r} + {right!r}: "
-                f"{error.args[0]!r} is neither one byte nor made by an earlier merge"
-            ) from None
+        except (TypeError, ValueError, KeyError) as error:
+            if isinstance(error, KeyError) and isinstance(error.args[0], bytes):
+                reason = f"{left!r} + {right!r}: {error.args[0]!r} is neither one byte nor made by an earlier merge"
+            else:
+                reason = f"{pair!r}: not a pair of byte strings"
+            raise TokenizerError(f"merge {made - 256}, {reason}") from None
         if token in symbols:
             raise TokenizerError(
                 f"merge {made - 256}, {left!r} + {right!r}: merge {symbols[token] - 256} already makes {token!r}"

@@ -146,9 +146,14 @@ class Workers:
 
     def map(self, function: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
         """function(argument) for each of them, on the worker threads; the results in order."""
+
+        def call(argument: Argument) -> Result:
+            with np.errstate(over="ignore", invalid="ignore"):  # `step` looks for what is not finite itself
+                return function(argument)
+
         if self._executor is None:
-            return [function(argument) for argument in arguments]
-        return list(self._executor.map(function, arguments))
+            return [call(argument) for argument in arguments]
+        return list(self._executor.map(call, arguments))
 
 
 def _sum_into_first(buffers: Sequence[Array], part: slice) -> None:

@@ -33,8 +33,11 @@ SKIPS_BEFORE_STOP = 5
 TEST_BEAM = 4
 
 
+KEPT = "the state of the last evaluation is kept: begin again with a lower --rate-scale, a longer --warmup or --clip 1"
+
+
 class DivergenceError(InputError):
-    """Too many updates in a row had gradients that are not finite."""
+    """The numbers are no longer finite, so that going on would teach nothing."""
 
 
 def make_config(options: TrainingOptions, tokenizer: bpe.Tokenizer) -> TransformerConfig:
@@ -232,14 +235,15 @@ class Trainer:
             for line in nonfinite_report(self.model, self.workers.gradients):
                 self.display.message(line)
             raise DivergenceError(
-                f"{skipped} updates in a row had gradients that are not finite (listed above); the state of the last "
-                "evaluation is kept: begin again with a lower --rate-scale, a longer --warmup or --clip 1"
+                f"{skipped} updates in a row had gradients that are not finite (listed above); {KEPT}"
             )
 
     def _evaluate(self) -> None:
         """Validation loss and BLEU; then everything is saved, so that nothing since the last evaluation is lost."""
         progress, folder = self.progress, self.folder
         loss = validation_loss(self.workers, self.valid_text, self.options.batch_tokens)
+        if not math.isfinite(loss):
+            raise DivergenceError(f"the validation loss at step {progress.step} is {loss}; {KEPT}")
         text = ParallelText(
             self.corpus.valid.sources[:VALIDATION_SENTENCES], self.corpus.valid.targets[:VALIDATION_SENTENCES]
         )

@@ -5,7 +5,7 @@ are put around it here. Skipped where PyTorch is not installed.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
@@ -17,6 +17,15 @@ from numpy_transformer.optimizer import Adam
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 TOLERANCE = 1e-10  # of the largest entry
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The matrices are small: PyTorch's threads would spend their time waiting for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class TorchTransformer(torch.nn.Module):

@@ -47,7 +47,9 @@ def test_the_first_update_moves_every_parameter_by_the_rate():
     np.testing.assert_allclose(parameters, [-0.25, 0.25, -0.25], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("step", "expected"), [(1, 1.7469e-07), (2000, 3.4939e-04), (4000, 6.9877e-04), (100000, 1.3975e-04)])
+@pytest.mark.parametrize(
+    ("step", "expected"), [(1, 1.7469e-07), (2000, 3.4939e-04), (4000, 6.9877e-04), (100000, 1.3975e-04)]
+)
 def test_schedule_of_the_base_model(step, expected):
     assert learning_rate(step, d_model=512, warmup=4000) == pytest.approx(expected, rel=1e-4)
 

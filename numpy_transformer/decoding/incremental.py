@@ -51,14 +51,14 @@ class IncrementalDecoder:
         on_device = to_device(source, self._xp)
         memory, _ = encoder_forward(on_device, self._parameters, self._config, dropouts=NO_DROPOUT)
 
-        B, S, D = memory.shape
-        L, H = self._config.decoder_layers, self._config.heads
-        # Axis 1: key, value.
-        self._cross_cache = self._xp.empty((L, 2, B, H, S, D // H), dtype=memory.dtype)
-        self._self_cache = self._xp.empty((L, 2, B, H, FIRST_ROOM, D // H), dtype=memory.dtype)
-        for index, layer in enumerate(self._parameters.decoder):
-            projected, _ = linear_forward(memory, layer.cross_attention.key_value)  # (B, S, 2D)
-            self._cross_cache[index, 0], self._cross_cache[index, 1] = split_heads(projected, 2, H)
+        # Of each layer, key and value side by side, as the projections make them.
+        self._cross_caches = [
+            linear_forward(memory, layer.cross_attention.key_value)[0] for layer in self._parameters.decoder
+        ]  # (B, S, 2D)
+        B, _, D = memory.shape
+        self._self_caches = [
+            self._xp.empty((B, FIRST_ROOM, 2 * D), dtype=memory.dtype) for _ in self._parameters.decoder
+        ]  # (B, room, 2D), of which N columns are in use
         self._memory_mask = source_mask(on_device, self._config)  # (B, 1, 1, S)
         self._visible = self._xp.ones((B, 1, 0), dtype=bool)  # (B, W, N)
         self._position = 0
@@ -71,12 +71,14 @@ class IncrementalDecoder:
         """
         B, W = tokens.shape
         if parents is not None:
-            self._follow(to_device(parents, self._xp))
+            seen_by = to_device(parents, self._xp)[:, :, None]
+            self._visible = self._xp.take_along_axis(self._visible, seen_by, axis=1)
         self._add_columns(W)
         x, _ = embedding_forward(to_device(tokens.reshape(B * W, 1), self._xp), self._parameters.embedding)
         x = positional_encoding_forward(x, start=self._position).reshape(B, W, -1)
-        for index, layer in enumerate(self._parameters.decoder):
-            x = self._layer(x, index, layer)
+        layers = zip(self._parameters.decoder, self._self_caches, self._cross_caches, strict=True)
+        for layer, self_cache, cross_cache in layers:
+            x = self._layer(x, layer, self_cache, cross_cache)
         if self._parameters.decoder_norm is not None:
             x, _ = layer_norm_forward(x, self._parameters.decoder_norm)
         self._position += 1
@@ -89,35 +91,38 @@ class IncrementalDecoder:
         `rows` (host array, each row at most once) should leave as many sentences as possible where they are, since
         only the others are copied; see `rows_that_stay`.
         """
-        moved = np.flatnonzero(rows != np.arange(len(rows)))
         B, N = len(rows), self._visible.shape[2]
-        if len(moved):
-            to, origin = to_device(moved, self._xp), to_device(rows[moved], self._xp)
-            self._cross_cache[:, :, to] = self._cross_cache[:, :, origin]
-            self._self_cache[:, :, to, :, :N] = self._self_cache[:, :, origin, :, :N]
-        self._cross_cache, self._self_cache = self._cross_cache[:, :, :B], self._self_cache[:, :, :B]
+        moved = np.flatnonzero(rows != np.arange(B))
+        to, origin = to_device(moved, self._xp), to_device(rows[moved], self._xp)
+        for index in range(len(self._self_caches)):
+            cross_cache, self_cache = self._cross_caches[index], self._self_caches[index]
+            if len(moved):
+                cross_cache[to] = cross_cache[origin]
+                self_cache[to, :N] = self_cache[origin, :N]
+            self._cross_caches[index], self._self_caches[index] = cross_cache[:B], self_cache[:B]
         on_device = to_device(rows, self._xp)
         self._memory_mask, self._visible = self._memory_mask[on_device], self._visible[on_device]
 
-    def _layer(self, x: Array, index: int, layer: DecoderLayerParameters) -> Array:
+    def _layer(self, x: Array, layer: DecoderLayerParameters, self_cache: Array, cross_cache: Array) -> Array:
         """One decoder layer at the new position: x (B, W, D) -> (B, W, D)."""
         heads = self._config.heads
+        W, D = x.shape[1:]
         N = self._visible.shape[2]
-        key, value = self._self_cache[index, :, :, :, :N]  # (B, H, N, K) each
-        # With a single path in each sentence everything cached lies on it.
-        mask = None if self._position + 1 == N else self._visible[:, None]  # (B, 1, W, N)
 
         inner = self._before(x, layer.self_attention_norm)
         projected, _ = linear_forward(inner, layer.self_attention.query_key_value)  # (B, W, 3D)
-        query, new_key, new_value = split_heads(projected, 3, heads)
-        key[:, :, N - x.shape[1] :], value[:, :, N - x.shape[1] :] = new_key, new_value
+        self_cache[:, N - W : N] = projected[:, :, D:]
+        [query] = split_heads(projected[:, :, :D], 1, heads)  # (B, H, W, K)
+        key, value = split_heads(self_cache[:, :N], 2, heads)  # (B, H, N, K) each
+        # With a single path in each sentence everything cached lies on it.
+        mask = None if N == self._position + 1 else self._visible[:, None]  # (B, 1, W, N)
         update = self._attend(query, key, value, mask, layer.self_attention.output)
         x = self._after(x, update, layer.self_attention_norm)
 
         inner = self._before(x, layer.cross_attention_norm)
         projected, _ = linear_forward(inner, layer.cross_attention.query)  # (B, W, D)
         [query] = split_heads(projected, 1, heads)
-        key, value = self._cross_cache[index]  # (B, H, S, K) each
+        key, value = split_heads(cross_cache, 2, heads)  # (B, H, S, K) each
         update = self._attend(query, key, value, self._memory_mask, layer.cross_attention.output)
         x = self._after(x, update, layer.cross_attention_norm)
 
@@ -143,40 +148,33 @@ class IncrementalDecoder:
         y, _ = linear_forward(joined, output)
         return y
 
-    def _follow(self, parents: Array) -> None:
-        """Each hypothesis sees from now on what its parent saw."""
-        self._visible = self._xp.take_along_axis(self._visible, parents[:, :, None], axis=1)
-
     def _add_columns(self, W: int) -> None:
         """Room for one new token per hypothesis, each visible to its own hypothesis only."""
-        if self._visible.shape[2] + W > self._self_cache.shape[4]:
-            self._drop_invisible()
-            self._grow(self._visible.shape[2] + W)
-        own = self._xp.eye(W, dtype=bool)
-        new = self._xp.broadcast_to(own, (len(self._visible), W, W))
-        past = self._xp.broadcast_to(self._visible, (len(self._visible), W, self._visible.shape[2]))
+        if self._visible.shape[2] + W > self._self_caches[0].shape[1]:
+            self._make_room(W)
+        B, _, N = self._visible.shape
+        past = self._xp.broadcast_to(self._visible, (B, W, N))
+        new = self._xp.broadcast_to(self._xp.eye(W, dtype=bool), (B, W, W))
         self._visible = self._xp.concatenate([past, new], axis=2)
 
-    def _drop_invisible(self) -> None:
-        """Keep only what some hypothesis still sees; sentences that need less than others keep invisible rests."""
+    def _make_room(self, W: int) -> None:
+        """Drop the columns that no hypothesis sees any more; double the room if more than half of it is still needed.
+
+        A sentence that needs fewer columns than another keeps some that stay invisible.
+        """
         xp = self._xp
         needed = self._visible.any(axis=1)  # (B, N)
         N = int(needed.sum(axis=1).max())
         columns = xp.argsort(~needed, axis=1, kind="stable")[:, :N]  # the needed ones first, in their order
         self._visible = xp.take_along_axis(self._visible, columns[:, None, :], axis=2)
-        self._self_cache[..., :N, :] = xp.take_along_axis(
-            self._self_cache, columns[None, None, :, None, :, None], axis=4
-        )
-
-    def _grow(self, columns: int) -> None:
-        """Make room for at least `columns`, and for half as many again so that this is done rarely."""
-        *front, room, K = self._self_cache.shape
-        N = self._visible.shape[2]
-        if columns + columns // 2 <= room:
-            return
-        grown = self._xp.empty((*front, 2 * columns, K), dtype=self._self_cache.dtype)
-        grown[..., :N, :] = self._self_cache[..., :N, :]
-        self._self_cache = grown
+        sentences = xp.arange(len(columns))[:, None]
+        for index, cache in enumerate(self._self_caches):
+            B, room, width = cache.shape
+            kept = cache[sentences, columns]
+            if 2 * (N + W) > room:
+                cache = xp.empty((B, 2 * (N + W), width), dtype=cache.dtype)
+            cache[:, :N] = kept
+            self._self_caches[index] = cache
 
 
 def rows_that_stay(live: Array) -> Array:

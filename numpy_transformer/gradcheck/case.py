@@ -13,8 +13,9 @@ from numpy_transformer.backend import Array, array_module
 from numpy_transformer.parameters import map_tree
 
 Inputs = Mapping[str, Array]
-ForwardPass = Callable[[Inputs, Any], Array]  # activations, parameter tree -> y
-BackwardPass = Callable[[Inputs, Any, Array, Any], tuple[Array, ...]]  # ..., dy, gradient tree -> dactivations
+Disturb = Callable[[Any], Any]
+ForwardPass = Callable[[Inputs, Any], tuple[Array, Any]]  # activations, parameters -> y, cache
+BackwardPass = Callable[[Array, Any, Any, Any], tuple[Array, ...]]  # dy, cache, parameters, gradients -> dactivations
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,25 @@ class Case:
 
     def forward(self, inputs: Inputs) -> Array:
         """y for any inputs of these names and shapes, in their dtype."""
-        return self.forward_pass(inputs, self._tree(inputs))
+        return self.forward_pass(inputs, self._tree(inputs))[0]
 
-    def gradients(self, inputs: Inputs) -> dict[str, Array]:
+    def gradients(self, inputs: Inputs, *, disturb: Disturb | None = None) -> dict[str, Array]:
         """The layer's own gradients, from its backward.
 
         The parameter gradients start as NaN, so that one that is never assigned, or is added to, cannot go unseen.
+        `disturb` is applied to all that the backward works with: dy, the cache and the parameters.
         """
         like = next(iter(inputs.values()))
         xp, start = array_module(like), 0.0 if self.adds else np.nan
-        tree = map_tree(lambda path, _: xp.full(inputs[path].shape, start, dtype=inputs[path].dtype), self.spec)
-        upstream = self.upstream.astype(like.dtype) if self.upstream.dtype != like.dtype else self.upstream
-        gradients = dict(
-            zip(self.activations, self.backward_pass(inputs, self._tree(inputs), upstream, tree), strict=True)
-        )
-        map_tree(lambda path, leaf: gradients.update({path: leaf}), tree)
-        return gradients
+        gradients = map_tree(lambda path, _: xp.full(inputs[path].shape, start, dtype=like.dtype), self.spec)
+        parameters, dy = self._tree(inputs), self.upstream
+        _, cache = self.forward_pass(inputs, parameters)
+        if disturb is not None:
+            dy, cache, parameters = disturb(dy), disturb(cache), disturb(parameters)
+        activations = self.backward_pass(dy, cache, parameters, gradients)
+        named = dict(zip(self.activations, activations, strict=True))
+        map_tree(lambda path, leaf: named.update({path: leaf}), gradients)
+        return named
 
     def replace_activations(self, change: Callable[[Array], Array]) -> "Case":
         """The same case with every activation, and dy, replaced by change(array)."""

@@ -7,19 +7,21 @@ a few u t. The measure is the largest entry of the gradient, and the demands are
     central differences    |backward - oracle| <= 1e-8  max|gradient|     (see oracles.py)
 
 This is fair as long as the largest entry is as large as the terms it was summed from. Now and then a random draw breaks
-that: a softmax that is all but saturated, y = (1 - 1e-9, 1e-9), has a gradient of 1e-9 made of terms of size 1, and no
-float64 backward can have it to 1e-13. So the size of the terms is measured too, by Kahan's method: run the same backward
-with fewer digits. In float32, with u32 = 2^-24, terms of size t give an error of a few u32 t; so
+that: a softmax that is all but saturated, y = (1 - 1e-20, 1e-20), has a gradient of 1e-20 made of terms of size 1, and no
+float64 backward can have it to 1e-13. So the size t of the terms is measured as well: everything the backward works with
+(dy, cache, parameters, and the inputs before) is multiplied by 1 + d with random d of about 2^-30, as if it had been
+rounded to 30 bits, and
 
-    t = max|float32 gradient - float64 gradient| / u32
+    t = max|change of the gradient| / 2^-30
 
-and a draw that misses the first demand must meet 1e-13 t. It is reported as limited by rounding, never silently. A wrong
-formula is equally wrong in float32 and float64, so it gains nothing from this rule. Central differences state their own
-uncertainty, and where it exceeds 1e-8 of the largest entry the two must agree within that.
+A draw that misses the first demand must meet |backward - oracle| <= 1e-13 t. It is reported as limited by rounding, never
+silently. A wrong formula gains nothing from this rule, as its terms are no larger than a right one's. Central differences
+state their own uncertainty, and where it exceeds 1e-8 of the largest entry the two must agree within that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +37,7 @@ from numpy_transformer.gradcheck.oracles import (
 
 TOLERANCES = {"complex step": 1e-13, "central differences": 1e-8}
 ORACLES = tuple(TOLERANCES)
-FLOAT32_UNIT_ROUNDOFF = 2.0**-24
+DISTURBANCE = 2.0**-30
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,31 @@ def check(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) 
     at the price of a single evaluation; that is how blocks and the whole model are checked.
     """
     gradients = {name: to_host(gradient) for name, gradient in case.gradients(case.inputs).items()}
-    coarse = case.gradients({name: value.astype(np.float32) for name, value in case.inputs.items()})
+    terms = size_of_terms(case, gradients)
     findings = []
     for name, gradient in gradients.items():
-        terms = float(np.abs(to_host(coarse[name]) - gradient).max(initial=0)) / FLOAT32_UNIT_ROUNDOFF
         for oracle in oracles:
-            findings.append(_compare(case, name, gradient, oracle, along=along, terms=terms))
+            findings.append(_compare(case, name, gradient, oracle, along=along, terms=terms[name]))
     return findings
+
+
+def size_of_terms(case: Case, gradients: Mapping[str, Array]) -> dict[str, float]:
+    """How large the terms are that each gradient is summed from, measured by a small random disturbance."""
+    rng = np.random.default_rng(case.seed)
+
+    def disturb(x: Any) -> Any:
+        if isinstance(x, tuple):
+            parts = [disturb(part) for part in x]
+            return type(x)(*parts) if hasattr(x, "_fields") else tuple(parts)
+        if getattr(x, "dtype", None) != np.float64:  # masks and ids are not rounded
+            return x
+        return x * (1 + DISTURBANCE * array_module(x).asarray(rng.standard_normal(x.shape)))
+
+    disturbed = case.gradients({name: disturb(x) for name, x in case.inputs.items()}, disturb=disturb)
+    return {
+        name: float(np.abs(to_host(disturbed[name]) - gradient).max(initial=0)) / DISTURBANCE
+        for name, gradient in gradients.items()
+    }
 
 
 def assert_gradients(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) -> list[Finding]:

@@ -18,7 +18,7 @@ from numpy_transformer.layers.attention import (
 )
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.dropout import DropoutMasks, dropout_backward, dropout_forward
-from numpy_transformer.layers.embedding import embedding_backward, embedding_forward
+from numpy_transformer.layers.embedding import embedding_backward, embedding_forward, embedding_spec
 from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
 from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
@@ -39,7 +39,6 @@ from numpy_transformer.layers.residual import (
     before_sublayer_forward,
 )
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
-from numpy_transformer.layers.embedding import embedding_spec
 
 
 def attention_mask(kind: str, lengths: Sequence[int], queries: int, keys: int, xp: ModuleType = np) -> Array | None:
@@ -68,11 +67,10 @@ def linear(
 ) -> Case:
     """y = x W + b."""
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return linear_forward(a["x"], p)[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return linear_forward(a["x"], p)
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = linear_forward(a["x"], p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (linear_backward(dy, cache, p, g),)
 
     return make_case(
@@ -92,11 +90,10 @@ def embedding(*, seed: int, vocabulary: int = 7, d_model: int = 4, shape: tuple[
     """Rows of a table; with more positions than rows some ids repeat."""
     ids = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, shape))
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return embedding_forward(ids, p)[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return embedding_forward(ids, p)
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = embedding_forward(ids, p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         embedding_backward(dy, cache, g)
         return ()
 
@@ -118,10 +115,10 @@ def positional_encoding(
 ) -> Case:
     """x + constant: the gradient passes unchanged."""
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return positional_encoding_forward(a["x"], start=start)
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return positional_encoding_forward(a["x"], start=start), None
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (dy,)
 
     return make_case(
@@ -135,11 +132,10 @@ def layer_norm(
 ) -> Case:
     """Mean 0, variance 1, gain and bias."""
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return layer_norm_forward(a["x"], p, epsilon=epsilon)[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return layer_norm_forward(a["x"], p, epsilon=epsilon)
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = layer_norm_forward(a["x"], p, epsilon=epsilon)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (layer_norm_backward(dy, cache, p, g),)
 
     return make_case(
@@ -158,16 +154,13 @@ def layer_norm(
 def softmax(*, seed: int, leading: Sequence[int] = (2, 3), width: int = 5, scale: float = 1.0, xp: Any) -> Case:
     """Scores to weights."""
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return softmax_forward(a["x"])[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return softmax_forward(a["x"])
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = softmax_forward(a["x"])
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (softmax_backward(dy, cache),)
 
-    return make_case(
-        "softmax", forward, backward, seed=seed, activations={"x": (*leading, width)}, scale=scale, xp=xp
-    )
+    return make_case("softmax", forward, backward, seed=seed, activations={"x": (*leading, width)}, scale=scale, xp=xp)
 
 
 @recipe
@@ -189,17 +182,13 @@ def attention(
     """Scaled dot-product attention; `lengths` are the sentences' numbers of real keys."""
     allowed = attention_mask(mask, lengths or [keys] * batch, queries, keys, xp)
 
-    def run(a: Inputs) -> tuple[Array, Any]:
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return scaled_dot_product_attention_forward(
             query=a["query"], key=a["key"], value=a["value"], mask=allowed, dropout=_masks(dropout, seed, xp)
         )
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a)[0]
-
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = run(a)
-        dquery, dkey, dvalue = (xp.full(a[name].shape, xp.nan, dtype=dy.dtype) for name in ("query", "key", "value"))
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
+        dquery, dkey, dvalue = (xp.full_like(x, xp.nan) for x in (cache.query, cache.key, cache.value))
         scaled_dot_product_attention_backward(dy, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
         return dquery, dkey, dvalue
 
@@ -236,14 +225,10 @@ def self_attention(
     D = heads * width
     allowed = attention_mask(mask, lengths or [length] * batch, length, length, xp)
 
-    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return self_attention_forward(a["x"], p, heads=heads, mask=allowed, dropout=_masks(dropout, seed, xp))
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a, p)[0]
-
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = run(a, p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (self_attention_backward(dy, cache, p, g),)
 
     return make_case(
@@ -276,15 +261,11 @@ def cross_attention(
     D = heads * width
     allowed = attention_mask("padding", lengths or [keys] * batch, queries, keys, xp)
 
-    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         masks = _masks(dropout, seed, xp)
         return cross_attention_forward(a["x"], a["memory"], p, heads=heads, mask=allowed, dropout=masks)
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a, p)[0]
-
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = run(a, p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return cross_attention_backward(dy, cache, p, g)
 
     return make_case(
@@ -303,11 +284,10 @@ def cross_attention(
 def relu(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
     """max(x, 0); a normal draw is at the kink with probability 0."""
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return relu_forward(a["x"])[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return relu_forward(a["x"])
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = relu_forward(a["x"])
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (relu_backward(dy, cache),)
 
     return make_case("relu", forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
@@ -319,11 +299,10 @@ def feed_forward(
 ) -> Case:
     """Linear, ReLU, linear."""
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return feed_forward_forward(a["x"], p)[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return feed_forward_forward(a["x"], p)
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = feed_forward_forward(a["x"], p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (feed_forward_backward(dy, cache, p, g),)
 
     return make_case(
@@ -342,11 +321,10 @@ def feed_forward(
 def dropout(*, seed: int, shape: Sequence[int] = (3, 4), probability: float = 0.3, scale: float = 1.0, xp: Any) -> Case:
     """A mask that is fixed by the seed."""
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return dropout_forward(a["x"], _masks(probability, seed, xp))[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return dropout_forward(a["x"], _masks(probability, seed, xp))
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = dropout_forward(a["x"], _masks(probability, seed, xp))
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (dropout_backward(dy, cache),)
 
     return make_case("dropout", forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
@@ -365,17 +343,14 @@ def residual(
 ) -> Case:
     """Residual connection and norm around a sub-layer, here a linear one: parameters 0 is the norm, 1 the sub-layer."""
 
-    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         inner, before = before_sublayer_forward(a["x"], p[0], norm=norm)
         update, sublayer = linear_forward(inner, p[1])
         y, after = after_sublayer_forward(a["x"], update, p[0], norm=norm, dropout=_masks(dropout, seed, xp))
         return y, (before, sublayer, after)
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a, p)[0]
-
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, (before, sublayer, after) = run(a, p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
+        before, sublayer, after = cache
         dx, dupdate = after_sublayer_backward(dy, after, p[0], g[0])
         dinner = linear_backward(dupdate, sublayer, p[1], g[1])
         return (dx + before_sublayer_backward(dinner, before, p[0], g[0]),)
@@ -406,16 +381,12 @@ def cross_entropy(
     """Label-smoothed cross-entropy of logits; `token_count` is the denominator."""
     targets = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, tokens))
 
-    def run(a: Inputs) -> tuple[Array, Any]:
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return cross_entropy_forward(
             a["logits"], targets, label_smoothing=label_smoothing, token_count=token_count or tokens
         )
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a)[0]
-
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = run(a)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (cross_entropy_backward(float(dy), cache),)
 
     return make_case(
@@ -436,14 +407,15 @@ def projection_loss(
     """Output projection with the embedding table, and the loss: forward and backward are one function (output_loss)."""
     targets = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, tokens))
 
-    def run(a: Inputs, p: Any, g: Any) -> tuple[Array, Array | None]:
-        return output_loss(a["x"], p, targets, label_smoothing=label_smoothing, token_count=tokens, gradients=g)
+    def run(x: Array, p: Any, g: Any) -> tuple[Array, Array | None]:
+        return output_loss(x, p, targets, label_smoothing=label_smoothing, token_count=tokens, gradients=g)
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a, p, None)[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        loss, _ = run(a["x"], p, None)
+        return loss, a["x"]
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, dx = run(a, p, g)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
+        _, dx = run(cache, p, g)
         assert dx is not None
         return (dx,)
 

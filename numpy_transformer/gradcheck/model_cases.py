@@ -71,14 +71,10 @@ def encoder_layer(
     B, S = len(lengths), max(lengths)
     mask = attention_mask("padding", lengths, 1, S, xp)
 
-    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return encoder_layer_forward(a["x"], p, config, mask=mask, dropouts=draw_dropouts(dropout, seed, xp))
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a, p)[0]
-
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = run(a, p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (encoder_layer_backward(dy, cache, p, g),)
 
     return make_case(
@@ -110,7 +106,7 @@ def decoder_layer(
     memory_mask = attention_mask("padding", source_lengths, 1, S, xp)
     self_mask = causal_mask(T, xp.zeros(0))
 
-    def run(a: Inputs, p: Any) -> tuple[Array, Any]:
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return decoder_layer_forward(
             a["x"],
             a["memory"],
@@ -121,11 +117,7 @@ def decoder_layer(
             dropouts=draw_dropouts(dropout, seed, xp),
         )
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(a, p)[0]
-
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
-        _, cache = run(a, p)
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return decoder_layer_backward(dy, cache, p, g)
 
     return make_case(
@@ -168,10 +160,10 @@ def transformer(
             gradients=g,
         )
 
-    def forward(a: Inputs, p: Any) -> Array:
-        return run(p, None)[0]
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return run(p, None)[0], None  # with gradients the loss writes them at once, so the backward starts over
 
-    def backward(a: Inputs, p: Any, dy: Array, g: Any) -> tuple[Array, ...]:
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         _, cache = run(p, g)
         transformer_backward(cache, p, g)
         return ()

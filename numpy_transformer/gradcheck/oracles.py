@@ -42,7 +42,7 @@ Function = Callable[[Inputs], Array]  # named inputs of any dtype -> one array
 COMPLEX_STEP = 1e-20
 UNIT_ROUNDOFF = 2.0**-53
 LADDER = tuple(4.0**-rung for rung in range(18))  # steps, relative to the largest entry of the input
-AGREEMENT = 1e-11  # neighbours this close, relatively: no need to look further
+AGREEMENT = 1e-10  # neighbours this close, relatively: no need to look further
 
 
 class Estimate(NamedTuple):

@@ -25,6 +25,12 @@ def usable(table: str, acts: bool = True) -> tuple[Verb, ...]:
     return tuple(verb for verb in lexicon.verb_table(table) if not (acts and verb.stative))
 
 
+@cache
+def verbs_taking(noun: Noun) -> tuple[Verb, ...]:
+    """The transitive verbs whose object the noun may be."""
+    return tuple(verb for verb in lexicon.verb_table("TRANSITIVE") if noun in verb.objects)
+
+
 # --- Given the words -----------------------------------------------------------------------------------------------
 
 
@@ -64,9 +70,7 @@ def with_preposition(verb: Verb, thing: Nominal) -> VerbPhrase:
 
 def with_place(phrase: VerbPhrase, place: tuple[str, str]) -> VerbPhrase:
     """The phrase with a place behind its objects."""
-    return phrase._replace(
-        english=join(phrase.english, place[0]), complement=join(phrase.complement, place[1])
-    )
+    return phrase._replace(english=join(phrase.english, place[0]), complement=join(phrase.complement, place[1]))
 
 
 def to_be(adjective: Adjective) -> VerbPhrase:
@@ -145,9 +149,7 @@ def plain(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = F
 @cache
 def manners(verb: Verb) -> tuple[Adverbial, ...]:
     """The manner adverbs that fit a verb."""
-    return tuple(
-        Adverbial(row[0], row[1]) for row in lexicon.rows(words.MANNERS) if verb.base in row[2].split()
-    )
+    return tuple(Adverbial(row[0], row[1]) for row in lexicon.rows(words.MANNERS) if verb.base in row[2].split())
 
 
 def motion(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = False) -> VerbPhrase:

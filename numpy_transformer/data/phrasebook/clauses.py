@@ -117,7 +117,11 @@ def english_verb(verb: Verb, form: Form, person: Person, supported: bool) -> tup
         return "", f"{'wants' if third else 'want'} to {infinitive}"
     if form in (Form.WANTED, Form.HAD_TO):
         lemma = "want" if form is Form.WANTED else "have"
-        return ("did", f"{lemma} to {infinitive}") if supported else ("", f"{'wanted' if lemma == 'want' else 'had'} to {infinitive}")
+        return (
+            ("did", f"{lemma} to {infinitive}")
+            if supported
+            else ("", f"{'wanted' if lemma == 'want' else 'had'} to {infinitive}")
+        )
     if form is Form.WOULD_LIKE:
         return "would", f"like to {infinitive}"
     return form.value, infinitive

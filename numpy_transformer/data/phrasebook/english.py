@@ -78,9 +78,9 @@ def comparative(adjective: str) -> str:
     return adjective + "r" if adjective.endswith("e") else _doubled(adjective) + "er"
 
 
-def possessive(noun: str) -> str:
-    """the man's, Max's, the students'."""
-    return noun + "'" if noun.endswith("s") else noun + "'s"
+def possessive(owner: str, plural: bool) -> str:
+    """the man's, the boss's, the children's, but the students'."""
+    return owner + "'" if plural and owner.endswith("s") else owner + "'s"
 
 
 def _syllables(word: str) -> int:

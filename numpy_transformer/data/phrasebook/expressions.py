@@ -1,7 +1,7 @@
 """Fixed expressions: greetings, thanks and small talk, learnt whole.
 
-The first table also occurs without its final mark ("Hello" -> "Hallo"), the greetings also with a small letter.
-The register is informal throughout: "you" is "du".
+The first table also occurs without its final mark ("Hello" -> "Hallo"). The register is
+informal throughout: "you" is "du".
 """
 
 GREETINGS = """

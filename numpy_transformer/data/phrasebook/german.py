@@ -121,7 +121,7 @@ def decline(
         singulars = (singular,) * 4
     else:
         singulars = (singular, singular, singular, genitive_form or genitive(singular))
-    return tuple(zip(singulars, (plural, plural, dative_plural, plural)))
+    return tuple(zip(singulars, (plural, plural, dative_plural, plural), strict=True))
 
 
 def present(infinitive: str, changed: str = "") -> tuple[str, ...]:
@@ -146,7 +146,7 @@ def present(infinitive: str, changed: str = "") -> tuple[str, ...]:
 
 
 def imperative(infinitive: str, changed: str = "") -> str:
-    """What one says to a friend: geh, arbeite, lies (e turns to i), but fahr (a stays)."""
+    """What one says to a friend: geh, arbeite, probiere, lies (e turns to i), but fahr (a stays)."""
     if infinitive.endswith("eln"):
         return present(infinitive)[0]
     stem = infinitive[:-1] if infinitive.endswith("ern") else infinitive[:-2]
@@ -154,7 +154,7 @@ def imperative(infinitive: str, changed: str = "") -> str:
         return stem + "e"
     if changed and "ä" not in changed:
         return changed
-    return stem + "e" if _needs_e(stem) else stem
+    return stem + "e" if _needs_e(stem) or stem.endswith("ier") else stem
 
 
 def _needs_e(stem: str) -> bool:

@@ -28,6 +28,11 @@ class Noun:
     plural_only: bool = False
     place: Place | None = None
 
+    @property
+    def owned(self) -> bool:
+        """Whether a possessive fits: my neighbor, my key."""
+        return self.section not in nouns.UNOWNED
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Adjective:
@@ -152,13 +157,13 @@ def _noun(section: str, row: list[str]) -> Noun:
     singular, _, plural = row[0].partition("/")
     plural = plural or english.add_s(singular)
     if row[1] == "-":
-        return Noun((plural, plural), german.decline("", row[2], Gender.PLURAL), Gender.PLURAL, section, plural_only=True)
+        return Noun(
+            (plural, plural), german.decline("", row[2], Gender.PLURAL), Gender.PLURAL, section, plural_only=True
+        )
     article, _, word = row[1].partition(" ")
     word, _, genitive = word.partition("/")
     gender = {"der": Gender.MASCULINE, "die": Gender.FEMININE, "das": Gender.NEUTER}[article]
-    forms = german.decline(
-        word.removesuffix("*"), row[2], gender, weak=word.endswith("*"), genitive_form=genitive
-    )
+    forms = german.decline(word.removesuffix("*"), row[2], gender, weak=word.endswith("*"), genitive_form=genitive)
     place = Place(*row[3].split(), row[4]) if len(row) > 3 else None
     return Noun((singular, plural), forms, gender, section, countable=row[2] != "-", place=place)
 
@@ -192,9 +197,7 @@ def _adjective(row: list[str], compared: bool) -> Adjective:
 # --- Determiners ---------------------------------------------------------------------------------------------------
 
 
-def determiner(
-    english_word: str, stem: str, forms: Paradigm, endings: Paradigm, definite: bool = False
-) -> Determiner:
+def determiner(english_word: str, stem: str, forms: Paradigm, endings: Paradigm, definite: bool = False) -> Determiner:
     """A determiner whose German forms are `stem` plus the endings `forms`."""
     table = tuple((stem + m, stem + f, stem + n, stem + p) for m, f, n, p in forms)
     return Determiner(english_word, table, endings, definite)
@@ -250,7 +253,7 @@ def _verb(row: list[str]) -> Verb:
         governed = governed[:-2]
     changed = governed.pop()[1:-1] if governed[-1].startswith("(") else ""
     reflexive = governed[0] == "sich"
-    prefix, _, bare = governed[-1].rpartition("|")
+    prefix, _, bare = governed[-1].rpartition("·")
     auxiliary, _, participle = row[2].rpartition(" ")
     return Verb(
         base=forms[0],

@@ -6,20 +6,12 @@ from numpy_transformer.data.phrasebook import actions, english, expressions, ger
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
 from numpy_transformer.data.phrasebook.german import Case, Gender
-from numpy_transformer.data.phrasebook.lexicon import Adjective, Adverbial, Noun
-from numpy_transformer.data.phrasebook.phrases import (
-    PRONOUNS,
-    Name,
-    Nominal,
-    NounPhrase,
-    named_owner,
-    noun_phrase,
-    owned,
-)
+from numpy_transformer.data.phrasebook.lexicon import Adjective, Noun
+from numpy_transformer.data.phrasebook.phrases import Nominal, NounPhrase, named_owner, noun_phrase, owned
 from numpy_transformer.data.phrasebook.sampling import Draw
 
 DEGREES = (("very", "sehr"), ("too", "zu"), ("really", "wirklich"))
-# What one says of oneself and others by pronoun.
+# What one says of oneself and others by pronoun or name.
 MOODS = (
     *("tall", "old", "young", "weak", "happy", "sad", "tired", "hungry", "thirsty", "healthy", "rich", "poor"),
     *("friendly", "nice", "clever", "lazy", "hard-working", "brave", "famous", "angry", "funny", "polite", "sick"),
@@ -29,20 +21,19 @@ EVERYTHING = "living food drink reading clothes opening object vehicle place sho
 
 def a_predicate(draw: Draw) -> tuple[Nominal, Adjective]:
     """Somebody or something, and an adjective that fits."""
-    if draw.chance(0.35):
-        return sampling.a_person(draw, pronoun=0.8), lexicon.adjectives()[draw.pick(MOODS)]
+    if draw.chance(0.3):
+        subject = sampling.a_person(draw, pronoun=0.8)
+        if not isinstance(subject, NounPhrase):
+            return subject, lexicon.adjectives()[draw.pick(MOODS)]
     noun = draw.pick(lexicon.select(EVERYTHING))
-    subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0.1)
-    return subject, draw.pick(lexicon.adjectives_of(noun))
+    return sampling.a_noun_phrase(draw, noun, definite=True, adjective=0), draw.pick(lexicon.adjectives_of(noun))
 
 
-@construction("predicate adjective", 6, "The old houses were very beautiful.", "Die alten Häuser waren sehr schön.")
+@construction("predicate adjective", 7, "The soup was very hot.", "Die Suppe war sehr heiß.")
 def predicate(draw: Draw) -> Pair:
     """Behind "sein" the adjective takes no ending; before a noun it does. "was" is the one past form, with "had",
     that stays a simple past in German: war."""
     subject, adjective = a_predicate(draw)
-    while isinstance(subject, NounPhrase) and subject.adjective is not None and draw.chance(1.0):
-        subject, adjective = a_predicate(draw)
     phrase = actions.to_be(adjective)
     if draw.chance(0.3):
         degree = draw.pick(DEGREES)
@@ -50,5 +41,217 @@ def predicate(draw: Draw) -> Pair:
     form = Form.PAST if draw.chance(0.3) else Form.PRESENT
     if draw.chance(0.25):
         return sentence(clause(subject, phrase, form, order=Order.QUESTION), "?")
-    negated = draw.chance(0.2)
+    negated = draw.chance(0.25)
     return sentence(clause(subject, phrase, form, negated=negated, contracted=draw.chance(0.4)))
+
+
+@construction("comparison", 5, "The elephant is bigger than the mouse.", "Der Elefant ist größer als die Maus.")
+def comparison(draw: Draw) -> Pair:
+    """The comparative ends in -er for short and long adjectives alike, often with an umlaut; "than" is "als", "as
+    ... as" is "so ... wie", and both sides stand in the nominative."""
+    noun = draw.pick(lexicon.select("living clothes object vehicle place reading show fruit"))
+    compared = tuple(adjective for adjective in lexicon.adjectives_of(noun) if adjective.comparative)
+    adjective = draw.pick(compared)
+    partners = tuple(
+        other for other in _class_of(noun) if adjective in lexicon.adjectives_of(other) and other is not noun
+    )
+    if not partners:
+        return comparison.sample(draw)
+    subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
+    other = sampling.a_noun_phrase(draw, draw.pick(partners), definite=True, adjective=0)
+    return sentence(compare(subject, adjective, other, draw.pick(("more", "more", "more", "as", "not as"))))
+
+
+@cache
+def _class_of(noun: Noun) -> tuple[Noun, ...]:
+    people = nouns.GROUPS["people"]
+    return lexicon.select("people" if noun.section in people else noun.section)
+
+
+def compare(subject: Nominal, adjective: Adjective, other: Nominal, degree: str) -> tuple[str, str]:
+    """A clause of comparison; `degree` is "more", "as" or "not as"."""
+    assert adjective.comparative is not None
+    source, target = f"than {other.english}", f"als {other.german(Case.NOMINATIVE)}"
+    if degree == "more":
+        source, target = f"{adjective.comparative[0]} {source}", f"{adjective.comparative[1]} {target}"
+    else:
+        source = f"as {adjective.english} as {other.english}"
+        target = f"so {adjective.german} wie {other.german(Case.NOMINATIVE)}"
+    phrase = VerbPhrase(lexicon.be(), source, complement=target)
+    return clause(subject, phrase, negated=degree == "not as")
+
+
+@construction("introducing", 4, "This is an old friend.", "Das ist ein alter Freund.")
+def introducing(draw: Draw) -> Pair:
+    """Both sides of "sein" stand in the nominative. "Das" stays the same for every gender and number, and the verb
+    agrees with what follows."""
+    noun = draw.pick(lexicon.select(EVERYTHING))
+    phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
+    negated = draw.chance(0.2) and (phrase.determiner.definite or phrase.determiner in (lexicon.AN, lexicon.BARE))
+    demonstrative = ("these", "are") if phrase.plural else ("this", "is")
+    return sentence(introduce(phrase, demonstrative, negated=negated))
+
+
+def introduce(phrase: NounPhrase, demonstrative: tuple[str, str], *, negated: bool = False) -> tuple[str, str]:
+    """This is a dog, das ist ein Hund; these are not my shoes, das sind nicht meine Schuhe."""
+    source = join(*demonstrative, "not" if negated else "", phrase.english)
+    kein = negated and not phrase.determiner.definite
+    named = (phrase.negated() if kein else phrase).german(Case.NOMINATIVE)
+    return source, join("das", "sind" if phrase.plural else "ist", "nicht" if negated and not kein else "", named)
+
+
+@construction("possession", 5, "The teacher's car is new.", "Das Auto des Lehrers ist neu.")
+def possession(draw: Draw) -> Pair:
+    """The English owner comes first with 's; the German owner follows in the genitive (des Lehrers, meiner Mutter).
+    Only a name stands in front, without an apostrophe: Annas Auto."""
+    noun = draw.pick(lexicon.select("animal clothes object vehicle room reading"))
+    plural = noun.countable and draw.chance(0.25)
+    if draw.chance(0.3):
+        name = draw.pick(sampling.names())
+        thing = noun_phrase(named_owner(name.english), noun, plural, sampling.described(draw, noun, 0.2))
+    else:
+        person = draw.pick(lexicon.select("people"))
+        several = person.plural_only or draw.chance(0.15)
+        owner = noun_phrase(
+            draw.pick((lexicon.THE, lexicon.THE, *lexicon.POSSESSIVES)),
+            person,
+            several,
+            sampling.described(draw, person, 0.1),
+        )
+        thing = owned(owner, noun, plural, sampling.described(draw, noun, 0.1))
+    if draw.chance(0.4):
+        return sentence(clause(thing, actions.to_be(_another(draw, noun, thing.adjective))))
+    subject = sampling.a_person(draw)
+    verb = draw.pick(actions.verbs_taking(noun))
+    return sentence(clause(subject, actions.with_object(verb, thing)))
+
+
+def _another(draw: Draw, noun: Noun, used: Adjective | None) -> Adjective:
+    return draw.pick(tuple(adjective for adjective in lexicon.adjectives_of(noun) if adjective is not used))
+
+
+@construction("compounds", 5, "Where is the kitchen table?", "Wo ist der Küchentisch?")
+def compounds(draw: Draw) -> Pair:
+    """German writes compounds as one word, often with a joining letter (Küche + n + Tisch). The last part decides
+    gender and plural: die Küche, der Tisch, der Küchentisch."""
+    noun = draw.pick(lexicon.compounds())
+    chance = draw.random()
+    if chance < 0.35:
+        subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
+        phrase = actions.to_be(draw.pick(lexicon.adjectives_of(noun)))
+        return sentence(clause(subject, phrase, negated=draw.chance(0.2)))
+    if chance < 0.45:
+        subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0.3)
+        return sentence(clause(subject, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=sampling.WHERE), "?")
+    person = sampling.a_person(draw)
+    verb = draw.pick(_verbs_for(noun.section))
+    acts = not verb.stative
+    form = draw.pick((Form.PRESENT, Form.PAST, Form.WANT, Form.CAN)) if acts else Form.PRESENT
+    return sentence(clause(person, actions.with_object(verb, sampling.a_noun_phrase(draw, noun)), form))
+
+
+@cache
+def _verbs_for(section: str) -> tuple[lexicon.Verb, ...]:
+    """The verbs whose objects include the whole class."""
+    members = set(lexicon.nouns_by_section()[section])
+    return tuple(verb for verb in lexicon.verb_table("TRANSITIVE") if members <= set(verb.objects))
+
+
+@construction("numbers", 3, "I have twenty-one books.", "Ich habe einundzwanzig Bücher.")
+def numbers(draw: Draw) -> Pair:
+    """German says the units before the tens and writes the number as one word. Numbers take no endings themselves,
+    so an adjective behind them takes the strong ones."""
+    if draw.chance(0.25):
+        subject = sampling.a_person(draw, pronoun=0.5)
+        n = 2 + int(draw.random() * 98)
+        age = (f"{english.number(n)} years old", f"{german.number(n)} Jahre alt")
+        return sentence(clause(subject, VerbPhrase(lexicon.be(), age[0], complement=age[1])))
+    subject = sampling.a_person(draw)
+    n = 2 + int(draw.random() * (11 if draw.chance(0.5) else 98))
+    noun = draw.pick(lexicon.select("animal fruit reading clothes item tableware gift"))
+    phrase = noun_phrase(lexicon.numeral(n), noun, True, sampling.described(draw, noun, 0.25))
+    verb = draw.pick(actions.verbs_taking(noun))
+    form = Form.PAST if draw.chance(0.3) else Form.PRESENT
+    return sentence(clause(subject, actions.with_object(verb, phrase), form))
+
+
+@construction("professions", 2, "My sister is a doctor.", "Meine Schwester ist Ärztin.")
+def professions(draw: Draw) -> Pair:
+    """A profession needs an article in English, none in German, and there it agrees with the person: Arzt, Ärztin."""
+    woman = draw.chance(0.5)
+    gender = Gender.FEMININE if woman else Gender.MASCULINE
+    if draw.chance(0.3):
+        subject: Nominal = sampling.PRONOUNS[3 if woman else 2]
+    elif draw.chance(0.3):
+        subject = draw.pick(tuple(name for name in sampling.names() if name.gender == gender))
+    else:
+        noun = draw.pick(lexicon.select("female" if woman else "male"))
+        subject = sampling.a_noun_phrase(draw, noun, definite=True, singular=True, adjective=0.1)
+    source, man, lady = draw.pick(_professions())
+    phrase = VerbPhrase(
+        lexicon.be(), f"{english.indefinite_article(source)} {source}", complement=lady if woman else man
+    )
+    form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
+    if draw.chance(0.25):
+        return sentence(clause(subject, phrase, form, order=Order.QUESTION), "?")
+    return sentence(clause(subject, phrase, form))
+
+
+@cache
+def _professions() -> tuple[tuple[str, str, str], ...]:
+    return tuple((row[0], row[1], row[2]) for row in lexicon.rows(nouns.PROFESSIONS))
+
+
+@construction("clock times", 1, "It is half past three.", "Es ist halb vier.")
+def clock_times(draw: Draw) -> Pair:
+    """German names the hour that is coming at the half hour: half past three is halfway to four. Days of the week
+    follow the same plan in both languages."""
+    if draw.chance(0.15):
+        day = draw.pick(lexicon.adverbials(words.WEEKDAYS))
+        source, target = draw.pick((("today is", "heute ist"), ("tomorrow is", "morgen ist")))
+        return sentence((f"{source} {day.english}", f"{target} {day.german}"))
+    time = sampling.clock_time(draw)
+    if draw.chance(0.2):
+        return sentence((f"is it {time.english} already", f"ist es schon {time.german}"), "?")
+    return sentence((f"it is {time.english}", f"es ist {time.german}"))
+
+
+@construction("ordering", 2, "I would like a cup of coffee, please.", "Ich möchte bitte eine Tasse Kaffee.")
+def ordering(draw: Draw) -> Pair:
+    """What one says in a café: the polite "möchte" with an accusative object; "bitte" moves in behind the verb, and
+    "of" has no German counterpart in a cup of coffee."""
+    noun = draw.pick(lexicon.select("food drink"))
+    if noun.section == "drink" and draw.chance(0.7):
+        phrase = actions.measured(draw, noun)
+    elif noun.countable and draw.chance(0.4):
+        phrase = noun_phrase(lexicon.numeral(2 + int(draw.random() * 11)), noun, True)
+    else:
+        determiner = lexicon.AN if noun.countable else lexicon.BARE
+        phrase = noun_phrase(determiner, noun, False, sampling.described(draw, noun, 0.3))
+    person = sampling.PRONOUNS[0 if draw.chance(0.6) else 4]
+    verb = "möchte" if person.english == "I" else "möchten"
+    subject = person.german(Case.NOMINATIVE)
+    accusative = phrase.german(Case.ACCUSATIVE)
+    if draw.chance(0.5):
+        return sentence(
+            (f"{person.english} would like {phrase.english}, please", f"{subject} {verb} bitte {accusative}")
+        )
+    return sentence((f"{person.english} would like {phrase.english}", f"{subject} {verb} {accusative}"))
+
+
+@construction("fixed expressions", 1, "Good morning!", "Guten Morgen!")
+def fixed(draw: Draw) -> Pair:
+    """Greetings, thanks and small talk cannot be put together from their words; they are learnt whole."""
+    return draw.pick(fixed_expressions())
+
+
+@cache
+def fixed_expressions() -> tuple[Pair, ...]:
+    """Every fixed expression, without repetition; the greetings also without a final mark."""
+    found: dict[Pair, None] = {}
+    for row in lexicon.rows(expressions.GREETINGS):
+        for source, target in ((row[0], row[1]), (row[0].rstrip(".!?"), row[1].rstrip(".!?"))):
+            found[Pair(source, target)] = None
+    for row in lexicon.rows(expressions.SMALL_TALK):
+        found[Pair(row[0], row[1])] = None
+    return tuple(found)

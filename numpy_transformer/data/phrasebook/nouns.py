@@ -10,53 +10,60 @@ A row is `english | article German | German plural`. Notes inside a row:
 """
 
 NOUNS = {
-    "male": """
+    "man": """
         man/men        | der Mann          | Männer
         boy            | der Junge*        | Jungen
+        king           | der König         | Könige
+        prince         | der Prinz*        | Prinzen
+    """,
+    "woman": """
+        woman/women    | die Frau          | Frauen
+        queen          | die Königin       | Königinnen
+        princess       | die Prinzessin    | Prinzessinnen
+    """,
+    "kinsman": """
         father         | der Vater         | Väter
         brother        | der Bruder        | Brüder
         son            | der Sohn          | Söhne
         uncle          | der Onkel         | Onkel
         grandfather    | der Großvater     | Großväter
         husband        | der Ehemann       | Ehemänner
-        king           | der König         | Könige
-        prince         | der Prinz*        | Prinzen
     """,
-    "female": """
-        woman/women    | die Frau          | Frauen
+    "kinswoman": """
         mother         | die Mutter        | Mütter
         sister         | die Schwester     | Schwestern
         daughter       | die Tochter       | Töchter
         aunt           | die Tante         | Tanten
         grandmother    | die Großmutter    | Großmütter
+        wife/wives     | die Ehefrau       | Ehefrauen
         girlfriend     | die Freundin      | Freundinnen
-        queen          | die Königin       | Königinnen
-        princess       | die Prinzessin    | Prinzessinnen
     """,
-    "person": """
+    "acquaintance": """
         child/children | das Kind          | Kinder
-        girl           | das Mädchen       | Mädchen
-        baby           | das Baby          | Babys
         friend         | der Freund        | Freunde
         neighbor       | der Nachbar*      | Nachbarn
         teacher        | der Lehrer        | Lehrer
-        student        | der Student*      | Studenten
         doctor         | der Arzt          | Ärzte
         boss           | der Chef/Chefs    | Chefs
         colleague      | der Kollege*      | Kollegen
+        guest          | der Gast          | Gäste
+        customer       | der Kunde*        | Kunden
+        lawyer         | der Anwalt        | Anwälte
+        -/parents      | -                 | Eltern
+    """,
+    "stranger": """
+        girl           | das Mädchen       | Mädchen
+        baby           | das Baby          | Babys
+        student        | der Student*      | Studenten
         cook           | der Koch/Kochs    | Köche
         baker          | der Bäcker        | Bäcker
         farmer         | der Bauer*        | Bauern
-        guest          | der Gast          | Gäste
         tourist        | der Tourist*      | Touristen
-        customer       | der Kunde*        | Kunden
         waiter         | der Kellner       | Kellner
         singer         | der Sänger        | Sänger
         artist         | der Künstler      | Künstler
-        lawyer         | der Anwalt        | Anwälte
         soldier        | der Soldat*       | Soldaten
         nurse          | die Krankenschwester | Krankenschwestern
-        -/parents      | -                 | Eltern
     """,
     "animal": """
         dog            | der Hund          | Hunde
@@ -65,10 +72,12 @@ NOUNS = {
         horse          | das Pferd         | Pferde
         cow            | die Kuh           | Kühe
         pig            | das Schwein       | Schweine
-        sheep/sheep    | das Schaf         | Schafe
+        goat           | die Ziege         | Ziegen
         mouse/mice     | die Maus          | Mäuse
         rabbit         | der Hase*         | Hasen
         duck           | die Ente          | Enten
+    """,
+    "wild": """
         bear           | der Bär*          | Bären
         lion           | der Löwe*         | Löwen
         monkey         | der Affe*         | Affen
@@ -94,7 +103,7 @@ NOUNS = {
         salad          | der Salat         | Salate
         meat           | das Fleisch       | -
         rice           | der Reis          | -
-        fish/fish      | der Fisch         | Fische
+        fish           | der Fisch         | -
     """,
     "baked": """
         cake           | der Kuchen        | Kuchen
@@ -253,6 +262,8 @@ PLACES = {
         office         | das Büro          | Büros          | in in     | in
         apartment      | die Wohnung       | Wohnungen      | in in     | in
         house          | das Haus          | Häuser         | in in     | in
+        garden         | der Garten        | Gärten         | in in     | in
+        balcony        | der Balkon        | Balkone        | on auf    | auf
     """,
     "venue": """
         school         | die Schule        | Schulen        | at in     | in
@@ -272,7 +283,6 @@ PLACES = {
         airport        | der Flughafen     | Flughäfen      | at an     | zu
     """,
     "outdoors": """
-        garden         | der Garten        | Gärten         | in in     | in
         park           | der Park          | Parks          | in in     | in
         zoo            | der Zoo           | Zoos           | at in     | in
         city           | die Stadt         | Städte         | in in     | in
@@ -283,7 +293,6 @@ PLACES = {
         bridge         | die Brücke        | Brücken        | on auf    | auf
         mountain       | der Berg          | Berge          | on auf    | auf
         island         | die Insel         | Inseln         | on auf    | auf
-        balcony        | der Balkon        | Balkone        | on auf    | auf
         beach          | der Strand        | Strände        | at an     | an
         lake           | der See           | Seen           | at an     | an
         river          | der Fluss         | Flüsse         | at an     | zu
@@ -293,18 +302,24 @@ PLACES = {
 
 # Names of several classes at once, used by the verb and adjective tables.
 GROUPS = {
-    "people": ("male", "female", "person"),
-    "living": ("male", "female", "person", "animal"),
+    "male": ("man", "kinsman"),
+    "female": ("woman", "kinswoman"),
+    "people": ("man", "woman", "kinsman", "kinswoman", "acquaintance", "stranger"),
+    "beast": ("animal", "wild"),
+    "living": ("man", "woman", "kinsman", "kinswoman", "acquaintance", "stranger", "animal", "wild"),
     "food": ("fruit", "dish", "baked", "staple"),
     "reading": ("text", "press"),
     "place": ("room", "venue", "outdoors"),
-    "object": ("furniture", "luggage", "item", "tableware", "device", "gift"),
+    "object": ("opening", "furniture", "luggage", "item", "tableware", "device", "gift"),
     "portable": ("luggage", "item", "tableware"),
     "goods": (
         *("fruit", "dish", "baked", "staple", "drink", "text", "press", "clothes"),
         *("furniture", "luggage", "item", "tableware", "vehicle", "device", "gift"),
     ),
 }
+
+# What one does not call one's own: "my neighbor", but no "my queen" or "her river".
+UNOWNED = ("man", "woman", "stranger", "wild", "nature", "venue", "outdoors")
 
 # People and towns known by name; the gender of a person chooses "Lehrer" or "Lehrerin".
 NAMES = {

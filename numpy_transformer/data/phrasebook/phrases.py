@@ -125,7 +125,11 @@ PRONOUNS = (
 
 
 def noun_phrase(
-    determiner: Determiner, noun: Noun, plural: bool = False, adjective: Adjective | None = None, tail: tuple[str, str] = ("", "")
+    determiner: Determiner,
+    noun: Noun,
+    plural: bool = False,
+    adjective: Adjective | None = None,
+    tail: tuple[str, str] = ("", ""),
 ) -> NounPhrase:
     """A noun phrase; `tail` is attached behind, with its own space or comma: (" of coffee", " Kaffee")."""
     plural = plural or noun.plural_only
@@ -142,7 +146,7 @@ def noun_phrase(
 def owned(owner: NounPhrase, noun: Noun, plural: bool = False, adjective: Adjective | None = None) -> NounPhrase:
     """The possessor in front in English, behind in the German genitive: the man's dog, der Hund des Mannes."""
     words = f"{adjective.english} {noun.english[plural]}" if adjective else noun.english[plural]
-    source = f"{english.possessive(owner.english)} {words}"
+    source = f"{english.possessive(owner.english, owner.plural)} {words}"
     return NounPhrase(source, THE, adjective, noun, plural, " " + owner.german(Case.GENITIVE))
 
 

@@ -4,11 +4,12 @@ Each function takes a `Draw`, the seeded source of randomness, and fits into any
 """
 
 import random
+from bisect import bisect
 from collections.abc import Sequence
 from functools import cache
 from typing import TypeVar
 
-from numpy_transformer.data.phrasebook import lexicon, nouns, words
+from numpy_transformer.data.phrasebook import english, german, lexicon, nouns, words
 from numpy_transformer.data.phrasebook.german import Case, Gender, Person
 from numpy_transformer.data.phrasebook.lexicon import Adjective, Adverbial, Determiner, Noun
 from numpy_transformer.data.phrasebook.phrases import (
@@ -23,6 +24,8 @@ from numpy_transformer.data.phrasebook.phrases import (
 
 T = TypeVar("T")
 
+WHERE = Adverbial("where", "wo")
+
 
 class Draw(random.Random):
     """The standard generator with a quick choice."""
@@ -30,6 +33,10 @@ class Draw(random.Random):
     def pick(self, options: Sequence[T]) -> T:
         """One of the options, each equally likely."""
         return options[int(self.random() * len(options))]
+
+    def index(self, bounds: Sequence[float]) -> int:
+        """An index into cumulative weights, as likely as its own weight."""
+        return bisect(bounds, self.random() * bounds[-1])
 
     def chance(self, probability: float) -> bool:
         """True with the given probability."""
@@ -209,19 +216,37 @@ def _times(tense: str) -> tuple[Adverbial, ...]:
 def a_time(draw: Draw, tense: str, *, clock: float = 0.15) -> Adverbial:
     """A time that fits the tense ("present", "past", "future", "modal"), sometimes by the clock."""
     if draw.chance(clock):
-        hour = 1 + int(draw.random() * 12)
-        return Adverbial(f"at {clock_english(hour)}", f"um {clock_german(hour)}")
+        time = clock_time(draw)
+        return Adverbial(f"at {time.english}", f"um {time.german}")
     return draw.pick(_times(tense))
 
 
-def clock_english(hour: int) -> str:
-    """seven o'clock."""
-    return f"{words.ENGLISH_UNITS[hour]} o'clock"
+def clock_time(draw: Draw) -> Adverbial:
+    """A full hour, or a time between."""
+    hour = 1 + int(draw.random() * 12)
+    return clock(draw.pick((0, 0, 0, 5, 10, 15, 20, 30, 30, 40, 45, 50, 55)), hour)
 
 
-def clock_german(hour: int) -> str:
-    """sieben Uhr."""
-    return f"{words.GERMAN_UNITS[hour]} Uhr"
+@cache
+def clock(minute: int, hour: int) -> Adverbial:
+    """quarter past three, Viertel nach drei; half past three, halb vier; ten to four, zehn vor vier.
+
+    `hour` (1 to 12) is the hour that is named in English, so clock(40, 4) is twenty to four.
+    """
+    if minute == 0:
+        return Adverbial(f"{words.ENGLISH_UNITS[hour]} o'clock", f"{words.GERMAN_UNITS[hour]} Uhr")
+    if minute == 30:
+        return Adverbial(f"half past {words.ENGLISH_UNITS[hour]}", f"halb {_hour(hour % 12 + 1)}")
+    distance = minute if minute < 30 else 60 - minute
+    relation = ("past", "nach") if minute < 30 else ("to", "vor")
+    amount = ("quarter", "Viertel") if distance == 15 else (english.number(distance), german.number(distance))
+    return Adverbial(
+        f"{amount[0]} {relation[0]} {words.ENGLISH_UNITS[hour]}", f"{amount[1]} {relation[1]} {_hour(hour)}"
+    )
+
+
+def _hour(hour: int) -> str:
+    return "eins" if hour == 1 else words.GERMAN_UNITS[hour]
 
 
 @cache

@@ -46,9 +46,7 @@ def progressive(draw: Draw) -> Pair:
     return sentence(clause(subject, phrase, Form.PROGRESSIVE, contracted=draw.chance(0.4)))
 
 
-@construction(
-    "perfect tense", 10, "Yesterday the boy ate the cake.", "Gestern hat der Junge den Kuchen gegessen."
-)
+@construction("perfect tense", 10, "Yesterday the boy ate the cake.", "Gestern hat der Junge den Kuchen gegessen.")
 def perfect(draw: Draw) -> Pair:
     """Spoken German tells the past in the perfect: haben or (for motion and change) sein is finite and second, the
     participle goes to the end. The English simple past is one word in the middle."""
@@ -58,9 +56,7 @@ def perfect(draw: Draw) -> Pair:
     return sentence(clause(subject, phrase, Form.PAST, time=time, fronted=draw.chance(0.5)))
 
 
-@construction(
-    "already and not yet", 4, "I have not read the letter yet.", "Ich habe den Brief noch nicht gelesen."
-)
+@construction("already and not yet", 4, "I have not read the letter yet.", "Ich habe den Brief noch nicht gelesen.")
 def present_perfect(draw: Draw) -> Pair:
     """The English present perfect is the same German perfect. "schon", "noch nie" and "noch nicht" stand where
     "nicht" stands: behind definite objects, before the participle."""
@@ -76,9 +72,7 @@ def future(draw: Draw) -> Pair:
     """The finite form of "werden" stands second, the infinitive at the end."""
     subject = a_person(draw)
     time = a_time(draw, "future") if draw.chance(0.5) else None
-    return sentence(
-        clause(subject, actions.action(draw, subject), Form.FUTURE, time=time, fronted=draw.chance(0.5))
-    )
+    return sentence(clause(subject, actions.action(draw, subject), Form.FUTURE, time=time, fronted=draw.chance(0.5)))
 
 
 @construction("modal verbs", 9, "You must read this book today.", "Du musst heute dieses Buch lesen.")
@@ -90,9 +84,7 @@ def modal(draw: Draw) -> Pair:
     if draw.chance(0.2):
         return sentence(clause(subject, phrase, draw.pick(PAST_MODALS)))
     time = a_time(draw, "modal") if draw.chance(0.3) else None
-    return sentence(
-        clause(subject, phrase, draw.pick(MODAL_FORMS), time=time, fronted=draw.chance(0.4))
-    )
+    return sentence(clause(subject, phrase, draw.pick(MODAL_FORMS), time=time, fronted=draw.chance(0.4)))
 
 
 @construction("separable verbs", 5, "My mother opens the window.", "Meine Mutter macht das Fenster auf.")
@@ -114,9 +106,7 @@ def dative(draw: Draw) -> Pair:
     return sentence(clause(subject, phrase, frequency=frequency))
 
 
-@construction(
-    "two objects", 4, "The teacher gives the boy a book.", "Der Lehrer gibt dem Jungen ein Buch."
-)
+@construction("two objects", 4, "The teacher gives the boy a book.", "Der Lehrer gibt dem Jungen ein Buch.")
 def two_objects(draw: Draw) -> Pair:
     """The receiver is in the dative, the thing in the accusative: two cases to tell by position in English, by the
     articles in German."""
@@ -153,9 +143,7 @@ def thing_in_place(draw: Draw) -> Pair:
     return sentence(clause(subject, phrase, form, negated=negated, contracted=draw.chance(0.3)))
 
 
-@construction(
-    "there is", 3, "There is a cat under the table.", "Unter dem Tisch ist eine Katze."
-)
+@construction("there is", 3, "There is a cat under the table.", "Unter dem Tisch ist eine Katze.")
 def there_is(draw: Draw) -> Pair:
     """German has no empty "there" here: the place comes first, the verb second, and the subject, in the nominative,
     last."""
@@ -185,7 +173,7 @@ def governed(draw: Draw) -> Pair:
 
 @construction("negation with nicht", 6, "The woman does not buy the car.", "Die Frau kauft das Auto nicht.")
 def nicht(draw: Draw) -> Pair:
-    """"nicht" stands behind definite objects, but before places, prepositional objects, manners and the right half
+    """ "nicht" stands behind definite objects, but before places, prepositional objects, manners and the right half
     of the bracket. English needs "do" and has its "not" always behind the auxiliary."""
     subject = a_person(draw)
     kind = draw.pick((actions.action, actions.action, actions.dative, actions.prepositional, actions.position))

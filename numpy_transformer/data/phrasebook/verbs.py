@@ -5,7 +5,7 @@ A row is `english | German | German participle | what the object may be`. Notes 
 - `eat ate eaten`: irregular past and participle; one irregular form serves as both (`buy bought`). Phrasal verbs
   keep their particle behind the forms: `get got +up`;
 - `essen (iss)`: the stem of the second and third person singular, where its vowel changes: du isst, er isst;
-- `auf|machen`: a separable prefix, which goes to the end of a main clause;
+- `auf·machen`: a separable prefix, which goes to the end of a main clause;
 - `sich`: reflexive; a participle `ist gelaufen` takes "sein" in the perfect, all others take "haben";
 - `*` behind the English verb: a state rather than an act. It takes no progressive, perfect or imperative.
 """
@@ -35,8 +35,8 @@ TRANSITIVE = """
     clean                      | putzen                | geputzt       | room opening
     repair                     | reparieren            | repariert     | vehicle device furniture
     use                        | benutzen              | benutzt       | device item
-    draw drew drawn            | zeichnen              | gezeichnet    | animal nature unique gift
-    photograph                 | fotografieren         | fotografiert  | animal nature unique venue
+    draw drew drawn            | zeichnen              | gezeichnet    | beast nature unique gift
+    photograph                 | fotografieren         | fotografiert  | beast nature unique venue
     build built                | bauen                 | gebaut        | house bridge ship hotel school church
     visit                      | besuchen              | besucht       | people city museum zoo castle
     meet met                   | treffen (triff)       | getroffen     | people
@@ -44,8 +44,8 @@ TRANSITIVE = """
     kiss                       | küssen                | geküsst       | people
     greet                      | grüßen                | gegrüßt       | people
     wake woke woken            | wecken                | geweckt       | people
-    feed fed                   | füttern               | gefüttert     | animal
-    catch caught               | fangen (fäng)         | gefangen      | animal ball
+    feed fed                   | füttern               | gefüttert     | beast
+    catch caught               | fangen (fäng)         | gefangen      | beast ball
     throw threw thrown         | werfen (wirf)         | geworfen      | ball key
     learn                      | lernen                | gelernt       | language word song poem
     speak spoke spoken         | sprechen (sprich)     | gesprochen    | language
@@ -60,25 +60,26 @@ TRANSITIVE = """
     need *                     | brauchen              | gebraucht     | portable device clothes people
     have had *                 | haben                 | gehabt        | animal goods matter
     understand understood *    | verstehen             | verstanden    | language matter text people
+    want *                     | wollen                | gewollt       | animal goods
     miss *                     | vermissen             | vermisst      | people animal
 """
 
 SEPARABLE = """
-    open                       | auf|machen            | aufgemacht    | opening luggage bottle
-    close                      | zu|machen             | zugemacht     | opening luggage bottle
-    turn +on                   | an|machen             | angemacht     | lamp computer radio television
-    turn +off                  | aus|machen            | ausgemacht    | lamp computer radio television
-    put put +on                | an|ziehen             | angezogen     | clothes
-    take took taken +off       | aus|ziehen            | ausgezogen    | clothes
-    try +on                    | an|probieren          | anprobiert    | clothes
-    clean +up                  | auf|räumen            | aufgeräumt    | room
-    call                       | an|rufen              | angerufen     | people
-    pick +up                   | ab|holen              | abgeholt      | people
-    invite                     | ein|laden (läd)       | eingeladen    | people
-    look +at                   | an|schauen            | angeschaut    | living nature unique picture
-    bring brought +along       | mit|bringen           | mitgebracht   | gift portable baked
-    bring brought +back        | zurück|bringen        | zurückgebracht | portable reading
-    throw threw thrown +away   | weg|werfen (wirf)     | weggeworfen   | item reading
+    open                       | auf·machen            | aufgemacht    | opening luggage bottle
+    close                      | zu·machen             | zugemacht     | opening luggage bottle
+    turn +on                   | an·machen             | angemacht     | lamp computer radio television
+    turn +off                  | aus·machen            | ausgemacht    | lamp computer radio television
+    put put +on                | an·ziehen             | angezogen     | clothes
+    take took taken +off       | aus·ziehen            | ausgezogen    | clothes
+    try +on                    | an·probieren          | anprobiert    | clothes
+    clean +up                  | auf·räumen            | aufgeräumt    | room
+    call                       | an·rufen              | angerufen     | people
+    pick +up                   | ab·holen              | abgeholt      | people
+    invite                     | ein·laden (läd)       | eingeladen    | people
+    look +at                   | an·schauen            | angeschaut    | living nature unique picture
+    bring brought +along       | mit·bringen           | mitgebracht   | gift portable baked
+    bring brought +back        | zurück·bringen        | zurückgebracht | portable reading
+    throw threw thrown +away   | weg·werfen (wirf)     | weggeworfen   | item reading
 """
 
 INTRANSITIVE = """
@@ -98,22 +99,22 @@ INTRANSITIVE = """
     swim swam swum             | schwimmen             | ist geschwommen
     run ran run                | laufen (läuf)         | ist gelaufen
     hike                       | wandern               | ist gewandert
-    watch +TV                  | fern|sehen (sieh)     | ferngesehen
-    go went gone +shopping     | ein|kaufen            | eingekauft
+    watch +TV                  | fern·sehen (sieh)     | ferngesehen
+    go went gone +shopping     | ein·kaufen            | eingekauft
 """
 
 # These never stand with a place: "She gets up early." The separable ones among them take "sein".
 PLAIN = """
-    get got gotten +up         | auf|stehen            | ist aufgestanden
-    wake woke woken +up        | auf|wachen            | ist aufgewacht
-    fall fell fallen +asleep   | ein|schlafen (schläf) | ist eingeschlafen
-    arrive                     | an|kommen             | ist angekommen
-    come came come +back       | zurück|kommen         | ist zurückgekommen
-    go went gone +out          | aus|gehen             | ist ausgegangen
+    get got gotten +up         | auf·stehen            | ist aufgestanden
+    wake woke woken +up        | auf·wachen            | ist aufgewacht
+    fall fell fallen +asleep   | ein·schlafen (schläf) | ist eingeschlafen
+    arrive                     | an·kommen             | ist angekommen
+    come came come +back       | zurück·kommen         | ist zurückgekommen
+    go went gone +out          | aus·gehen             | ist ausgegangen
     hurry                      | sich beeilen          | beeilt
-    rest                       | sich aus|ruhen        | ausgeruht
-    get got gotten +dressed    | sich an|ziehen        | angezogen
-    sit sat +down              | sich hin|setzen       | hingesetzt
+    rest                       | sich aus·ruhen        | ausgeruht
+    get got gotten +dressed    | sich an·ziehen        | angezogen
+    sit sat +down              | sich hin·setzen       | hingesetzt
 """
 
 POSITION = """
@@ -149,7 +150,7 @@ DATIVE = """
     thank                      | danken                | gedankt       | people
     follow                     | folgen                | ist gefolgt   | living
     congratulate               | gratulieren           | gratuliert    | people
-    listen +to                 | zu|hören              | zugehört      | people
+    listen +to                 | zu·hören              | zugehört      | people
     trust *                    | vertrauen             | vertraut      | living
     believe *                  | glauben               | geglaubt      | people
 """
@@ -165,7 +166,7 @@ DITRANSITIVE = """
     lend lent                  | leihen                | geliehen      | portable reading vehicle
     tell told                  | erzählen              | erzählt       | story
     write wrote written        | schreiben             | geschrieben   | letter email poem
-    read read                  | vor|lesen (lies)      | vorgelesen    | text
+    read read                  | vor·lesen (lies)      | vorgelesen    | text
 """
 
 # Preposition and case belong to the verb and must be learnt with it.
@@ -210,6 +211,7 @@ IRREGULAR_PRESENT = {
     "haben": ("habe", "hast", "hat", "haben", "haben"),
     "werden": ("werde", "wirst", "wird", "werden", "werden"),
     "wissen": ("weiß", "weißt", "weiß", "wissen", "wissen"),
+    "wollen": ("will", "willst", "will", "wollen", "wollen"),
     "mögen": ("mag", "magst", "mag", "mögen", "mögen"),
 }
 PRETERITE = {
@@ -222,6 +224,7 @@ MODALS = {
     "may": ("darf", "darfst", "darf", "dürfen", "dürfen"),
     "should": ("sollte", "solltest", "sollte", "sollten", "sollten"),
     "want": ("will", "willst", "will", "wollen", "wollen"),
+    "have to": ("muss", "musst", "muss", "müssen", "müssen"),
     "wanted": ("wollte", "wolltest", "wollte", "wollten", "wollten"),
     "had to": ("musste", "musstest", "musste", "mussten", "mussten"),
     "would like": ("möchte", "möchtest", "möchte", "möchten", "möchten"),

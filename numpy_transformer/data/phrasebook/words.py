@@ -4,7 +4,7 @@
 # describes: noun classes, groups or single nouns.
 ADJECTIVES = """
     tall          | groß             | größer     | people tree
-    big           | groß             | größer     | animal object vehicle place clothes fruit
+    big           | groß             | größer     | beast object vehicle place clothes fruit
     small         | klein            |            | living object vehicle place fruit
     old           | alt              | älter      | living object vehicle place reading show clothes tree
     new           | neu              |            | object vehicle room venue reading show clothes matter
@@ -12,8 +12,8 @@ ADJECTIVES = """
     good          | gut              | besser     | people food drink reading show idea question answer
     bad           | schlecht         |            | food drink reading show idea answer
     beautiful     | schön            |            | place clothes gift nature female show vase
-    ugly          | hässlich         |            | clothes furniture animal lamp
-    fast          | schnell          |            | vehicle animal
+    ugly          | hässlich         |            | clothes furniture beast lamp
+    fast          | schnell          |            | vehicle beast
     slow          | langsam          |            | vehicle computer waiter
     hot           | heiß             |            | tea coffee milk water soup
     cold          | kalt             | kälter     | drink soup room
@@ -22,7 +22,7 @@ ADJECTIVES = """
     cheap         | billig           |            | clothes object vehicle restaurant hotel food
     long          | lang             | länger     | reading show street river bridge dress coat scarf
     short         | kurz             | kürzer     | reading show dress coat skirt
-    strong        | stark            | stärker    | male animal
+    strong        | stark            | stärker    | male beast
     weak          | schwach          | schwächer  | people
     happy         | glücklich        |            | people
     sad           | traurig          |            | people show story poem
@@ -71,9 +71,9 @@ ABSOLUTE_ADJECTIVES = """
     blue          | blau             |            | clothes object vehicle
     green         | grün             |            | clothes object vehicle apple
     yellow        | gelb             |            | clothes object vehicle
-    black         | schwarz          |            | clothes object vehicle animal
-    white         | weiß             |            | clothes object vehicle animal
-    brown         | braun            |            | clothes luggage animal
+    black         | schwarz          |            | clothes object vehicle beast
+    white         | weiß             |            | clothes object vehicle beast
+    brown         | braun            |            | clothes luggage beast
     full          | voll             |            | luggage tableware
     empty         | leer             |            | luggage tableware room
     sick          | krank            |            | living

@@ -1,0 +1,221 @@
+"""python -m bpe train | encode | decode | show: the tokenizer at the command line, in pipes and from file to file.
+
+Text goes in and comes out as UTF-8 lines that end in a line feed, ids as numbers with a space between. Messages
+and progress go to standard error. Exit status 2 after an error, with one line that says what to mend.
+"""
+
+import argparse
+import contextlib
+import gzip
+import lzma
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from . import show
+from .errors import TokenizerError
+from .pretokenizer import NAMED_PATTERNS, spell
+from .storage import write_text
+from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
+from .training import train
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except TokenizerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bpe", description="Byte-level byte-pair encoding.")
+    commands = parser.add_subparsers(required=True, metavar="train|encode|decode|show")
+
+    command = commands.add_parser("train", help="learn a tokenizer from text")
+    command.add_argument("files", nargs="*", metavar="FILE", help="text, plain, .gz or .xz; default: standard input")
+    command.add_argument("--vocabulary", type=int, default=8000, metavar="N", help="number of tokens (8000)")
+    command.add_argument("--output", required=True, metavar="FILE", help="where to write the tokenizer")
+    command.add_argument("--pattern", default="gpt2", help="gpt2, cl100k or a regular expression (gpt2)")
+    command.add_argument("--special", action="append", default=[], metavar="NAME", help="one more special token")
+    command.add_argument("--protect", action="append", default=[], metavar="TERM", help="a term never to be split")
+    command.add_argument("--minimum-frequency", type=int, default=2, metavar="N", help="of a merged pair (2)")
+    command.add_argument("--processes", type=int, default=1, metavar="N", help="for counting; pays on large files (1)")
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("encode", help="lines of text to lines of ids")
+    _add_input_and_output(command)
+    command.add_argument("--pieces", action="store_true", help="print the tokens in the byte alphabet, not ids")
+    command.add_argument("--allow-special", action="store_true", help="read special tokens where they are spelled")
+    command.add_argument("--dropout", type=float, default=0.0, metavar="P", help="BPE-dropout (0)")
+    command.add_argument("--seed", type=int, metavar="N", help="of the dropout")
+    command.set_defaults(run=_encode)
+
+    command = commands.add_parser("decode", help="lines of ids to lines of text")
+    _add_input_and_output(command)
+    command.add_argument("--keep-special", action="store_true", help="write special tokens as their names")
+    command.set_defaults(run=_decode)
+
+    command = commands.add_parser("show", help="print each merge as it is applied")
+    command.add_argument("text", metavar="TEXT")
+    command.add_argument(
+        "--tokenizer", metavar="FILE", help="default: learned from the example of Sennrich et al. 2016"
+    )
+    command.add_argument("--html", metavar="FILE", help="write a page for a browser instead")
+    command.set_defaults(run=_show)
+    return parser
+
+
+def _add_input_and_output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("input", nargs="?", metavar="FILE", help="plain, .gz or .xz; default: standard input")
+    command.add_argument("--tokenizer", required=True, metavar="FILE", help="that train wrote")
+    command.add_argument("--output", metavar="FILE", help="default: standard output")
+
+
+def _train(options: argparse.Namespace) -> None:
+    texts = (
+        text.removesuffix("\r").removeprefix("\ufeff")
+        for path in options.files or [None]
+        for _, text, _ in _text_lines(path)
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tokenizer = train(
+            texts,
+            options.vocabulary,
+            pattern=NAMED_PATTERNS.get(options.pattern, options.pattern),
+            special_tokens=[*DEFAULT_SPECIAL_TOKENS, *options.special],
+            protected_terms=options.protect,
+            minimum_frequency=options.minimum_frequency,
+            processes=options.processes,
+            progress=_Progress(),
+        )
+    for warning in caught:
+        print(f"note: {warning.message}", file=sys.stderr)
+    tokenizer.save(options.output)
+    print(
+        f"{options.output}: {len(tokenizer)} tokens, {len(tokenizer.merges)} of them merges; digest {tokenizer.digest}",
+        file=sys.stderr,
+    )
+
+
+def _encode(options: argparse.Namespace) -> None:
+    tokenizer = Tokenizer.load(options.tokenizer)
+    spelling = {token_id: spell(token) for token_id, token in tokenizer.vocabulary.items()}
+    progress = _Progress()
+    with _output(options.output) as output:
+        for number, text, end in _text_lines(options.input):
+            ids = tokenizer.encode(
+                text,
+                allowed_special="all" if options.allow_special else (),
+                dropout=options.dropout,
+                # Every line its own stream, so that the result does not depend on how a file is cut.
+                seed=None if options.seed is None else options.seed + number,
+            )
+            words = (spelling[token_id] for token_id in ids) if options.pieces else map(str, ids)
+            output.write(" ".join(words).encode() + end)
+            progress("encoding lines", number, None)
+
+
+def _decode(options: argparse.Namespace) -> None:
+    tokenizer = Tokenizer.load(options.tokenizer)
+    progress = _Progress()
+    with _output(options.output) as output:
+        for number, text, end in _text_lines(options.input):
+            try:
+                decoded = tokenizer.decode(map(int, text.split()), keep_special=options.keep_special)
+            except ValueError as error:  # a word that is no number, or (TokenizerError) an unknown id
+                reason = error if isinstance(error, TokenizerError) else "not a line of ids"
+                raise TokenizerError(f"{options.input or 'standard input'}, line {number}: {reason}") from None
+            output.write(decoded.encode("utf-8", "replace") + end)
+            progress("decoding lines", number, None)
+
+
+def _show(options: argparse.Namespace) -> None:
+    if options.tokenizer is None:
+        tokenizer = show.example_tokenizer()
+        source = "the ten merges of the example of Sennrich et al. 2016 (low, lower, newest, widest)"
+    else:
+        tokenizer = Tokenizer.load(options.tokenizer)
+        source = f"{Path(options.tokenizer).name}, {len(tokenizer)} tokens"
+    if options.html is not None:
+        write_text(show.page(tokenizer, options.text, source=source), options.html)
+        return
+    corpus = show.EXAMPLE_CORPUS if options.tokenizer is None else None
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    story = show.terminal(tokenizer, options.text, corpus=corpus, colour=colour)
+    sys.stdout.buffer.write(story.encode("utf-8", "backslashreplace"))
+
+
+def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
+    """Yield (number, text, line end) of each line; only the last may have no line end."""
+    name = path or "standard input"
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(_open(path)) if path else sys.stdin.buffer
+            for number, line in enumerate(stream, 1):
+                text = line.removesuffix(b"\n")
+                yield number, text.decode("utf-8"), line[len(text) :]
+        except UnicodeDecodeError:
+            raise TokenizerError(f"{name}, line {number}: not UTF-8 text; convert the file first") from None
+        except (OSError, EOFError, lzma.LZMAError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise TokenizerError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _open(path: str) -> BinaryIO:
+    openers = {".gz": gzip.open, ".xz": lzma.open}
+    return openers.get(Path(path).suffix, open)(path, "rb")  # type: ignore[operator, no-any-return]
+
+
+@contextlib.contextmanager
+def _output(path: str | None) -> Iterator[BinaryIO]:
+    """A file that appears when it is complete, or standard output."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    temporary = Path(f"{path}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    except OSError as error:
+        raise TokenizerError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class _Progress:
+    """A line on standard error: often, in place, at a terminal; every ten seconds in a log."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._pause = 0.2 if self._is_terminal else 10.0
+        self._next = time.monotonic() + self._pause
+
+    def __call__(self, what: str, done: int, of: int | None) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._pause
+        line = f"{what}: {done:,}" + ("" if of is None else f" of {of:,}")
+        print(
+            f"\r\x1b[K{line}\r" if self._is_terminal else line, end="" if self._is_terminal else "\n", file=sys.stderr
+        )
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

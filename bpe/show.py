@@ -1,0 +1,138 @@
+"""Look at BPE at work: each merge as it is applied, in a terminal or as a page for a browser."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from .pretokenizer import PreTokenizer, text_to_bytes
+from .reference import join_pair
+from .tokenizer import Tokenizer
+from .training import train
+
+#: Sennrich et al. 2016, the corpus of algorithm 1: words and how often each occurs.
+EXAMPLE_CORPUS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
+
+_EXAMPLE_PATTERN = r"\S+|\s+"  # words and what lies between them, as in the paper
+
+
+def example_tokenizer(number_of_merges: int = 10) -> Tokenizer:
+    """Return the tokenizer that the paper's example corpus gives."""
+    words = [word for word, count in EXAMPLE_CORPUS.items() for _ in range(count)]
+    return train(words, 256 + number_of_merges, pattern=_EXAMPLE_PATTERN, special_tokens=())
+
+
+def visible(token: bytes) -> str:
+    """Write a token so that a person can see all of it: spaces, line ends and parts of characters included."""
+    try:
+        text = token.decode("utf-8")
+    except UnicodeDecodeError:
+        return "<" + token.hex(" ") + ">"
+    signs = {" ": "␣", "\n": "↵", "\t": "⇥"}
+    return "".join(
+        signs.get(character, character if character.isprintable() else f"<{ord(character):x}>") for character in text
+    )
+
+
+def learning_steps(corpus: Mapping[str, int], tokenizer: Tokenizer) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield each merge of a tokenizer that was learned from `corpus`, with how often its pair occurred then."""
+    words = {word: [bytes([byte]) for byte in text_to_bytes(word)] for word in corpus}
+    for pair in tokenizer.merges:
+        totals: Counter[tuple[bytes, bytes]] = Counter()
+        for word, parts in words.items():
+            for neighbours in pairwise(parts):
+                totals[neighbours] += corpus[word]
+        yield *pair, totals[pair]
+        words = {word: join_pair(parts, pair) for word, parts in words.items()}
+
+
+def encoding_steps(tokenizer: Tokenizer, pretoken: bytes) -> Iterator[tuple[int | None, list[bytes]]]:
+    """Yield (number of the merge just applied, parts after it), beginning with (None, single bytes)."""
+    ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
+    parts = [bytes([byte]) for byte in pretoken]
+    yield None, parts
+    while True:
+        rank = min((ranks[pair] for pair in pairwise(parts) if pair in ranks), default=None)
+        if rank is None:
+            return
+        parts = join_pair(parts, tokenizer.merges[rank])
+        yield rank, parts
+
+
+def terminal(tokenizer: Tokenizer, text: str, *, corpus: Mapping[str, int] | None = None, colour: bool = False) -> str:
+    """Return the story of `text` as lines for a terminal; with `corpus`, first how the merges were learned."""
+    paint = _Paint(colour)
+    lines: list[str] = []
+    if corpus is not None:
+        lines.append(paint.bold("Learning") + " from " + ", ".join(f"{word} ×{n}" for word, n in corpus.items()))
+        lines += [
+            f"{number:>6}  {visible(left)} + {visible(right)} → {paint.token(left + right)}   {count} times"
+            for number, (left, right, count) in enumerate(learning_steps(corpus, tokenizer), 1)
+        ]
+        lines.append("")
+    pretokens = PreTokenizer(tokenizer.pattern).split(text)
+    lines.append(paint.bold("Encoding") + f" {text!r}: {_count(len(pretokens), 'pre-token')}")
+    for pretoken in dict.fromkeys(map(text_to_bytes, pretokens)):
+        lines.append("")
+        for rank, parts in encoding_steps(tokenizer, pretoken):
+            pair = None if rank is None else tokenizer.merges[rank]
+            merge = "bytes" if rank is None or pair is None else f"{visible(pair[0])} + {visible(pair[1])}"
+            made = None if pair is None else pair[0] + pair[1]
+            shown = " ".join(paint.token(part) if part == made else visible(part) for part in parts)
+            lines.append(f"{'' if rank is None else rank + 1:>6}  {merge:<16}  {shown}")
+    ids = tokenizer.encode(text)
+    tokens = [tokenizer.vocabulary[token_id] for token_id in ids]
+    lines += ["", paint.bold("Tokens") + "  " + " ".join(map(paint.token, tokens))]
+    lines.append(paint.bold("Ids") + "     " + " ".join(map(str, ids)))
+    lines.append(
+        f"{_count(len(text), 'character')}, {_count(len(text_to_bytes(text)), 'byte')}, {_count(len(ids), 'token')}"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+class _Paint:
+    """ANSI colours, or none: one for each token, the same wherever it is seen."""
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+
+    def token(self, token: bytes) -> str:
+        text = visible(token)
+        return f"\x1b[30;48;5;{_PALETTE[sum(token) % len(_PALETTE)]}m{text}\x1b[0m" if self._colour else f"[{text}]"
+
+    def bold(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if self._colour else text
+
+
+_PALETTE = (114, 117, 180, 183, 210, 222, 152, 150, 217, 189)  # light backgrounds of the 256 terminal colours
+
+
+def page(tokenizer: Tokenizer, text: str, *, source: str) -> str:
+    """Return one HTML page, complete in itself, on which a slider applies the merges to `text` one by one.
+
+    source: where the tokenizer comes from, for the reader.
+    """
+    pretokens = [text_to_bytes(pretoken) for pretoken in PreTokenizer(tokenizer.pattern).split(text)]
+    ranks = sorted({rank for data in set(pretokens) for rank, _ in encoding_steps(tokenizer, data) if rank is not None})
+    ids = {token.hex(): token_id for token_id, token in tokenizer.text_vocabulary.items()}
+    data = {
+        "pretokens": [data.hex() for data in pretokens],
+        "merges": [[rank + 1, *(part.hex() for part in tokenizer.merges[rank])] for rank in ranks],
+        "ids": _used(ids, pretokens, [tokenizer.merges[rank] for rank in ranks]),
+        "characters": len(text),
+        "source": source,
+        "learned": len(tokenizer.merges),
+    }
+    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    # In a script element only "<" could end it early.
+    return template.replace("@DATA@", json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _used(ids: Mapping[str, int], pretokens: Sequence[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[str, int]:
+    used = {bytes([byte]) for data in set(pretokens) for byte in data} | {left + right for left, right in merges}
+    return {token.hex(): ids[token.hex()] for token in sorted(used)}

@@ -1,0 +1,17 @@
+"""The phrasebook: English-German sentence pairs from a synchronous grammar, made on the spot from a seed.
+
+Every English sentence has exactly one German translation here. Where the languages leave a choice, the grammar
+makes it once:
+
+- "you" is one friend: du, dich, dir, dein;
+- he and she are people; there is no "it" but for the weather and the clock;
+- persons of open gender are masculine (the teacher, der Lehrer), except for professions after "is a";
+- the simple past and the present perfect are both the German perfect; only was and had are war and hatte;
+- the progressive is the present with "gerade";
+- the middle of a German clause is ordered: pronouns, time, objects, negation, manner, place.
+"""
+
+from numpy_transformer.data.phrasebook.construction import Construction, Pair
+from numpy_transformer.data.phrasebook.generator import CONSTRUCTIONS, count_lower_bound, generate, split
+
+__all__ = ["CONSTRUCTIONS", "Construction", "Pair", "count_lower_bound", "generate", "split"]

@@ -1,0 +1,380 @@
+"""Questions and sentences of more than one clause."""
+
+from dataclasses import dataclass
+
+from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
+from numpy_transformer.data.phrasebook.clauses import (
+    Form,
+    Order,
+    VerbPhrase,
+    clause,
+    join,
+)
+from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
+from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Gender, Person
+from numpy_transformer.data.phrasebook.lexicon import THE, Adverbial, Noun, Verb
+from numpy_transformer.data.phrasebook.noun_constructions import MOODS
+from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Name, Nominal, NounPhrase, noun_phrase
+from numpy_transformer.data.phrasebook.sampling import Draw, a_person
+
+QUESTION_FORMS = (Form.PRESENT,) * 3 + (Form.PAST, Form.PAST, Form.CAN, Form.MUST, Form.WANT, Form.FUTURE)
+WHEN, WHY, HOW_OFTEN = Adverbial("when", "wann"), Adverbial("why", "warum"), Adverbial("how often", "wie oft")
+WHAT, WHERE_TO = Adverbial("what", "was"), Adverbial("where", "wohin")
+WHO_ACCUSATIVE, WHO_DATIVE = Adverbial("who", "wen"), Adverbial("who", "wem")
+REASONS = (Adverbial("because", "weil"), Adverbial("because", "weil"), Adverbial("although", "obwohl"))
+CONDITIONS = (Adverbial("if", "wenn"), Adverbial("when", "wenn"))
+
+RELATIVE_PRONOUN = (
+    ("der", "die", "das", "die"),
+    ("den", "die", "das", "die"),
+    ("dem", "der", "dem", "denen"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relative:
+    """A relative or question pronoun as the subject of its clause."""
+
+    english: str
+    german_word: str
+    person: Person
+
+    @property
+    def english_object(self) -> str:
+        """The same word."""
+        return self.english
+
+    def german(self, case: Case) -> str:
+        """Only the nominative is needed."""
+        return self.german_word
+
+
+WHO = Relative("who", "wer", Person.HE)
+
+
+# --- Questions -----------------------------------------------------------------------------------------------------
+
+
+@construction("yes-or-no questions", 7, "Does the dog drink water?", "Trinkt der Hund Wasser?")
+def yes_no(draw: Draw) -> Pair:
+    """The finite verb comes first and the rest keeps its place. English needs "do"; German simply moves the verb."""
+    subject = a_person(draw)
+    if draw.chance(0.3):
+        phrase, form = actions.transitive(draw, subject), Form.PRESENT
+    else:
+        phrase, form = actions.action(draw, subject), draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
+    return sentence(clause(subject, phrase, form, order=Order.QUESTION), "?")
+
+
+@construction("who and what", 6, "Who does the woman help?", "Wem hilft die Frau?")
+def who_what(draw: Draw) -> Pair:
+    """ "who" hides three cases: wer as the subject, wen as the accusative and wem as the dative object. The verb
+    decides."""
+    chance = draw.random()
+    if chance < 0.35:
+        form = draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
+        return sentence(clause(WHO, actions.action(draw, WHO), form), "?")
+    subject = a_person(draw)
+    people = nouns.GROUPS["people"]
+    if chance < 0.65:
+        choice = tuple(v for v in _all_transitive() if any(noun.section not in people for noun in v.objects))
+        word = WHAT
+    elif chance < 0.85:
+        choice = tuple(v for v in _all_transitive() if any(noun.section in people for noun in v.objects))
+        word = WHO_ACCUSATIVE
+    else:
+        choice, word = lexicon.verb_table("DATIVE"), WHO_DATIVE
+    verb = draw.pick(choice)
+    form = Form.PRESENT if verb.stative else draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
+    return sentence(clause(subject, VerbPhrase(verb), form, order=Order.QUESTION, word=word), "?")
+
+
+def _all_transitive() -> tuple[Verb, ...]:
+    return lexicon.verb_table("TRANSITIVE")
+
+
+@construction("where, when and why", 7, "Where did you buy the shoes?", "Wo hast du die Schuhe gekauft?")
+def where_when_why(draw: Draw) -> Pair:
+    """The question word is first, the finite verb second, the rest of the verb last. "where" is "wo" for a place,
+    "wohin" for a direction and "woher" for an origin."""
+    subject = a_person(draw)
+    form = draw.pick(QUESTION_FORMS)
+    chance = draw.random()
+    if chance < 0.2:
+        verb = draw.pick((*actions.usable("INTRANSITIVE"), *actions.usable("POSITION", False)))
+        phrase, word = VerbPhrase(verb), sampling.WHERE
+        form = Form.PRESENT if verb.stative else form
+    elif chance < 0.35:
+        phrase, word = actions.transitive(draw, subject, acts=True), sampling.WHERE
+    elif chance < 0.5:
+        verbs = tuple(v for table in ("MOTION", "JOURNEY") for v in actions.usable(table))
+        verb = draw.pick(tuple(v for v in verbs if v.base in ("go", "drive", "travel", "fly")))
+        phrase, word = VerbPhrase(verb), WHERE_TO
+        form = draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
+    else:
+        phrase, word = actions.action(draw, subject), draw.pick((WHEN, WHY, WHY, HOW_OFTEN))
+    return sentence(clause(subject, phrase, form, order=Order.QUESTION, word=word), "?")
+
+
+@construction("which, whose and how", 5, "Which book are you reading?", "Welches Buch liest du gerade?")
+def which_whose_how(draw: Draw) -> Pair:
+    """The question word takes its noun along: "which" agrees with it, "whose" and "how many" do not."""
+    chance = draw.random()
+    if chance < 0.25:
+        noun = draw.pick(lexicon.select("living clothes object vehicle reading"))
+        several = draw.chance(0.2)
+        source = f"whose {noun.english[several]} {'are these' if several else 'is this'}"
+        target = f"wessen {noun.german[Case.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
+        return sentence((source, target), "?")
+    if chance < 0.45:
+        noun = draw.pick(lexicon.select("people animal vehicle object place clothes"))
+        subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
+        if noun.section in nouns.GROUPS["people"]:
+            subject_, names = a_person(draw, pronoun=0.5), ("old", "tall")
+            adjective = lexicon.adjectives()[draw.pick(names)]
+            how = Adverbial(f"how {adjective.english}", f"wie {adjective.german}")
+            return sentence(clause(subject_, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=how), "?")
+        adjective = draw.pick(
+            tuple(
+                a
+                for a in lexicon.adjectives_of(noun)
+                if a.english in ("old", "big", "expensive", "long", "heavy", "fast")
+            )
+        )
+        how = Adverbial(f"how {adjective.english}", f"wie {adjective.german}")
+        return sentence(clause(subject, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=how), "?")
+    subject = a_person(draw)
+    verb = draw.pick(lexicon.verb_table("TRANSITIVE"))
+    countable = tuple(noun for noun in verb.objects if noun.countable and not noun.plural_only)
+    countable = tuple(noun for noun in countable if noun.section not in nouns.GROUPS["people"])
+    if not countable:
+        return which_whose_how.sample(draw)
+    noun = draw.pick(countable)
+    form = Form.PRESENT if verb.stative else draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
+    if draw.chance(0.4):
+        word = Adverbial(f"how many {noun.english[1]}", f"wie viele {noun.german[Case.ACCUSATIVE][1]}")
+    else:
+        phrase = noun_phrase(lexicon.WHICH, noun, draw.chance(0.2), sampling.described(draw, noun, 0.1))
+        word = Adverbial(phrase.english, phrase.german(Case.ACCUSATIVE))
+    return sentence(clause(subject, VerbPhrase(verb), form, order=Order.QUESTION, word=word), "?")
+
+
+# --- Subordinate clauses -------------------------------------------------------------------------------------------
+
+
+def same_person(draw: Draw, subject: Nominal) -> Nominal:
+    """The pronoun that takes up the subject, where English and the noun's meaning settle it; else somebody."""
+    if isinstance(subject, Name):
+        return PRONOUNS[2 if subject.gender == Gender.MASCULINE else 3]
+    if isinstance(subject, NounPhrase):
+        if subject.plural:
+            return PRONOUNS[5]
+        if subject.noun.section in ("male", "female"):
+            return PRONOUNS[2 if subject.noun.section == "male" else 3]
+        return a_person(draw)
+    return subject
+
+
+def a_mood(draw: Draw) -> VerbPhrase:
+    """How somebody is."""
+    return actions.to_be(lexicon.adjectives()[draw.pick(MOODS)])
+
+
+def a_clause(
+    draw: Draw, subject: Nominal, word: Adverbial, forms: tuple[Form, ...], *, mood: float = 0.3
+) -> tuple[str, str]:
+    """A subordinate clause: conjunction first, German finite verb last."""
+    if draw.chance(mood):
+        form = Form.PAST if Form.PAST in forms and draw.chance(0.5) else Form.PRESENT
+        return clause(subject, a_mood(draw), form, order=Order.LAST, word=word)
+    phrase = actions.action(draw, subject)
+    return clause(subject, phrase, draw.pick(forms), order=Order.LAST, word=word)
+
+
+@construction(
+    "because and although",
+    7,
+    "The man is sad because he has lost his dog.",
+    "Der Mann ist traurig, weil er seinen Hund verloren hat.",
+)
+def because(draw: Draw) -> Pair:
+    """A conjunction sends the finite verb to the very end, behind participle or infinitive and joined with its
+    prefix; a comma always separates the clause."""
+    subject = a_person(draw)
+    past = draw.chance(0.35)
+    if draw.chance(0.4):
+        main = clause(subject, a_mood(draw), Form.PAST if past else Form.PRESENT)
+    else:
+        main = clause(subject, actions.action(draw, subject), Form.PAST if past else Form.PRESENT)
+    other = same_person(draw, subject) if draw.chance(0.6) else a_person(draw)
+    forms = (
+        (Form.PAST, Form.WANTED, Form.HAD_TO) if past else (Form.PRESENT, Form.PRESENT, Form.CAN, Form.MUST, Form.WANT)
+    )
+    reason = a_clause(draw, other, draw.pick(REASONS), forms)
+    return sentence((f"{main[0]} {reason[0]}", f"{main[1]}, {reason[1]}"))
+
+
+@construction("that and whether", 6, "I hope that she comes home.", "Ich hoffe, dass sie nach Hause kommt.")
+def that_whether(draw: Draw) -> Pair:
+    """The object is a whole clause, again with its verb last: know that, wissen, dass; also behind question words,
+    where English gives up its inversion too."""
+    subject = a_person(draw)
+    verb = draw.pick(lexicon.verb_table("CLAUSAL"))
+    forms = (Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.MUST, Form.WANT, Form.FUTURE)
+    other = a_person(draw)
+    if verb.base == "know" and draw.chance(0.7):
+        word = draw.pick((Adverbial("whether", "ob"), sampling.WHERE, WHEN, WHY))
+        if word is sampling.WHERE:
+            place_verb = draw.pick((*actions.usable("INTRANSITIVE"), *actions.usable("POSITION", False)))
+            inner = clause(other, VerbPhrase(place_verb), order=Order.LAST, word=word)
+        else:
+            inner = a_clause(draw, other, word, forms, mood=0.2 if word.english in ("whether", "why") else 0)
+        negated = draw.chance(0.5)
+    else:
+        inner = a_clause(draw, other, Adverbial("that", "dass"), forms)
+        negated = verb.base == "think" and draw.chance(0.3)
+    main = clause(subject, VerbPhrase(verb), negated=negated, contracted=draw.chance(0.6))
+    return sentence((f"{main[0]} {inner[0]}", f"{main[1]}, {inner[1]}"))
+
+
+@construction(
+    "if and when first",
+    4,
+    "If it rains, we stay at home.",
+    "Wenn es regnet, bleiben wir zu Hause.",
+)
+def if_first(draw: Draw) -> Pair:
+    """A subordinate clause in front is the first element, so the finite verb of the main clause follows at once:
+    two verbs meet at the comma."""
+    word = draw.pick(CONDITIONS)
+    if draw.chance(0.2):
+        weather = draw.pick(
+            (("it rains", "es regnet"), ("it snows", "es schneit"), ("the sun shines", "die Sonne scheint"))
+        )
+        condition = f"{word.english} {weather[0]}", f"{word.german} {weather[1]}"
+    else:
+        condition = a_clause(draw, a_person(draw), word, (Form.PRESENT, Form.PRESENT, Form.CAN, Form.WANT))
+    subject = a_person(draw)
+    phrase = actions.action(draw, subject)
+    form = draw.pick((Form.PRESENT, Form.PRESENT, Form.CAN, Form.MUST, Form.SHOULD, Form.FUTURE))
+    main = clause(subject, phrase, form)
+    _, inverted = clause(subject, phrase, form, order=Order.QUESTION)
+    return sentence((f"{condition[0]}, {main[0]}", f"{condition[1]}, {inverted}"))
+
+
+@construction(
+    "relative clauses",
+    7,
+    "I know the man who lives in Berlin.",
+    "Ich kenne den Mann, der in Berlin wohnt.",
+)
+def relative(draw: Draw) -> Pair:
+    """The relative pronoun takes gender and number from its noun, but its case from its own clause, whose verb is
+    last; commas enclose the clause."""
+    if draw.chance(0.5):
+        noun = draw.pick(lexicon.select("people"))
+        plural = noun.plural_only or draw.chance(0.2)
+        if draw.chance(0.6):
+            form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.WANT))
+            person = Person.THEY if plural else Person.HE
+            column = Gender.PLURAL if plural else noun.gender
+            pronoun = Relative("who", RELATIVE_PRONOUN[Case.NOMINATIVE][column], person)
+            kind = draw.pick((actions.action, actions.position))
+            phrase = kind(draw, pronoun)
+            inner = clause(pronoun, phrase, Form.PRESENT if phrase.verb.stative else form, order=Order.LAST)
+        else:
+            case = draw.pick((Case.ACCUSATIVE, Case.ACCUSATIVE, Case.DATIVE))
+            verbs = lexicon.verb_table("DATIVE") if case == Case.DATIVE else lexicon.verb_table("TRANSITIVE")
+            inner = object_relative(draw, noun, plural, case, draw.pick(tuple(v for v in verbs if noun in v.objects)))
+    else:
+        verb = draw.pick(lexicon.verb_table("TRANSITIVE"))
+        things = tuple(thing for thing in verb.objects if thing.section not in nouns.GROUPS["people"])
+        things = tuple(thing for thing in things if thing.section not in ("language", "unique"))
+        if not things:
+            return relative.sample(draw)
+        noun = draw.pick(things)
+        plural = noun.countable and draw.chance(0.2)
+        inner = object_relative(draw, noun, plural, Case.ACCUSATIVE, verb)
+    if draw.chance(0.5):
+        adjective = draw.pick(lexicon.adjectives_of(noun))
+        head = noun_phrase(THE, noun, plural, tail=(" " + inner[0], f", {inner[1]},"))
+        return sentence(clause(head, actions.to_be(adjective), draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))))
+    head = noun_phrase(THE, noun, plural, sampling.described(draw, noun, 0.1), (" " + inner[0], f", {inner[1]}"))
+    verbs = tuple(v for v in lexicon.verb_table("TRANSITIVE") if v.base in OUTER and noun in v.objects)
+    if not verbs:
+        return relative.sample(draw)
+    return sentence(clause(a_person(draw), actions.with_object(draw.pick(verbs), head)))
+
+
+OUTER = ("see", "know", "like", "buy", "find", "need", "have", "read", "hear", "understand", "meet")
+
+
+def object_relative(draw: Draw, noun: Noun, plural: bool, case: Case, verb: Verb) -> tuple[str, str]:
+    """that the woman reads, das die Frau liest; whom I help, dem ich helfe."""
+    column = Gender.PLURAL if plural else noun.gender
+    whom = "whom" if noun.section in nouns.GROUPS["people"] else "that"
+    word = Adverbial(whom, RELATIVE_PRONOUN[case][column])
+    subject = a_person(draw)
+    while isinstance(subject, NounPhrase) and subject.noun is noun:
+        subject = a_person(draw)
+    form = Form.PRESENT if verb.stative else draw.pick((Form.PRESENT, Form.PAST, Form.PAST, Form.WANT))
+    return clause(subject, VerbPhrase(verb), form, order=Order.LAST, word=word)
+
+
+@construction(
+    "two main clauses",
+    4,
+    "The father cooks, but the children play in the garden.",
+    "Der Vater kocht, aber die Kinder spielen im Garten.",
+)
+def two_clauses(draw: Draw) -> Pair:
+    """ "und" and "aber" change nothing: both clauses keep the verb second."""
+    first, second = a_person(draw), a_person(draw)
+    form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
+    left = clause(first, actions.action(draw, first), form)
+    right = clause(second, actions.action(draw, second), form)
+    conjunction = draw.pick(((" and ", " und "), (", but ", ", aber ")))
+    return sentence((conjunction[0].join((left[0], right[0])), conjunction[1].join((left[1], right[1]))))
+
+
+# --- Infinitives ---------------------------------------------------------------------------------------------------
+
+
+def zu_group(phrase: VerbPhrase, person: Person) -> str:
+    """The infinitive with "zu" behind its objects: das Fenster aufzumachen."""
+    reflexive = REFLEXIVE[person] if phrase.verb.reflexive else ""
+    return join(reflexive, phrase.pronouns, phrase.field, phrase.complement, phrase.verb.zu_infinitive)
+
+
+@construction(
+    "infinitive with zu",
+    4,
+    "The boy tries to open the box.",
+    "Der Junge versucht, die Kiste aufzumachen.",
+)
+def infinitive(draw: Draw) -> Pair:
+    """Where no modal governs it, the infinitive takes "zu", at the end behind its objects; a separable verb takes it
+    inside."""
+    subject = a_person(draw)
+    verb = draw.pick(lexicon.verb_table("INFINITIVAL"))
+    phrase = actions.action(draw, subject)
+    form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
+    source, target = clause(subject, VerbPhrase(verb), form)
+    inner = join("to", phrase.verb.base + phrase.verb.particle, phrase.english)
+    return sentence((f"{source} {inner}", f"{target}, {zu_group(phrase, subject.person)}"))
+
+
+@construction(
+    "purpose",
+    3,
+    "She goes to the market to buy apples.",
+    "Sie geht auf den Markt, um Äpfel zu kaufen.",
+)
+def purpose(draw: Draw) -> Pair:
+    """The purpose is a bare "to" in English, but a bracket of its own in German: um ... zu."""
+    subject = a_person(draw)
+    outer = actions.motion(draw, subject)
+    phrase = draw.pick((actions.transitive, actions.transitive, actions.separable))(draw, subject, acts=True)
+    source, target = clause(subject, outer, draw.pick((Form.PRESENT, Form.PAST, Form.WANT)))
+    inner = join("to", phrase.verb.base + phrase.verb.particle, phrase.english)
+    return sentence((f"{source} {inner}", f"{target}, um {zu_group(phrase, subject.person)}"))

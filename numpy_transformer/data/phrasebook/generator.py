@@ -1,0 +1,148 @@
+"""Seeded generation of distinct sentence pairs, and the split into training, validation and test sets."""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
+
+from numpy_transformer.data.phrasebook import complex_constructions as complexes
+from numpy_transformer.data.phrasebook import lexicon, sampling
+from numpy_transformer.data.phrasebook import noun_constructions as phrases
+from numpy_transformer.data.phrasebook import verb_constructions as verbal
+from numpy_transformer.data.phrasebook.construction import Construction, Pair
+from numpy_transformer.data.phrasebook.sampling import Draw
+from numpy_transformer.errors import InputError
+
+CONSTRUCTIONS: tuple[Construction, ...] = (
+    phrases.fixed,
+    verbal.accusative,
+    verbal.verb_second,
+    verbal.progressive,
+    verbal.perfect,
+    verbal.present_perfect,
+    verbal.future,
+    verbal.modal,
+    verbal.separable,
+    verbal.dative,
+    verbal.two_objects,
+    verbal.two_way,
+    verbal.thing_in_place,
+    verbal.there_is,
+    verbal.governed,
+    verbal.nicht,
+    verbal.kein,
+    verbal.imperative,
+    verbal.gern,
+    phrases.predicate,
+    phrases.comparison,
+    phrases.introducing,
+    phrases.possession,
+    phrases.compounds,
+    phrases.numbers,
+    phrases.professions,
+    phrases.clock_times,
+    phrases.ordering,
+    complexes.yes_no,
+    complexes.who_what,
+    complexes.where_when_why,
+    complexes.which_whose_how,
+    complexes.because,
+    complexes.that_whether,
+    complexes.if_first,
+    complexes.relative,
+    complexes.two_clauses,
+    complexes.infinitive,
+    complexes.purpose,
+)
+
+_PATIENCE = 500  # repetitions in a row after which a construction counts as exhausted
+_FIXED_SHARE = 0.02  # of a training set
+
+
+def generate(count: int, seed: int = 0, constructions: Sequence[Construction] = CONSTRUCTIONS) -> list[Pair]:
+    """`count` distinct pairs, a function of the arguments alone; a smaller count gives a prefix of a larger one.
+
+    Raises InputError if `count` is negative or the constructions cannot make so many.
+    """
+    if count < 0:
+        raise InputError(f"phrasebook: the number of sentences is {count}; give 0 or more")
+    pairs = list(islice(_stream(seed, constructions), count))
+    if len(pairs) < count:
+        raise InputError(f"phrasebook: only {len(pairs)} of {count} distinct sentences found; ask for fewer")
+    return pairs
+
+
+def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Training, validation and test pairs that share no English and no German sentence.
+
+    Validation and test pairs are drawn first, so they do not depend on the size of the training set. Fixed
+    expressions occur only in training, where they fill about one line in fifty, each as often as the others: they
+    cannot be put together from parts, so they must be seen often. The other training pairs are distinct.
+
+    Raises InputError if a number is negative or so many pairs cannot be made.
+    """
+    if min(train, valid, test) < 0:
+        raise InputError(f"phrasebook: cannot split into {train}, {valid} and {test} sentences; give 0 or more")
+    fixed = phrases.fixed_expressions()
+    used = {pair.target for pair in fixed}
+    free = tuple(entry for entry in CONSTRUCTIONS if entry is not phrases.fixed)
+    stream = _stream(seed, free)
+
+    held_out: list[Pair] = []
+    for pair in stream:
+        if len(held_out) == valid + test:
+            break
+        if pair.target not in used:
+            used.add(pair.target)
+            held_out.append(pair)
+    used -= {pair.target for pair in fixed}
+
+    repeated = min(train, max(len(fixed), int(train * _FIXED_SHARE)))
+    training = [fixed[i % len(fixed)] for i in range(repeated)]
+    seen = set(fixed)
+    training += islice((pair for pair in stream if pair.target not in used and pair not in seen), train - repeated)
+    if len(held_out) < valid + test or len(training) < train:
+        raise InputError(f"phrasebook: cannot make {train + valid + test} distinct sentences; ask for fewer")
+    Draw(seed).shuffle(training)
+    return training, held_out[test:], held_out[:test]
+
+
+def _stream(seed: int, constructions: Sequence[Construction]) -> Iterator[Pair]:
+    """Distinct pairs without end, or until every construction is exhausted."""
+    draw = Draw(seed)
+    active = list(constructions)
+    repetitions = dict.fromkeys(range(len(active)), 0)
+    seen: set[str] = set()
+    while active:
+        bounds = list(accumulate(entry.weight for entry in active))
+        exhausted = None
+        while exhausted is None:
+            index = draw.index(bounds)
+            pair = active[index].sample(draw)
+            if pair.source not in seen:
+                seen.add(pair.source)
+                repetitions[index] = 0
+                yield pair
+            else:
+                repetitions[index] += 1
+                if repetitions[index] == _PATIENCE:
+                    exhausted = index
+        del active[exhausted]
+        repetitions = dict.fromkeys(range(len(active)), 0)
+
+
+def count_lower_bound() -> int:
+    """A lower bound of the number of distinct pairs, counted from the tables.
+
+    It counts one shape of one construction: pronoun or plain definite person, transitive verb in the present, and
+    its object with a definite determiner, a possible adjective and no adverbial. Each choice of words is another
+    English sentence.
+    """
+    people = lexicon.select("people")
+    subjects = len(sampling.PRONOUNS) + sum(1 if noun.plural_only else 2 for noun in people)
+    determiners = 1 + len(lexicon.POSSESSIVES)
+    total = 0
+    for verb in lexicon.verb_table("TRANSITIVE"):
+        for noun in verb.objects:
+            if noun.section in ("language", "unique", "male", "female", "person"):
+                continue
+            total += determiners * (1 + len(lexicon.adjectives_of(noun)))
+    return subjects * total

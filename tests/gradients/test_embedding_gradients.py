@@ -1,0 +1,55 @@
+"""Embedding: y_n = sqrt(D) E[id_n], a row of a table.
+
+In words. Looking up row v is multiplying the table by a vector that is 1 at v and 0 elsewhere, so it is a linear layer
+whose input is never written down. Its gradient dE = x^T dy then reads: row v of dE collects the upstream gradients of
+all positions where id v stood.
+
+    dE_v = sqrt(D) sum over {n: id_n = v} of dy_n
+
+An id that occurs three times gets three contributions; `dE[ids] = dy` would keep only the last, the classical mistake.
+Rows of absent ids get nothing. The table is also the output projection, so this backward adds to what is there.
+"""
+
+import math
+
+import numpy as np
+from gradient_draws import SEEDS, SIZES
+from hypothesis import given
+
+from numpy_transformer.gradcheck.layer_cases import embedding
+from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_backward, embedding_forward
+
+
+@given(seed=SEEDS, vocabulary=SIZES, d_model=SIZES, B=SIZES, T=SIZES)
+def test_gradients(agree, seed, vocabulary, d_model, B, T):
+    agree(embedding(seed=seed, vocabulary=vocabulary, d_model=d_model, shape=(B, T)))
+
+
+def test_repeated_ids_collect_and_absent_ids_stay_untouched():
+    ids = np.array([[2, 0, 2], [2, 3, 3]])
+    dy = np.arange(12.0).reshape(2, 3, 2)
+    gradients = EmbeddingParameters(np.zeros((5, 2)))
+    embedding_backward(dy, ids, gradients)
+    by_hand = {0: dy[0, 1], 2: dy[0, 0] + dy[0, 2] + dy[1, 0], 3: dy[1, 1] + dy[1, 2]}
+    for row in range(5):
+        np.testing.assert_allclose(gradients.weight[row], math.sqrt(2) * by_hand.get(row, np.zeros(2)), rtol=1e-15)
+
+
+@given(seed=SEEDS)
+def test_adds_to_what_stands_there(seed):
+    rng = np.random.default_rng(seed)
+    ids, dy, before = rng.integers(0, 4, (2, 3)), rng.standard_normal((2, 3, 5)), rng.standard_normal((4, 5))
+    alone, added = EmbeddingParameters(np.zeros((4, 5))), EmbeddingParameters(before.copy())
+    embedding_backward(dy, ids, alone)
+    embedding_backward(dy, ids, added)
+    np.testing.assert_allclose(added.weight, before + alone.weight, rtol=1e-14, atol=1e-14)
+
+
+def test_backward_is_the_transpose_of_forward():
+    """<forward(E), dy> = <E, backward(dy)> for every E and dy: that is what a gradient of a linear map is."""
+    rng = np.random.default_rng(0)
+    ids, dy, table = rng.integers(0, 6, (4, 7)), rng.standard_normal((4, 7, 3)), rng.standard_normal((6, 3))
+    y, cache = embedding_forward(ids, EmbeddingParameters(table))
+    gradients = EmbeddingParameters(np.zeros((6, 3)))
+    embedding_backward(dy, cache, gradients)
+    assert math.isclose((y * dy).sum(), (table * gradients.weight).sum(), rel_tol=1e-13)

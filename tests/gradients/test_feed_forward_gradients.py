@@ -1,0 +1,41 @@
+"""Feed-forward network: y = max(0, x W1 + b1) W2 + b2, at every position alike.
+
+In words. Three layers in a row, so the gradient walks back through three layers in a row. With h = x W1 + b1 and
+a = max(0, h):
+
+    dW2 = a^T dy      db2 = sum_n dy_n      da = dy W2^T           (linear)
+    dh  = da where h > 0, else 0                                   (ReLU)
+    dW1 = x^T dh      db1 = sum_n dh_n      dx = dh W1^T           (linear)
+
+A hidden unit that is off at every position gets no gradient at all: no part of W1 and W2 that belongs to it moves.
+"""
+
+import numpy as np
+from gradient_draws import LEADING, SCALES, SEEDS, SIZES
+from hypothesis import given
+
+from numpy_transformer.gradcheck.layer_cases import feed_forward
+from numpy_transformer.layers.feed_forward import FeedForwardParameters, feed_forward_backward, feed_forward_forward
+from numpy_transformer.layers.linear import LinearParameters
+
+
+@given(seed=SEEDS, leading=LEADING, d_model=SIZES, d_ff=SIZES, scale=SCALES)
+def test_gradients(agree, seed, leading, d_model, d_ff, scale):
+    agree(feed_forward(seed=seed, leading=leading, d_model=d_model, d_ff=d_ff, scale=scale))
+
+
+def test_a_dead_unit_gets_no_gradient():
+    rng = np.random.default_rng(0)
+    parameters = FeedForwardParameters(
+        LinearParameters(rng.standard_normal((4, 6)), np.array([0, 0, -1e3, 0, 0, 0.0])),
+        LinearParameters(rng.standard_normal((6, 4)), rng.standard_normal(4)),
+    )
+    gradients = FeedForwardParameters(
+        LinearParameters(np.empty((4, 6)), np.empty(6)), LinearParameters(np.empty((6, 4)), np.empty(4))
+    )
+    y, cache = feed_forward_forward(rng.standard_normal((5, 4)), parameters)
+    feed_forward_backward(rng.standard_normal(y.shape), cache, parameters, gradients)
+    assert not gradients.hidden.weight[:, 2].any()
+    assert gradients.hidden.bias[2] == 0
+    assert not gradients.output.weight[2].any()
+    assert gradients.output.bias.all()

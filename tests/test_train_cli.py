@@ -1,0 +1,218 @@
+"""train.py as a user meets it: a whole run, Ctrl-C and --resume, and one clear line for everything that cannot work."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpy_transformer.checkpoint import load_tensors, save_tensors
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = ["--vocabulary", "300", "--batch-tokens", "200", "--warmup", "20", "--evaluate-every", "4", "--workers", "2"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Numbers in words, English to German, in a TSV file."""
+    english = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    german = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+    rng = random.Random(0)
+    path = tmp_path_factory.mktemp("corpus") / "numbers.tsv"
+    lines = set()
+    while len(lines) < 300:
+        digits = [rng.randrange(10) for _ in range(rng.randrange(2, 6))]
+        lines.add(" ".join(english[d] for d in digits) + "\t" + " ".join(german[d] for d in digits))
+    path.write_text("\n".join(sorted(lines)) + "\n", encoding="utf-8")
+    return path
+
+
+def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "train.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def final_weights(folder: Path) -> np.ndarray:
+    tensors, _ = load_tensors(folder / "checkpoints" / "training.safetensors")
+    return np.concatenate([tensors[name].reshape(-1) for name in sorted(tensors)])
+
+
+@pytest.fixture(scope="module")
+def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of ten steps, never interrupted."""
+    cwd = tmp_path_factory.mktemp("finished")
+    result = run("--data", corpus, "--steps", 10, *SMALL, "--run", "run", cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    return cwd / "run"
+
+
+def test_a_run_leaves_everything_it_promises(finished: Path):
+    for name in ("config.json", "tokenizer.json", "log.jsonl", "samples.txt", "checkpoints/best.safetensors"):
+        assert (finished / name).stat().st_size > 0
+    assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
+    steps = sorted(path.name for path in (finished / "checkpoints").glob("step-*"))
+    assert steps == [f"step-{step:08d}.safetensors" for step in (4, 8, 10)]
+    records = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    assert [record["kind"] for record in records] == ["evaluation", "evaluation", "step", "evaluation", "test"]
+    assert "tok:13a" in records[-1]["signature"]
+    assert not list(finished.rglob("*.tmp"))
+
+
+def test_the_average_is_the_mean_of_the_checkpoints(finished: Path):
+    averaged, _ = load_tensors(finished / "checkpoints" / "averaged.safetensors")
+    parts = [load_tensors(path)[0] for path in (finished / "checkpoints").glob("step-*")]
+    for name, values in averaged.items():
+        np.testing.assert_allclose(values, np.mean([part[name] for part in parts], axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_interrupt_and_resume_give_the_same_bits(corpus: Path, tmp_path: Path, accumulate: int):
+    options = ["--data", corpus, *SMALL, "--dropout", "0.2", "--accumulate", accumulate]
+    assert run(*options, "--steps", 14, "--run", "whole", cwd=tmp_path).returncode == 0
+
+    command = [sys.executable, "-u", str(ROOT / "train.py"), *map(str, options), "--steps", "14", "--run", "parts"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("step 4:"):  # the first evaluation
+                process.send_signal(signal.SIGINT)
+                break
+        process.stdout.read()
+        assert process.wait() == 130
+    state = json.loads(load_tensors(tmp_path / "parts/checkpoints/training.safetensors")[1]["progress"])
+    assert 4 <= state["step"] < 14
+
+    result = run("--resume", "--run", "parts", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_array_equal(final_weights(tmp_path / "whole"), final_weights(tmp_path / "parts"))
+    for name in ("averaged", "best"):
+        whole, _ = load_tensors(tmp_path / f"whole/checkpoints/{name}.safetensors")
+        parts, _ = load_tensors(tmp_path / f"parts/checkpoints/{name}.safetensors")
+        for key, values in whole.items():
+            np.testing.assert_array_equal(values, parts[key])
+    kinds = [
+        [(record["kind"], record["step"]) for record in map(json.loads, (tmp_path / p / "log.jsonl").open())]
+        for p in ("whole", "parts")
+    ]
+    assert kinds[0] == kinds[1]
+
+
+def test_a_longer_run_can_follow(finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    result = run("--resume", "--run", "run", "--steps", 12, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run/checkpoints/step-00000012.safetensors").exists()
+
+
+def bad_cases(corpus: Path, finished: Path) -> dict[str, tuple[list[object], str]]:
+    """name: (arguments, what the message must say)."""
+    return {
+        "vocabulary below the bytes": (["--vocabulary", 200], "--vocabulary is 200"),
+        "negative steps": (["--steps", -5], "--steps is -5"),
+        "no minutes": (["--minutes", 0], "--minutes is 0"),
+        "dropout of one": (["--dropout", 1], "--dropout is 1"),
+        "workers": (["--workers", 0], "--workers is 0"),
+        "smoothing": (["--label-smoothing", 1.5], "--label-smoothing is 1.5"),
+        "not a number": (["--rate-scale", "nan"], "--rate-scale is nan"),
+        "unknown corpus": (["--data", "nowhere"], "nowhere"),
+        "missing file": (["--data", "gone.tsv"], "gone.tsv"),
+        "folder without text": (["--data", corpus.parent], "train.en"),
+        "taken run folder": (["--data", corpus, "--run", finished], "--resume"),
+        "no run to resume": (["--resume"], "no run in runs"),
+        "resume a missing run": (["--resume", "--run", "gone"], "gone"),
+        "resume with other data": (["--resume", "--run", finished, "--data", "multi30k"], "--data multi30k differs"),
+        "resume with another size": (["--resume", "--run", finished, "--preset", "base"], "--preset base differs"),
+        "missing config file": (["--config", "gone.toml"], "gone.toml"),
+        "no pair short enough": (["--data", corpus, "--max-length", 2], "--max-length"),
+        "batch of nothing": (["--batch-tokens", 0], "--batch-tokens is 0"),
+    }
+
+
+@pytest.mark.parametrize("name", list(bad_cases(Path("x"), Path("x"))))
+def test_bad_input_is_one_line_and_leaves_nothing(name: str, corpus: Path, finished: Path, tmp_path: Path):
+    arguments, expected = bad_cases(corpus, finished)[name]
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert expected in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_config_file_and_command_line(corpus: Path, tmp_path: Path):
+    (tmp_path / "options.toml").write_text(
+        f'data = "{corpus}"\nsteps = 2\nvocabulary = 300\nbatch-tokens = 200\nseed = 4\n'
+    )
+    result = run("--config", "options.toml", "--seed", 5, "--run", "run", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    options = json.loads((tmp_path / "run/config.json").read_text())["options"]
+    assert (options["seed"], options["steps"], options["vocabulary"]) == (5, 2, 300)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("steps = ", "not TOML"),
+        ("stepps = 3", "stepps"),
+        ('steps = "many"', "--steps is 'many'"),
+        ("seed = true", "--seed"),
+    ],
+)
+def test_bad_config_files(content: str, expected: str, tmp_path: Path):
+    (tmp_path / "options.toml").write_text(content)
+    result = run("--config", "options.toml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert expected in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "foreign", "config"])
+def test_a_damaged_run_is_refused(damage: str, finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    state = tmp_path / "run/checkpoints/training.safetensors"
+    content = bytearray(state.read_bytes())
+    if damage == "cut":
+        state.write_bytes(content[: len(content) // 2])
+    elif damage == "flip":
+        content[len(content) // 2] ^= 1
+        state.write_bytes(content)
+    elif damage == "foreign":
+        state.write_bytes(b"not a checkpoint at all")
+    else:
+        (tmp_path / "run/config.json").write_text('{"options": {"wrong": 1}}')
+    before = state.read_bytes()
+    result = run("--resume", "--run", "run", "--steps", 12, cwd=tmp_path)
+    assert result.returncode == 2
+    assert ("config.json" if damage == "config" else "training.safetensors") in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert state.read_bytes() == before
+
+
+def test_five_broken_gradients_in_a_row_stop_with_a_report(finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    state = tmp_path / "run/checkpoints/training.safetensors"
+    tensors, metadata = load_tensors(state)
+    tensors["decoder.1.feed_forward.output.weight"][0, 0] = np.inf
+    save_tensors(state, tensors, metadata)
+    before = state.read_bytes()
+    result = run("--resume", "--run", "run", "--steps", 30, "--evaluate-every", 50, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "5 updates in a row" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout.count("skipped: loss") == 5
+    assert "decoder.1.feed_forward.output.weight" in result.stdout
+    assert state.read_bytes() == before
+
+
+def test_a_diverged_model_does_not_replace_the_last_good_state(corpus: Path, tmp_path: Path):
+    options = ["--data", corpus, *SMALL, "--steps", 30, "--rate-scale", 1e30, "--run", "run", "--evaluate-every", 1]
+    result = run(*options, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "validation loss at step 1 is" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list((tmp_path / "run/checkpoints").glob("*"))
