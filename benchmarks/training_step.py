@@ -114,30 +114,44 @@ def spawn(side: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_side(options: argparse.Namespace) -> dict[str, Any]:
-    """Time the steps of one side, then its matrix products."""
-    from numpy_transformer.config import TransformerConfig  # only the children need it; its path is set for them
+    """Time the steps of one side, then its matrix products. Imports here, so that a child holds only what it uses."""
+    import numpy as np
+
+    from numpy_transformer.config import TransformerConfig
 
     config = TransformerConfig.preset(options.preset, vocabulary_size=options.vocabulary)
-    prepare = prepare_ours if options.side == "ours" else prepare_torch
-    step, parameters, multiply = prepare(config, options)
+    sentences = options.tokens // options.length
+    source, target = np.random.default_rng(0).integers(3, config.vocabulary_size, (2, sentences, options.length))
+    source[:, -1] = target[:, -1] = config.eos_id
+    target = np.insert(target, 0, config.bos_id, axis=1)
+    if options.side == "ours":
+        step, parameters, product = prepare_ours(config, source, target, options.workers)
+    else:
+        from training_step_torch import torch_product, torch_step
+
+        step, parameters = torch_step(options.side, config, source, target, rate=RATE, label_smoothing=LABEL_SMOOTHING)
+        product = torch_product(MATRIX)
+
     before = peak_memory()
-    for _ in range(WARM_UP_STEPS):
-        step()
+    losses = [step() for _ in range(WARM_UP_STEPS)]
     times: list[float] = []
     while len(times) < LEAST_STEPS or sum(times) < options.seconds:
-        times.append(seconds_of(step))
+        times.append(seconds_of(lambda: losses.append(step())))
+    if not all(map(math.isfinite, losses)):
+        raise ArithmeticError(f"the losses are {losses}")
     peak = peak_memory()
     seconds = statistics.median(times)
-    sentences = options.tokens // options.length
     return {
         "parameters": parameters,
+        "load": machine()["load"],
+        "losses": (losses[0], losses[-1]),
         "tokens_per_second": sentences * options.length / seconds,
         "step_seconds": seconds,
         "steps": len(times),
         "flops_per_second": model_flops(config, sentences, options.length) / seconds,
-        "matmul_flops_per_second": 2 * MATRIX**3 / min(seconds_of(multiply) for _ in range(20)),
+        "matmul_flops_per_second": 2 * MATRIX**3 / min(seconds_of(product) for _ in range(20)),
         "peak_memory": peak,
-        "memory_before_steps": before,  # libraries and parameters
+        "memory_before_steps": before,  # libraries, parameters, optimizer
         "libraries": libraries(),
     }
 
@@ -156,19 +170,10 @@ def model_flops(config: Any, sentences: int, length: int) -> int:
     return 6 * sentences * length * (encoder + decoder + D * V)
 
 
-def random_ids(config: Any, options: argparse.Namespace) -> tuple[Any, Any]:
-    """source (B, S) and target (B, 1 + T), sentences of one length, eos included."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    sentences = options.tokens // options.length
-    source, target = rng.integers(3, config.vocabulary_size, (2, sentences, options.length))
-    source[:, -1] = target[:, -1] = config.eos_id
-    return source, np.insert(target, 0, config.bos_id, axis=1)
-
-
-def prepare_ours(config: Any, options: argparse.Namespace) -> tuple[Callable[[], object], int, Callable[[], object]]:
-    """(a training step, the number of parameters, a matrix product)."""
+def prepare_ours(
+    config: Any, source: Any, target: Any, threads: int
+) -> tuple[Callable[[], float], int, Callable[[], object]]:
+    """A function that does one training step and returns the loss, the number of parameters, and a matrix product."""
     import numpy as np
 
     from numpy_transformer.data.batching import Batch
@@ -178,98 +183,19 @@ def prepare_ours(config: Any, options: argparse.Namespace) -> tuple[Callable[[],
 
     model = Transformer(config, seed=0)
     adam = Adam.for_parameters(model.parameters.flat)
-    workers = Workers(model, options.workers)
-    source, target = random_ids(config, options)
+    workers = Workers(model, threads)
     batch = Batch(source, target, target[:, 1:].size)
 
-    def step() -> None:
-        result = workers.step(adam, [batch], rate=RATE, seed=(0, adam.step), label_smoothing=LABEL_SMOOTHING)
-        if not math.isfinite(result.loss):
-            raise ArithmeticError(f"the loss is {result.loss}")
+    def step() -> float:
+        return workers.step(adam, [batch], rate=RATE, seed=(0, adam.step), label_smoothing=LABEL_SMOOTHING).loss
 
     a, b = np.random.default_rng(0).random((2, MATRIX, MATRIX), dtype=np.float32)
 
-    def multiply() -> None:
+    def product() -> None:
         workers.close()  # BLAS has its own threads again
         np.matmul(a, b)
 
-    return step, model.parameters.flat.size, multiply
-
-
-def prepare_torch(config: Any, options: argparse.Namespace) -> tuple[Callable[[], object], int, Callable[[], object]]:
-    """(a training step, the number of parameters, a matrix product) of PyTorch."""
-    import torch
-    from torch import nn
-
-    from numpy_transformer.layers.positional_encoding import sinusoids
-
-    torch.set_num_threads(options.workers)
-    torch.manual_seed(0)
-    D, V, dropout = config.d_model, config.vocabulary_size, config.dropout
-    shape = {"d_model": D, "nhead": config.heads, "dim_feedforward": config.d_ff, "dropout": dropout}
-
-    def layer(kind: type[nn.Module]) -> nn.Module:
-        made = kind(**shape, batch_first=True)
-        made.dropout = nn.Identity()  # the one within the feed-forward network; ours has none there
-        for attention in made.children():
-            if isinstance(attention, nn.MultiheadAttention):
-                attention.dropout = 0.0  # nor on the attention weights
-        return made
-
-    class Model(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embedding = nn.Embedding(V, D)
-            nn.init.normal_(self.embedding.weight, std=D**-0.5)
-            self.dropout = nn.Dropout(dropout)
-            self.stacks = nn.Transformer(
-                D,
-                config.heads,
-                batch_first=True,
-                custom_encoder=nn.TransformerEncoder(
-                    layer(nn.TransformerEncoderLayer), config.encoder_layers, enable_nested_tensor=False
-                ),
-                custom_decoder=nn.TransformerDecoder(layer(nn.TransformerDecoderLayer), config.decoder_layers),
-            )
-            self.register_buffer("positions", torch.from_numpy(sinusoids(options.length, D)).float())
-            self.register_buffer("future", torch.ones(options.length, options.length, dtype=torch.bool).triu(1))
-
-        def embed(self, ids: torch.Tensor) -> torch.Tensor:
-            return self.dropout(self.embedding(ids) * math.sqrt(D) + self.positions)
-
-        def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-            padding = source == config.pad_id
-            y = self.stacks(
-                self.embed(source),
-                self.embed(target[:, :-1]),
-                tgt_mask=self.future,
-                tgt_is_causal=True,
-                src_key_padding_mask=padding,
-                memory_key_padding_mask=padding,
-            )
-            logits = y.flatten(0, 1) @ self.embedding.weight.T
-            labels = target[:, 1:].flatten()
-            return nn.functional.cross_entropy(
-                logits, labels, ignore_index=config.pad_id, label_smoothing=LABEL_SMOOTHING
-            )
-
-    model = Model()
-    adam = torch.optim.Adam(model.parameters(), lr=RATE, betas=(0.9, 0.98), eps=1e-9, fused=True)
-    loss_of = torch.compile(model) if options.side == "torch-compile" else model
-    dtype = torch.bfloat16 if options.side == "torch-bf16" else torch.float32
-    source, target = map(torch.from_numpy, random_ids(config, options))
-
-    def step() -> None:
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
-            loss = loss_of(source, target)
-        loss.backward()
-        adam.step()
-        adam.zero_grad()
-        if not math.isfinite(loss.item()):
-            raise ArithmeticError(f"the loss is {loss.item()}")
-
-    a, b = torch.rand(2, MATRIX, MATRIX, dtype=dtype)
-    return step, sum(p.numel() for p in model.parameters()), lambda: a @ b
+    return step, model.parameters.flat.size, product
 
 
 # --- The report ---
@@ -280,12 +206,15 @@ def report(rounds: dict[str, list[dict[str, Any]]], options: argparse.Namespace)
     counts = {side: results[0]["parameters"] for side, results in rounds.items()}
     if len(set(counts.values())) != 1:
         raise AssertionError(f"the models differ in size: {counts}")
-    best = max(r["matmul_flops_per_second"] for side in rounds if side != "torch-bf16" for r in rounds[side])
+    best = max(r["matmul_flops_per_second"] for results in rounds.values() for r in results)
+    used = {name: text for results in rounds.values() for name, text in results[0]["libraries"].items()}
+    loads = [r["load"] for results in rounds.values() for r in results]
     lines = [
         f"{options.preset}, vocabulary {options.vocabulary:,}, {counts['ours']:,} parameters; "
         f"{options.tokens // options.length} sentences of {options.length} source and target tokens; "
         f"{options.workers} CPUs; {options.rounds} rounds",
-        *(f"{TITLES[side]}: {name} {text}" for side in rounds for name, text in rounds[side][0]["libraries"].items()),
+        f"load {min(loads)} - {max(loads)}, the benchmark's own {options.workers} included",
+        *(f"{name} {text}" for name, text in used.items()),
         "",
         f"{'':24}{'target tokens/s':>17}{'(low - high)':>20}{'step ms':>10}{'of peak':>9}"
         f"{'matmul GFLOP/s':>16}{'memory MB':>11}",

@@ -171,14 +171,12 @@ def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
         except UnicodeDecodeError:
             raise TokenizerError(f"{name}, line {number}: not UTF-8 text; convert the file first") from None
         except (OSError, EOFError, lzma.LZMAError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise
             raise TokenizerError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _open(path: str) -> BinaryIO:
     openers = {".gz": gzip.open, ".xz": lzma.open}
-    return openers.get(Path(path).suffix, open)(path, "rb")  # type: ignore[operator, no-any-return]
+    return openers.get(Path(path).suffix, open)(path, "rb")  # type: ignore[operator]
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ def terminal(tokenizer: Tokenizer, text: str, *, corpus: Mapping[str, int] | Non
     if corpus is not None:
         lines.append(paint.bold("Learning") + " from " + ", ".join(f"{word} ×{n}" for word, n in corpus.items()))
         lines += [
-            f"{number:>6}  {visible(left)} + {visible(right)} → {paint.token(left + right)}   {count} times"
+            f"{number:>6}  {f'{visible(left)} + {visible(right)}':<16}  {count} times  {paint.token(left + right)}"
             for number, (left, right, count) in enumerate(learning_steps(corpus, tokenizer), 1)
         ]
         lines.append("")

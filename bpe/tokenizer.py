@@ -42,6 +42,7 @@ AllowedSpecial = Collection[str] | Literal["all"]
 
 _LONGEST_CACHED = 64  # characters; bounds the memory of a cache together with its number of entries
 _BLOCK = 1 << 10  # characters
+_JOIN = 1 << 16  # tokens; bytes.join needs 80 bytes for each while it works
 _SINGLE_SPACE = re.compile(r"(?<=\S) (?=\S)")
 
 
@@ -257,7 +258,11 @@ class Tokenizer:
         """Return the bytes of any sequence of ids, as decode does for text."""
         table = self.vocabulary if keep_special else self._silent
         try:
-            return b"".join(map(table.__getitem__, ids))
+            ids = list(ids)
+            if len(ids) <= _JOIN:
+                return b"".join(map(table.__getitem__, ids))
+            blocks = (ids[start : start + _JOIN] for start in range(0, len(ids), _JOIN))
+            return b"".join([b"".join(map(table.__getitem__, block)) for block in blocks])
         except KeyError as error:
             raise TokenizerError(
                 f"id {error.args[0]!r} is not in the vocabulary: "

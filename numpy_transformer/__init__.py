@@ -1,10 +1,15 @@
 """The Transformer of "Attention Is All You Need" in NumPy, with every derivative written by hand.
 
-import numpy_transformer as nt
+>>> import numpy_transformer as nt
+>>> config = nt.TransformerConfig.preset("tiny", vocabulary_size=8000)
+>>> model = nt.Transformer(config, seed=0)
+>>> model.parameters.flat.size
+2348288
 """
 
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.errors import InputError
 from numpy_transformer.model import Transformer
+from numpy_transformer.translator import Translator
 
-__all__ = ["InputError", "Transformer", "TransformerConfig"]
+__all__ = ["InputError", "Transformer", "TransformerConfig", "Translator"]

@@ -56,7 +56,7 @@ def self_attention_sublayer_forward(
     norm_parameters: LayerNormParameters,
     config: TransformerConfig,
     *,
-    mask: Array,
+    mask: Array | None,
     dropouts: Dropouts,
 ) -> tuple[Array, SublayerCache]:
     """x (B, T, D) -> (B, T, D); `mask` broadcasts to (B, H, T, T), True where a query may see a key."""
@@ -89,7 +89,7 @@ def cross_attention_sublayer_forward(
     norm_parameters: LayerNormParameters,
     config: TransformerConfig,
     *,
-    mask: Array,
+    mask: Array | None,
     dropouts: Dropouts,
 ) -> tuple[Array, SublayerCache]:
     """x (B, T, D), memory (B, S, D) -> (B, T, D); `mask` broadcasts to (B, H, T, S)."""
@@ -174,7 +174,7 @@ def encoder_layer_forward(
     parameters: EncoderLayerParameters,
     config: TransformerConfig,
     *,
-    mask: Array,
+    mask: Array | None,
     dropouts: Dropouts,
 ) -> tuple[Array, EncoderLayerCache]:
     """x (B, S, D) -> (B, S, D); `mask` (B, 1, 1, S) is True at real tokens."""
@@ -240,8 +240,8 @@ def decoder_layer_forward(
     parameters: DecoderLayerParameters,
     config: TransformerConfig,
     *,
-    self_mask: Array,
-    memory_mask: Array,
+    self_mask: Array | None,
+    memory_mask: Array | None,
     dropouts: Dropouts,
 ) -> tuple[Array, DecoderLayerCache]:
     """x (B, T, D), memory (B, S, D) -> (B, T, D).

@@ -38,7 +38,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
         [r["step"] for r in evaluations], [r["bleu"] for r in evaluations], color="C2", label="validation, greedy"
     )
     for record in tests:
-        bleu.plot(record["step"], record["bleu"], "*", color="C3", markersize=12, label="test, averaged, beam search")
+        bleu.plot(record["step"], record["bleu"], "*", color="C3", markersize=12, label="test, beam search")
     bleu.set(title="BLEU", ylim=(0, None))
     bleu.legend(frameon=False, loc="lower right")
 

@@ -6,15 +6,15 @@ from typing import NamedTuple
 from numpy_transformer.data.batching import EncodedText, epoch_batches
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.metrics import Bleu, bleu, exact_match
+from numpy_transformer.model import Transformer
 from numpy_transformer.parallel import Workers
 from numpy_transformer.translator import Translator
 
 SAMPLES = 5
 
 
-def validation_loss(workers: Workers, text: EncodedText, batch_tokens: int) -> float:
+def validation_loss(model: Transformer, text: EncodedText, batch_tokens: int, workers: Workers) -> float:
     """Cross-entropy in nats per real target token, without label smoothing or dropout."""
-    model = workers.model
     batches = [text.batch(indices, model.config.pad_id) for indices in epoch_batches(text, batch_tokens, seed=None)]
     token_count = sum(batch.token_count for batch in batches)
     losses = workers.map(
@@ -49,7 +49,7 @@ def translate_text(
 
 def sample_lines(text: ParallelText, hypotheses: Sequence[str], count: int = SAMPLES) -> list[str]:
     """The first `count` sentences with reference and translation, for samples.txt."""
-    lines = []
+    lines: list[str] = []
     for source, target, hypothesis in zip(text.sources, text.targets, hypotheses, strict=False):
         if len(lines) == 3 * count:
             break

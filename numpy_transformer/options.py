@@ -119,7 +119,7 @@ class TrainingOptions:
         return dataclasses.asdict(self)
 
 
-_KINDS = {str: "text", int: "a whole number", float: "a number"} | {
+_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number"} | {
     str | None: "text",
     int | None: "a whole number",
     float | None: "a number",

@@ -8,6 +8,7 @@ because all of them are divided by the token count of the whole batch.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -82,30 +83,37 @@ class Workers:
     ) -> float:
         """The loss over all `batches` together (gradient accumulation); leaves the sum in `gradients`."""
         token_count = sum(batch.token_count for batch in batches)
-        total, accumulated = 0.0, None
+        loss = 0.0
+        earlier: list[Array] = []
         for number, batch in enumerate(batches):
             shards = batch.shards(self.workers, self.model.config.pad_id)
+            key = None if seed is None else (*seed, number)
+            losses = self.map(partial(self._shard_loss, shards, key, label_smoothing, token_count), range(len(shards)))
+            loss += sum(losses)
+            parts = [buffer.flat for buffer in self._buffers[: len(shards)]]
+            self._over_slices(partial(_sum_into_first, [*parts, *earlier]))
+            if number < len(batches) - 1:  # the next batch will overwrite the buffers
+                earlier = [self.gradients.copy()]
+        return loss
 
-            def work(worker: int, shards: list[Batch] = shards, number: int = number) -> float:
-                loss, _ = self.model.loss_and_gradients(
-                    shards[worker].source,
-                    shards[worker].target,
-                    seed=None if seed is None else (*seed, number, worker),
-                    label_smoothing=label_smoothing,
-                    token_count=token_count,
-                    gradients=self._buffers[worker],
-                )
-                return loss
-
-            total += sum(float(loss) for loss in self.map(work, range(len(shards))))
-            used = [buffer.flat for buffer in self._buffers[: len(shards)]]
-            last = number == len(batches) - 1
-            if accumulated is not None:
-                used.append(accumulated)
-            self._over_slices(lambda part, used=used: _sum_into_first(used, part))
-            if not last:
-                accumulated = used[0].copy() if accumulated is None else _copy_into(accumulated, used[0])
-        return total
+    def _shard_loss(
+        self,
+        shards: Sequence[Batch],
+        key: tuple[int, ...] | None,
+        label_smoothing: float,
+        token_count: int,
+        worker: int,
+    ) -> float:
+        """One worker's part of the loss; its gradient goes into the worker's buffer."""
+        loss, _ = self.model.loss_and_gradients(
+            shards[worker].source,
+            shards[worker].target,
+            seed=None if key is None else (*key, worker),
+            label_smoothing=label_smoothing,
+            token_count=token_count,
+            gradients=self._buffers[worker],
+        )
+        return float(loss)
 
     def step(
         self,
@@ -157,10 +165,6 @@ class Workers:
 
 
 def _sum_into_first(buffers: Sequence[Array], part: slice) -> None:
+    """One slice of the sum of all buffers, in their order."""
     for buffer in buffers[1:]:
         array_module(buffer).add(buffers[0][part], buffer[part], out=buffers[0][part])
-
-
-def _copy_into(target: Array, source: Array) -> Array:
-    target[...] = source
-    return target

@@ -4,7 +4,7 @@
     tokenizer.json                          the learned BPE
     checkpoints/step-00001000.safetensors   weights after an evaluation; the last ones are kept, for the average
     checkpoints/best.safetensors            weights with the lowest validation loss so far
-    checkpoints/averaged.safetensors        the mean of the last checkpoints, made when training ends
+    checkpoints/averaged.safetensors        the mean of the last checkpoints, if that is better than the best one
     checkpoints/training.safetensors        weights, both Adam moments and the progress: what --resume needs
     log.jsonl  curves.png  samples.txt      one record a line; the same as a picture; translations along the way
 

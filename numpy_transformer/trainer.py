@@ -241,7 +241,7 @@ class Trainer:
     def _evaluate(self) -> None:
         """Validation loss and BLEU; then everything is saved, so that nothing since the last evaluation is lost."""
         progress, folder = self.progress, self.folder
-        loss = validation_loss(self.workers, self.valid_text, self.options.batch_tokens)
+        loss = validation_loss(self.model, self.valid_text, self.options.batch_tokens, self.workers)
         if not math.isfinite(loss):
             raise DivergenceError(f"the validation loss at step {progress.step} is {loss}; {KEPT}")
         text = ParallelText(
@@ -277,13 +277,21 @@ class Trainer:
         self.display.message(f"    {text.sources[0]} -> {translations.hypotheses[0]}")
 
     def _finish(self) -> None:
-        """Average the last checkpoints and translate the test set with the result."""
+        """Average the last checkpoints, unless the best one is better, and translate the test set with the result."""
         folder = self.folder
         count = folder.save_average(self.options.average)
-        averaged = Transformer.load(folder.averaged, device=self.options.device)
+        final = Transformer.load(folder.averaged, device=self.options.device)
+        loss = validation_loss(final, self.valid_text, self.options.batch_tokens, self.workers)
+        verdict = f"averaged the last {count} checkpoints: validation loss {loss:.3f}"
+        best = self.progress.best_loss
+        if best is not None and best < loss:  # a run that was still learning fast: its old checkpoints hold it back
+            folder.averaged.unlink()
+            final = Transformer.load(folder.best, device=self.options.device)
+            verdict += f"; the best checkpoint, step {self.progress.best_step}, has {best:.3f} and is kept instead"
+            count = 1
         text, name = (self.corpus.test, "test") if len(self.corpus.test) else (self.corpus.valid, "validation")
-        self.display.message(f"averaged the last {count} checkpoints; translating {len(text):,} {name} sentences")
-        result = self._translate(averaged, text, beam=TEST_BEAM)
+        self.display.message(f"{verdict}; translating {len(text):,} {name} sentences")
+        result = self._translate(final, text, beam=TEST_BEAM)
         folder.append_log(
             {
                 "kind": "test",
@@ -299,7 +307,7 @@ class Trainer:
             }
         )
         folder.append_samples(
-            f"{name}, averaged weights, beam {TEST_BEAM}", sample_lines(text, result.hypotheses, count=20)
+            f"{name}, mean of {count} checkpoint(s), beam {TEST_BEAM}", sample_lines(text, result.hypotheses, count=20)
         )
         draw_curves(folder.read_log(), folder.curves)
         self.display.message(f"{name}: {result.bleu}, exact sentences {result.exact:.1%}")

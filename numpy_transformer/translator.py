@@ -16,12 +16,23 @@ from numpy_transformer.decoding import (
     greedy_search,
     sample,
 )
-from numpy_transformer.decoding.attention_weights import AttentionWeights, attention_weights
+from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
+from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.errors import InputError
 from numpy_transformer.model import Transformer
+from numpy_transformer.run_folder import RunFolder
 
 LONGEST_SOURCE = 1000  # tokens; more is refused, since memory and time grow with the square
 BATCH_TOKENS = 2048  # source tokens of a batch, padding included
+
+
+class OverlongError(InputError):
+    """A text has too many tokens. `number` counts the texts of the call from 1."""
+
+    def __init__(self, number: int, tokens: int) -> None:
+        self.number = number
+        self.reason = f"has {tokens:,} tokens, more than {LONGEST_SOURCE:,}: split it into sentences"
+        super().__init__(f"line {number} {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -69,13 +80,13 @@ class Translator:
         path = Path(path)
         if not path.exists():
             raise InputError(f"{path}: no such run folder or checkpoint: check the name, or train a model first")
-        checkpoint = run_checkpoint(path) if path.is_dir() else path
-        candidates = [folder / "tokenizer.json" for folder in (checkpoint.parent, checkpoint.parent.parent)]
-        tokenizer = next((file for file in candidates if file.is_file()), None)
+        checkpoint = checkpoint_of_run(path) if path.is_dir() else path
         model = Transformer.load(checkpoint, device=device)
-        if tokenizer is None:
-            raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
-        return cls(model, Tokenizer.load(tokenizer))
+        checkpoint = checkpoint.absolute()
+        for folder in (checkpoint.parent, checkpoint.parent.parent):
+            if (folder / "tokenizer.json").is_file():
+                return cls(model, Tokenizer.load(folder / "tokenizer.json"))
+        raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
 
     def translate(
         self,
@@ -84,10 +95,9 @@ class Translator:
         beam: int = 4,
         alpha: float = 0.6,
         batch_tokens: int = BATCH_TOKENS,
-        first_line: int = 1,
     ) -> list[str]:
         """The best translation of each text; a blank text gives a blank one. Options as in `hypotheses`."""
-        found = self.hypotheses(texts, beam=beam, alpha=alpha, batch_tokens=batch_tokens, first_line=first_line)
+        found = self.hypotheses(texts, beam=beam, alpha=alpha, batch_tokens=batch_tokens)
         return [best.text for best, *_ in found]
 
     def hypotheses(
@@ -99,7 +109,6 @@ class Translator:
         n_best: int = 1,
         sampling: Sampling | None = None,
         batch_tokens: int = BATCH_TOKENS,
-        first_line: int = 1,
     ) -> list[list[Hypothesis]]:
         """The n best translations of each text, best first.
 
@@ -107,13 +116,12 @@ class Translator:
         alpha: exponent of the length penalty ((5 + length) / 6)^alpha, at least 0; larger favours longer ones.
         sampling: draw n_best translations at random instead of searching.
         batch_tokens: source tokens that are decoded at once, padding included; a matter of memory and speed only.
-        first_line: the number that error messages give the first text.
 
         A blank text has one hypothesis, the empty one. A text has fewer than n_best where the search found fewer.
-        Raises InputError for impossible options, and for a text of more than 1,000 tokens.
+        Raises InputError for impossible options, and OverlongError for a text of more than 1,000 tokens.
         """
-        _check_options(beam, alpha, n_best, sampling, batch_tokens)
-        sources = self._encode(texts, first_line)
+        check_options(beam=beam, alpha=alpha, n_best=n_best, batch_tokens=batch_tokens, sampling=sampling)
+        sources = self._encode(texts)
         results = [[Hypothesis("", [], 0.0, 0.0)] for _ in sources]
         for indices in _batches([len(ids) for ids in sources], batch_tokens):
             source = np.full((len(indices), max(len(sources[i]) for i in indices)), self.model.config.pad_id)
@@ -130,16 +138,22 @@ class Translator:
                 results[index] = [self._hypothesis(one) for one in decoded]
         return results
 
-    def attention(self, text: str, ids: Sequence[int]) -> AttentionWeights:
-        """Every layer's and head's attention weights for a text and the ids of its translation, as in Hypothesis.ids.
+    def attention(self, text: str, ids: Sequence[int]) -> AttentionMaps:
+        """Where each layer and head looks, for a text and the ids of a translation of it, such as Hypothesis.ids.
 
-        Source and target positions are those of `source_tokens` and `target_tokens`.
+        Raises InputError for a blank text.
         """
-        eos = self.model.config.eos_id
-        [source] = self._encode([text], 1)
-        return attention_weights(self.model, source or [eos], [*ids, eos])
+        [source] = self._encode([text])
+        if not source:
+            raise InputError("a blank text has no attention: give a sentence")
+        target = [*ids, self.model.config.eos_id]
+        return AttentionMaps(
+            source=[token_label(self.tokenizer.vocabulary[i]) for i in source],
+            target=[token_label(self.tokenizer.vocabulary[i]) for i in target],
+            weights=attention_weights(self.model, source, target),
+        )
 
-    def _encode(self, texts: Sequence[str], first_line: int) -> list[list[int]]:
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text's ids with eos behind them, as in training; a blank text has none."""
         if isinstance(texts, str):
             raise InputError("translate a list of texts, not a single str: translate([text])")
@@ -149,11 +163,9 @@ class Translator:
             [] if is_blank else [*ids, eos]
             for ids, is_blank in zip(self.tokenizer.encode_batch(texts), blank, strict=True)
         ]
-        for number, ids in enumerate(sources, first_line):
+        for number, ids in enumerate(sources, 1):
             if len(ids) - 1 > LONGEST_SOURCE:
-                raise InputError(
-                    f"line {number} has {len(ids) - 1} tokens, {LONGEST_SOURCE} are possible: split it into sentences"
-                )
+                raise OverlongError(number, len(ids) - 1)
         return sources
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
@@ -161,27 +173,16 @@ class Translator:
         return Hypothesis(text, decoded.ids, decoded.log_probability, decoded.score)
 
 
-def run_checkpoint(run: Path) -> Path:
+def checkpoint_of_run(path: Path) -> Path:
     """The checkpoint to translate with: the averaged one if there is one, else the best, else the newest.
 
     Raises InputError if the folder has none.
     """
-    folder = run / "checkpoints"
-    candidates = [folder / "averaged.safetensors", folder / "best.safetensors"]
-    candidates += sorted(folder.glob("step-*.safetensors"), reverse=True)  # the names hold the step with leading zeros
-    for checkpoint in candidates:
+    run = RunFolder(path)
+    for checkpoint in (run.averaged, run.best, *reversed(run.step_files())):
         if checkpoint.is_file():
             return checkpoint
-    raise InputError(f"{run}: holds no checkpoints/*.safetensors: name a run folder, or train a model with train.py")
-
-
-def latest_run(runs: Path) -> Path | None:
-    """The run folder whose newest checkpoint was written last; None where no run has one."""
-    newest = {
-        checkpoint.parent.parent: checkpoint.stat().st_mtime_ns
-        for checkpoint in sorted(runs.glob("*/checkpoints/*.safetensors"), key=lambda file: file.stat().st_mtime_ns)
-    }
-    return max(newest, key=lambda run: newest[run], default=None)
+    raise InputError(f"{path}: holds no checkpoint: name a run folder with checkpoints/, or train a model")
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -194,12 +195,15 @@ def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
         start += count
 
 
-def _check_options(beam: int, alpha: float, n_best: int, sampling: Sampling | None, batch_tokens: int) -> None:
+def check_options(*, beam: int, alpha: float, n_best: int, batch_tokens: int, sampling: Sampling | None) -> None:
+    """Raises InputError for options of `Translator.hypotheses` that cannot be."""
     if beam < 1:
         raise InputError(f"beam is {beam}; it must be at least 1")
     if not 0 <= alpha < math.inf:
         raise InputError(f"alpha is {alpha}; it must be at least 0")
-    if n_best < 1 or (sampling is None and n_best > beam):
-        raise InputError(f"n-best is {n_best}; it must be at least 1 and at most the beam ({beam})")
+    if n_best < 1:
+        raise InputError(f"n-best is {n_best}; it must be at least 1")
+    if sampling is None and n_best > beam:
+        raise InputError(f"n-best is {n_best}; it must be at most the beam ({beam})")
     if batch_tokens < 1:
         raise InputError(f"batch-tokens is {batch_tokens}; it must be at least 1")

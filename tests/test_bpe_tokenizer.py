@@ -83,14 +83,15 @@ def test_full_caches_change_nothing(text, cuts):
     none = bpe.Tokenizer(TOKENIZER.merges, cache_size=0)
     for cut in cuts:
         assert small.encode(text[:cut]) == none.encode(text[:cut]) == TOKENIZER.encode(text[:cut])
-    assert len(small._pieces) <= 2 and len(small._later_words) <= 2
+    assert len(small._pieces) <= 2
+    assert len(small._later_words) <= 2
     assert not none._pieces
 
 
 def test_overlong_words_are_not_cached():
     tokenizer = bpe.Tokenizer([])
     tokenizer.encode("x" * 1000 + " " + "y" * 1000)
-    assert not tokenizer._pieces and not tokenizer._first_words and not tokenizer._later_words
+    assert [tokenizer._pieces, tokenizer._first_words, tokenizer._later_words] == [{}, {}, {}]
 
 
 def test_batch_equals_one_by_one():
@@ -125,7 +126,7 @@ def test_allowed_special_tokens(parts):
 
 @pytest.mark.parametrize("allowed", [{"<unk>"}, "<eos>", ["<eos>", "</s>"]])
 def test_only_special_tokens_can_be_allowed(allowed):
-    with pytest.raises(bpe.TokenizerError, match="is no special token|a set of names"):
+    with pytest.raises(bpe.TokenizerError, match=r"is no special token|a set of names"):
         TOKENIZER.encode("x", allowed_special=allowed)
 
 
@@ -133,7 +134,7 @@ def test_special_tokens_with_ids_of_their_own():
     tokenizer = bpe.Tokenizer([(b"a", b"b")], special_tokens={"<end>": 257, "<x>": 3})
     assert sorted(tokenizer.vocabulary) == list(range(259))
     assert tokenizer.vocabulary[257] == b"<end>"
-    assert tokenizer.vocabulary[0] == b"\x00" and tokenizer.vocabulary[4] == b"\x03"
+    assert (tokenizer.vocabulary[0], tokenizer.vocabulary[4]) == (b"\x00", b"\x03")
     assert tokenizer.vocabulary[258] == b"ab"
     assert tokenizer.decode([257, 258], keep_special=True) == "<end>ab"
 
@@ -373,7 +374,8 @@ def test_files_that_are_no_tokenizer(tmp_path):
         with pytest.raises(bpe.TokenizerError) as caught:
             bpe.Tokenizer.load(path)
         text = str(caught.value)
-        assert str(path) in text and "\n" not in text
+        assert str(path) in text
+        assert "\n" not in text
         return text
 
     assert "not JSON" in message_for("")
@@ -388,11 +390,11 @@ def test_files_that_are_no_tokenizer(tmp_path):
     for name in ("pattern", "special_tokens", "protected_terms", "token_ids", "digest", "merges"):
         assert f"'{name}'" in message_for(good.replace(f'"{name}":', '"other":'))
     assert "'special_tokens'" in message_for(good.replace('"<pad>": 0', '"<pad>": true'))
-    with pytest.raises(bpe.TokenizerError, match="cannot read .*: No such file"):
+    with pytest.raises(bpe.TokenizerError, match=r"cannot read .*: No such file"):
         bpe.Tokenizer.load(tmp_path / "absent.json")
-    with pytest.raises(bpe.TokenizerError, match="cannot read .*: Is a directory"):
+    with pytest.raises(bpe.TokenizerError, match=r"cannot read .*: Is a directory"):
         bpe.Tokenizer.load(tmp_path)
-    with pytest.raises(bpe.TokenizerError, match="cannot write .*: No such file"):
+    with pytest.raises(bpe.TokenizerError, match=r"cannot write .*: No such file"):
         TOKENIZER.save(tmp_path / "no" / "folder.json")
 
 

@@ -74,7 +74,7 @@ def test_a_size_out_of_reach_stops_early_and_says_so():
 
 def test_minimum_frequency_reaches_training():
     lines = ["ab ab ab", "cd cd"]
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="occurs 3 times"):
         often = bpe.train(lines, 300, minimum_frequency=3)
     assert often.merges == [(b"a", b"b")]
 
@@ -106,7 +106,7 @@ def test_texts_are_read_once_and_not_kept():
         for number in range(1000):
             yield f"line {number % 7} of a stream"
 
-    tokenizer = bpe.train(stream(), 290)
+    tokenizer = bpe.train(stream(), 270)
     assert tokenizer.decode(tokenizer.encode("line 3 of a stream")) == "line 3 of a stream"
 
 
@@ -133,8 +133,8 @@ def test_counting_gives_up_its_words_when_there_are_too_many(monkeypatch):
 
 
 def test_protected_terms_are_not_learned_from():
-    tokenizer = bpe.train(["New York New York xy xy"] * 2, 263, protected_terms=["New York"])
-    assert tokenizer.merges[0] == (b"x", b"y")
+    tokenizer = bpe.train(["New York New York xy xy"] * 2, 262, protected_terms=["New York"])
+    assert tokenizer.merges == [(b" ", b"x"), (b" x", b"y")]
 
 
 def test_processes_do_not_change_the_counts(monkeypatch):
@@ -145,10 +145,10 @@ def test_processes_do_not_change_the_counts(monkeypatch):
 
 def test_progress_is_reported():
     reports = []
-    words = [f"w{number}x{number * 7 % 101}" for number in range(3000)]
-    bpe.train([" ".join(words)] * 8192, 400, progress=lambda *report: reports.append(report))
+    words = [f"w{number}x{number * 7 % 101}" for number in range(300)]
+    bpe.train([" ".join(words)] + ["x y"] * 8192, 340, progress=lambda *report: reports.append(report))
     assert ("counting texts", 8192, None) in reports
-    assert any(stage == "learning merges" and of == 400 - 259 for stage, _, of in reports)
+    assert any(stage == "learning merges" and of == 340 - 259 for stage, _, of in reports)
 
 
 def test_the_result_does_not_depend_on_the_seed_of_python_hashes():

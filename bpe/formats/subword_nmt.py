@@ -82,6 +82,7 @@ def _codes(merges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
         if _is_within_character(left + right):
             continue
         try:
+            _to_symbol(left + right)
             yield _to_symbol(left), _to_symbol(right)
         except ValueError:
             raise TokenizerError(f"subword-nmt codes cannot say the merge {left!r} + {right!r}") from None

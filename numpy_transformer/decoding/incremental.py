@@ -115,7 +115,7 @@ class IncrementalDecoder:
         [query] = split_heads(projected[:, :, :D], 1, heads)  # (B, H, W, K)
         key, value = split_heads(self_cache[:, :N], 2, heads)  # (B, H, N, K) each
         # With a single path in each sentence everything cached lies on it.
-        mask = None if N == self._position + 1 else self._visible[:, None]  # (B, 1, W, N)
+        mask = None if self._position + 1 == N else self._visible[:, None]  # (B, 1, W, N)
         update = self._attend(query, key, value, mask, layer.self_attention.output)
         x = self._after(x, update, layer.self_attention_norm)
 
@@ -171,7 +171,7 @@ class IncrementalDecoder:
         for index, cache in enumerate(self._self_caches):
             B, room, width = cache.shape
             kept = cache[sentences, columns]
-            if 2 * (N + W) > room:
+            if room < 2 * (N + W):
                 cache = xp.empty((B, 2 * (N + W), width), dtype=cache.dtype)
             cache[:, :N] = kept
             self._self_caches[index] = cache

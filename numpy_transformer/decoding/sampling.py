@@ -143,13 +143,14 @@ def _extend(
             rows = rows_that_stay(live)
             decoder.retain(rows)
             sentence, tokens, ended = sentence[rows], tokens[rows], ended[rows]
+    by_sentence = np.array(steps).transpose(1, 2, 0).tolist()  # (B, width, positions)
     return [
-        [_result(ids, float(total), config.eos_id, alpha) for ids, total in zip(rows.T.tolist(), row_totals, strict=True)]
-        for rows, row_totals in zip(np.array(steps).swapaxes(0, 1), totals, strict=True)
+        [_result(ids, total, config.eos_id, alpha) for ids, total in zip(*rows, strict=True)]
+        for rows in zip(by_sentence, totals.tolist(), strict=True)
     ]
 
 
 def _result(ids: list[int], log_probability: float, eos_id: int, alpha: float) -> Decoded:
     """`ids` end with one eos or more."""
     length = ids.index(eos_id)
-    return Decoded(ids[:length], log_probability, float(log_probability / length_penalty(length + 1, alpha)))
+    return Decoded(ids[:length], log_probability, log_probability / length_penalty(length + 1, alpha))

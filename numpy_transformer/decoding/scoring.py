@@ -1,7 +1,7 @@
 """What all searches share: their result, the length penalty, log-probabilities and the best tokens of a step."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,8 @@ class Decoded(NamedTuple):
     score: float  # log_probability / length_penalty
 
 
-def length_penalty(length: int | Array, alpha: float) -> float | Array:
-    """((5 + length) / 6)^alpha, where `length` counts the tokens and their eos (Wu et al. 2016, equation 14).
+def length_penalty(length: Any, alpha: float) -> Any:
+    """((5 + length) / 6)^alpha, where `length`, a number or an array, counts tokens and eos (Wu et al. 2016, eq. 14).
 
     Each further token makes a translation less probable, so the log-probability favours short ones. Divided by this
     penalty it does so less: alpha 0 changes nothing, alpha 1 comes close to the mean log-probability of a token.

@@ -12,6 +12,11 @@ import numpy as np
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.parameters import map_tree
 
+
+class GradientError(AssertionError):
+    """A backward and an oracle disagree, or a layer breaks its contract."""
+
+
 Inputs = Mapping[str, Array]
 Disturb = Callable[[Any], Any]
 ForwardPass = Callable[[Inputs, Any], tuple[Array, Any]]  # activations, parameters -> y, cache
@@ -50,16 +55,23 @@ class Case:
         """The layer's own gradients, from its backward.
 
         The parameter gradients start as NaN, so that one that is never assigned, or is added to, cannot go unseen.
-        `disturb` is applied to all that the backward works with: dy, the cache and the parameters.
+        `disturb` is applied to all that the backward works with: dy, the cache and the parameters. Raises GradientError
+        if the layer changed dy or an input.
         """
         like = next(iter(inputs.values()))
         xp, start = array_module(like), 0.0 if self.adds else np.nan
         gradients = map_tree(lambda path, _: xp.full(inputs[path].shape, start, dtype=like.dtype), self.spec)
+        before = {name: x.copy() for name, x in (*inputs.items(), ("y", self.upstream))}
         parameters, dy = self._tree(inputs), self.upstream
         _, cache = self.forward_pass(inputs, parameters)
         if disturb is not None:
             dy, cache, parameters = disturb(dy), disturb(cache), disturb(parameters)
         activations = self.backward_pass(dy, cache, parameters, gradients)
+        for name, x in (*inputs.items(), ("y", self.upstream)):
+            if not xp.array_equal(x, before[name], equal_nan=True):
+                what = "dy" if x is self.upstream else name
+                x[...] = before[name]
+                raise GradientError(f"{self.name} changed its argument {what}; reproduce with: {self.recipe}")
         named = dict(zip(self.activations, activations, strict=True))
         map_tree(lambda path, leaf: named.update({path: leaf}), gradients)
         return named

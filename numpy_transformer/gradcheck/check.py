@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_host
-from numpy_transformer.gradcheck.case import Case
+from numpy_transformer.gradcheck.case import Case, GradientError
 from numpy_transformer.gradcheck.oracles import (
     central_differences,
     central_differences_along,
@@ -65,10 +65,6 @@ class Finding:
         )
 
 
-class GradientError(AssertionError):
-    """A backward and an oracle disagree, or a backward breaks the layer contract."""
-
-
 def check(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) -> list[Finding]:
     """Every gradient of `case` beside every oracle: entry by entry, or (`along`) along one random direction each.
 
@@ -77,11 +73,11 @@ def check(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) 
     """
     gradients = {name: to_host(gradient) for name, gradient in case.gradients(case.inputs).items()}
     terms = size_of_terms(case, gradients)
-    findings = []
-    for name, gradient in gradients.items():
-        for oracle in oracles:
-            findings.append(_compare(case, name, gradient, oracle, along=along, terms=terms[name]))
-    return findings
+    return [
+        _compare(case, name, gradient, oracle, along=along, terms=terms[name])
+        for name, gradient in gradients.items()
+        for oracle in oracles
+    ]
 
 
 def size_of_terms(case: Case, gradients: Mapping[str, Array]) -> dict[str, float]:
@@ -113,29 +109,23 @@ def assert_gradients(case: Case, *, along: bool = False, oracles: Iterable[str] 
 
 
 def assert_contract(case: Case) -> None:
-    """No input is changed, gradients are assigned, and memory layout does not matter. Raises GradientError.
+    """Gradients are assigned, like their inputs, and independent of memory layout. Raises GradientError.
 
-    Gradient arrays are handed over full of NaN (case.py), so a backward that adds where it should assign, or forgets
-    a gradient, shows as NaN.
+    Gradient arrays are handed over full of NaN, so a backward that adds where it should assign, or forgets a gradient,
+    shows as NaN. (That no argument is changed is checked at every call, in case.py.)
     """
-    before = {name: value.copy() for name, value in case.inputs.items()}
-    upstream = case.upstream.copy()
     gradients = case.gradients(case.inputs)
     for name, value in case.inputs.items():
-        if not np.array_equal(to_host(value), to_host(before[name])):
-            raise GradientError(f"{case.layer} changed its argument {name}; reproduce with: {case.recipe}")
         if not np.isfinite(to_host(gradients[name])).all():
-            raise GradientError(f"{case.layer} left d{name} unassigned or not finite; reproduce with: {case.recipe}")
+            raise GradientError(f"{case.name} left d{name} unassigned or not finite; reproduce with: {case.recipe}")
         if gradients[name].shape != value.shape or gradients[name].dtype != value.dtype:
-            raise GradientError(f"{case.layer}: d{name} is not like {name}; reproduce with: {case.recipe}")
-    if not np.array_equal(to_host(case.upstream), to_host(upstream)):
-        raise GradientError(f"{case.layer} changed dy; reproduce with: {case.recipe}")
+            raise GradientError(f"{case.name}: d{name} is not like {name}; reproduce with: {case.recipe}")
     strided = case.replace_activations(_with_gaps)
     for name, gradient in strided.gradients(strided.inputs).items():
         reference = to_host(gradients[name])
         difference = np.abs(to_host(gradient) - reference).max(initial=0)
         if not difference <= 1e-10 * np.abs(reference).max(initial=0):
-            raise GradientError(f"{case.layer}: d{name} depends on memory layout; reproduce with: {case.recipe}")
+            raise GradientError(f"{case.name}: d{name} depends on memory layout; reproduce with: {case.recipe}")
 
 
 def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool, terms: float) -> Finding:
@@ -158,9 +148,8 @@ def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool
         claimed = gradient
     largest = float(np.abs(gradient).max(initial=0))
     difference = np.abs(claimed - expected)
-    tolerance = TOLERANCES[oracle]
-    strict = difference <= tolerance * largest
-    passed = strict | (difference <= np.maximum(tolerance * terms, uncertainty))
+    strict = difference <= TOLERANCES[oracle] * largest
+    passed = strict | (difference <= np.maximum(TOLERANCES["complex step"] * terms, uncertainty))
     if not difference.size:
         return Finding(case.name, name, gradient.shape, oracle, None, 0.0, 0.0, 0.0, True, False, case.recipe)
     # The entry to show: the worst that fails, else the worst.

@@ -116,12 +116,12 @@ def central_differences(function: Function, inputs: Inputs, name: str, upstream:
         def difference(step: float, i: int = i, middle: float = middle) -> float:
             above, below = middle + step, middle - step
             x[i] = above
-            y_above = function(inputs)
+            y_above = function(inputs).copy()  # a layer may return its very input
             x[i] = below
-            y_below = function(inputs)
+            change = y_above - function(inputs)
             x[i] = middle
             # x + h and x - h were rounded: divide by the step that was taken, not the one that was meant.
-            return float(((y_above - y_below) * upstream).sum()) / (above - below)
+            return float((change * upstream).sum()) / (above - below)
 
         (value[i], uncertainty[i]), _ = _descend(difference, steps[first:], noise=noise, typical=typical)
     shape = inputs[name].shape
@@ -163,5 +163,8 @@ def _largest(x: Array) -> float:
 
 
 def _noise(y: Array, upstream: Array) -> float:
-    """u sum |dy| |y|: what the last bits of y can do to L."""
-    return UNIT_ROUNDOFF * float((abs(y) * abs(upstream)).sum())
+    """u sum |dy| (|y| + 1): what the last bits of y can do to L.
+
+    The 1 is for values such as log(1 + 1e-11), which are small but were rounded at size 1 on the way.
+    """
+    return UNIT_ROUNDOFF * float((abs(upstream) * (abs(y) + 1)).sum())

@@ -42,7 +42,7 @@ def test_gradients(agree, seed, tokens, vocabulary, smoothing, count, scale):
     )
 
 
-@given(seed=SEEDS, tokens=SIZES, vocabulary=SIZES, d_model=SIZES, smoothing=SMOOTHINGS)
+@given(seed=SEEDS, tokens=SIZES, vocabulary=st.integers(2, 6), d_model=SIZES, smoothing=SMOOTHINGS)
 def test_projection_and_loss_gradients(agree, seed, tokens, vocabulary, d_model, smoothing):
     agree(projection_loss(seed=seed, tokens=tokens, vocabulary=vocabulary, d_model=d_model, label_smoothing=smoothing))
 
@@ -79,7 +79,7 @@ def test_the_gradient_vanishes_where_the_model_says_what_is_asked():
     q = np.full(5, 0.1 / 5)
     q[3] += 0.9
     _, cache = cross_entropy_forward(np.log(q)[None], np.array([3]), label_smoothing=0.1, token_count=1)
-    assert np.abs(cross_entropy_backward(1.0, cache)).max() < 1e-16
+    assert np.abs(cross_entropy_backward(1.0, cache)).max() < 1e-15
 
 
 def test_equal_logits_cost_log_v():

@@ -14,6 +14,7 @@ accumulation.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_parts_of_a_batch_sum_to_the_whole(seed, norm, lengths, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lengths)), max_size=2)))
     bounds = [0, *cuts, len(lengths)]
     total, flat = 0.0, np.zeros_like(whole.flat)
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         if start < end:
             part, gradients = model.loss_and_gradients(source[start:end], target[start:end], token_count=count)
             total, flat = total + part, flat + gradients.flat
@@ -141,13 +142,14 @@ def test_the_future_cannot_be_seen(seed, norm, at):
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize("V", [100, 2000])
+@pytest.mark.parametrize("V", [2000, 8000])
 def test_loss_at_initialisation_is_about_log_v(norm, V):
-    """A fresh model knows nothing: its logits are about N(0, 1), which costs ln V + 1/2 on average."""
+    """A fresh model knows nothing: its logits are about N(0, 1), and ln of the mean of exp(N(0, 1)) is 1/2, so the loss
+    is about ln V + 1/2. (With a small V it is larger: the shared table makes the word just read a likely next one.)"""
     config = small_config(norm=norm, vocabulary_size=V, d_model=64, d_ff=128, heads=4)
     model = Transformer(config, seed=0, dtype="float64")
     source, target = draw_batch((20,) * 16, (20,) * 16, config, seed=1)
-    assert abs(model.loss(source, target) - (math.log(V) + 0.5)) < 0.35
+    assert abs(model.loss(source, target) - (math.log(V) + 0.5)) < 0.15
 
 
 def test_a_sentence_of_padding_only_beside_a_long_one(agree):

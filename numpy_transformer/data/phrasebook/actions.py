@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from functools import cache
 
-from numpy_transformer.data.phrasebook import lexicon, nouns, words
-from numpy_transformer.data.phrasebook.clauses import VerbPhrase, join
-from numpy_transformer.data.phrasebook.german import Case
+from numpy_transformer.data.phrasebook import lexicon, nouns, verbs, words
+from numpy_transformer.data.phrasebook.clauses import Form, VerbPhrase, join
+from numpy_transformer.data.phrasebook.german import Case, Person
 from numpy_transformer.data.phrasebook.lexicon import AN, BARE, Adjective, Adverbial, Noun, Verb
 from numpy_transformer.data.phrasebook.phrases import Nominal, NounPhrase, Pronoun, noun_phrase, preposition
 from numpy_transformer.data.phrasebook.sampling import (
@@ -13,6 +13,7 @@ from numpy_transformer.data.phrasebook.sampling import (
     a_direction,
     a_location,
     a_noun_phrase,
+    a_person,
     a_spot,
     another_person,
     cities,
@@ -27,8 +28,8 @@ def usable(table: str, acts: bool = True) -> tuple[Verb, ...]:
 
 @cache
 def verbs_taking(noun: Noun) -> tuple[Verb, ...]:
-    """The transitive verbs whose object the noun may be."""
-    return tuple(verb for verb in lexicon.verb_table("TRANSITIVE") if noun in verb.objects)
+    """The transitive verbs whose object the noun, or the head of a compound, may be."""
+    return tuple(verb for verb in lexicon.verb_table("TRANSITIVE") if (noun.head or noun) in verb.objects)
 
 
 # --- Given the words -----------------------------------------------------------------------------------------------
@@ -88,15 +89,17 @@ def transitive(
     acts: bool = False,
     definite: bool = False,
     negated: bool = False,
-    table: str = "TRANSITIVE",
+    among: tuple[Verb, ...] = (),
 ) -> VerbPhrase:
-    """Someone does something: buys a house, sees her, opens the door."""
-    verb = draw.pick(usable(table, acts))
+    """Someone does something: buys a house, sees her, opens the door. `among` restricts the choice."""
+    verb = draw.pick(among or usable("TRANSITIVE", acts))
     noun = draw.pick(verb.objects)
     if noun.section in nouns.GROUPS["people"]:
         # English would put a pronoun between verb and particle: "picks me up".
         pronoun = 0.0 if verb.particle in (" up", " on", " off") else 0.5
         return with_object(verb, another_person(draw, subject, lexicon.select("people"), pronoun=pronoun))
+    if definite and noun.section == "language":  # never definite: "sie spricht kein Englisch"
+        return transitive(draw, subject, acts=acts, definite=definite, among=among)
     thing = an_object(draw, noun, subject, definite=definite)
     while negated and not (thing.determiner.definite or thing.determiner in (AN, BARE)):
         thing = an_object(draw, noun, subject)  # "not many books" is another meaning
@@ -121,7 +124,7 @@ def measured(draw: Draw, drink: Noun) -> NounPhrase:
 
 def separable(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = False) -> VerbPhrase:
     """A verb whose prefix leaves it: opens the door, macht die Tür auf."""
-    return transitive(draw, subject, acts=acts, definite=definite, table="SEPARABLE")
+    return transitive(draw, subject, definite=definite, among=usable("SEPARABLE"))
 
 
 def intransitive(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = False) -> VerbPhrase:
@@ -219,3 +222,52 @@ _KINDS: tuple[Callable[..., VerbPhrase], ...] = (
 def action(draw: Draw, subject: Nominal, *, definite: bool = False) -> VerbPhrase:
     """Any act, no state: fits every tense and modal."""
     return draw.pick(_KINDS)(draw, subject, acts=True, definite=definite)
+
+
+@cache
+def animal_verbs(table: str) -> tuple[Verb, ...]:
+    """The verbs of a table that fit animals."""
+    return tuple(verb for verb in usable(table) if verb.base in verbs.ANIMAL_VERBS[table])
+
+
+def animal_action(draw: Draw, subject: Nominal, *, definite: bool = False) -> VerbPhrase:
+    """What an animal does."""
+    table = draw.pick(("TRANSITIVE", "TRANSITIVE", "INTRANSITIVE", "PLAIN", "POSITION"))
+    if table == "TRANSITIVE":
+        return transitive(draw, subject, definite=definite, among=animal_verbs(table))
+    phrase = VerbPhrase(draw.pick(animal_verbs(table)))
+    if table == "POSITION":
+        return with_place(phrase, a_spot(draw, Case.DATIVE) if draw.chance(0.5) else a_location(draw))
+    return with_place(phrase, a_location(draw)) if table == "INTRANSITIVE" and draw.chance(0.5) else phrase
+
+
+def scene(draw: Draw, form: Form, *, definite: bool = False) -> tuple[Nominal, VerbPhrase]:
+    """Somebody, in one of eight cases an animal, and what he, she or it does, in an English that shows the form."""
+    if draw.chance(0.125):
+        animal = draw.pick(lexicon.select("beast"))
+        subject: Nominal = a_noun_phrase(draw, animal, subject=True, definite=definite)
+        phrase = animal_action(draw, subject, definite=definite)
+        while not is_clear(phrase.verb, subject.person, form):
+            phrase = animal_action(draw, subject, definite=definite)
+        return subject, phrase
+    subject = a_person(draw, definite=definite)
+    return subject, act(draw, subject, form, definite=definite)
+
+
+def act(draw: Draw, subject: Nominal, form: Form, *, definite: bool = False) -> VerbPhrase:
+    """An action whose English shows the form."""
+    phrase = action(draw, subject, definite=definite)
+    while not is_clear(phrase.verb, subject.person, form):
+        phrase = action(draw, subject, definite=definite)
+    return phrase
+
+
+def is_clear(verb: Verb, person: Person, form: Form) -> bool:
+    """False for "they cut": present or past?"""
+    return form is not Form.PAST or verb.past != verb.base or person is Person.HE
+
+
+def a_form(draw: Draw, verb: Verb, person: Person, forms: tuple[Form, ...]) -> Form:
+    """One of the forms; the present for states, and where the English past would not show."""
+    form = Form.PRESENT if verb.stative else draw.pick(forms)
+    return form if is_clear(verb, person, form) else Form.PRESENT

@@ -40,6 +40,7 @@ class Form(Enum):
     MAY = "may"
     SHOULD = "should"
     WANT = "want"
+    HAVE_TO = "have to"
     WANTED = "wanted"
     HAD_TO = "had to"
     WOULD_LIKE = "would like"
@@ -72,6 +73,13 @@ class Bracket(NamedTuple):
     last: str
 
 
+# Modals that are ordinary verbs in English, with "do" and "to": base, third person, past of the past forms.
+LEXICAL_MODALS = {
+    Form.WANT: ("want", "wants", ""),
+    Form.WANTED: ("want", "wants", "wanted"),
+    Form.HAVE_TO: ("have", "has", ""),
+    Form.HAD_TO: ("have", "has", "had"),
+}
 GERADE = Adverbial("", "gerade")
 
 
@@ -111,17 +119,12 @@ def english_verb(verb: Verb, form: Form, person: Person, supported: bool) -> tup
     if form is Form.PERFECT:
         return ("has" if third else "have"), verb.participle + verb.particle
     infinitive = verb.base + verb.particle
-    if form is Form.WANT:
+    if form in LEXICAL_MODALS:
+        base, singular, past = LEXICAL_MODALS[form]
         if supported:
-            return ("does" if third else "do"), f"want to {infinitive}"
-        return "", f"{'wants' if third else 'want'} to {infinitive}"
-    if form in (Form.WANTED, Form.HAD_TO):
-        lemma = "want" if form is Form.WANTED else "have"
-        return (
-            ("did", f"{lemma} to {infinitive}")
-            if supported
-            else ("", f"{'wanted' if lemma == 'want' else 'had'} to {infinitive}")
-        )
+            auxiliary = "did" if past else "does" if third else "do"
+            return auxiliary, f"{base} to {infinitive}"
+        return "", f"{past or (singular if third else base)} to {infinitive}"
     if form is Form.WOULD_LIKE:
         return "would", f"like to {infinitive}"
     return form.value, infinitive
@@ -157,8 +160,7 @@ def english_clause(
 
 
 def german_clause(
-    subject: str,
-    person: Person,
+    subject: Nominal,
     phrase: VerbPhrase,
     form: Form,
     *,
@@ -168,10 +170,15 @@ def german_clause(
     frequency: Adverbial | None = None,
     late: str = "",
 ) -> str:
-    """The German side of `clause`; `subject` in the nominative."""
-    left, right, last = bracket(phrase.verb, form, person)
+    """The German side of `clause`."""
+    left, right, last = bracket(phrase.verb, form, subject.person)
+    nominative = subject.german(Case.NOMINATIVE)
+    reflexive = REFLEXIVE[subject.person] if phrase.verb.reflexive else ""
+    inverted = order is Order.QUESTION or (front and order is Order.MAIN)
+    if inverted and not isinstance(subject, Pronoun):  # the short word first: beeilt sich der Mann?
+        nominative, reflexive = join(reflexive, nominative), ""
     middle = (
-        REFLEXIVE[person] if phrase.verb.reflexive else "",
+        reflexive,
         phrase.pronouns,
         time.german if time else "",
         frequency.german if frequency else "",
@@ -180,10 +187,10 @@ def german_clause(
         phrase.complement,
     )
     if order is Order.LAST:
-        return join(front, subject, *middle, last)
-    if order is Order.QUESTION or front:
-        return join(front, left, subject, *middle, right)
-    return join(subject, left, *middle, right)
+        return join(front, nominative, *middle, last)
+    if inverted:
+        return join(front, left, nominative, *middle, right)
+    return join(nominative, left, *middle, right)
 
 
 def clause(
@@ -224,8 +231,7 @@ def clause(
         source = f"{word.english} {source}"
     negation = "nicht" if negated and not phrase.kein else ""
     target = german_clause(
-        subject.german(Case.NOMINATIVE),
-        subject.person,
+        subject,
         phrase,
         form,
         order=order,

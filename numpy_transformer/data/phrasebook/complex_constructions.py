@@ -1,6 +1,4 @@
-"""Questions and sentences of more than one clause."""
-
-from dataclasses import dataclass
+"""Sentences of more than one clause: subordinate and relative clauses, coordination, infinitives."""
 
 from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
 from numpy_transformer.data.phrasebook.clauses import (
@@ -14,152 +12,18 @@ from numpy_transformer.data.phrasebook.construction import Pair, construction, s
 from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Gender, Person
 from numpy_transformer.data.phrasebook.lexicon import THE, Adverbial, Noun, Verb
 from numpy_transformer.data.phrasebook.noun_constructions import MOODS
-from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Name, Nominal, NounPhrase, noun_phrase
+from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Name, Nominal, NounPhrase, Relative, noun_phrase
+from numpy_transformer.data.phrasebook.questions import WHEN, WHY
 from numpy_transformer.data.phrasebook.sampling import Draw, a_person
 
-QUESTION_FORMS = (Form.PRESENT,) * 3 + (Form.PAST, Form.PAST, Form.CAN, Form.MUST, Form.WANT, Form.FUTURE)
-WHEN, WHY, HOW_OFTEN = Adverbial("when", "wann"), Adverbial("why", "warum"), Adverbial("how often", "wie oft")
-WHAT, WHERE_TO = Adverbial("what", "was"), Adverbial("where", "wohin")
-WHO_ACCUSATIVE, WHO_DATIVE = Adverbial("who", "wen"), Adverbial("who", "wem")
 REASONS = (Adverbial("because", "weil"), Adverbial("because", "weil"), Adverbial("although", "obwohl"))
 CONDITIONS = (Adverbial("if", "wenn"), Adverbial("when", "wenn"))
 
-RELATIVE_PRONOUN = (
+RELATIVE_PRONOUN = (  # like the article, but "denen" in the dative plural
     ("der", "die", "das", "die"),
     ("den", "die", "das", "die"),
     ("dem", "der", "dem", "denen"),
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Relative:
-    """A relative or question pronoun as the subject of its clause."""
-
-    english: str
-    german_word: str
-    person: Person
-
-    @property
-    def english_object(self) -> str:
-        """The same word."""
-        return self.english
-
-    def german(self, case: Case) -> str:
-        """Only the nominative is needed."""
-        return self.german_word
-
-
-WHO = Relative("who", "wer", Person.HE)
-
-
-# --- Questions -----------------------------------------------------------------------------------------------------
-
-
-@construction("yes-or-no questions", 7, "Does the dog drink water?", "Trinkt der Hund Wasser?")
-def yes_no(draw: Draw) -> Pair:
-    """The finite verb comes first and the rest keeps its place. English needs "do"; German simply moves the verb."""
-    subject = a_person(draw)
-    if draw.chance(0.3):
-        phrase, form = actions.transitive(draw, subject), Form.PRESENT
-    else:
-        phrase, form = actions.action(draw, subject), draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
-    return sentence(clause(subject, phrase, form, order=Order.QUESTION), "?")
-
-
-@construction("who and what", 6, "Who does the woman help?", "Wem hilft die Frau?")
-def who_what(draw: Draw) -> Pair:
-    """ "who" hides three cases: wer as the subject, wen as the accusative and wem as the dative object. The verb
-    decides."""
-    chance = draw.random()
-    if chance < 0.35:
-        form = draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
-        return sentence(clause(WHO, actions.action(draw, WHO), form), "?")
-    subject = a_person(draw)
-    people = nouns.GROUPS["people"]
-    if chance < 0.65:
-        choice = tuple(v for v in _all_transitive() if any(noun.section not in people for noun in v.objects))
-        word = WHAT
-    elif chance < 0.85:
-        choice = tuple(v for v in _all_transitive() if any(noun.section in people for noun in v.objects))
-        word = WHO_ACCUSATIVE
-    else:
-        choice, word = lexicon.verb_table("DATIVE"), WHO_DATIVE
-    verb = draw.pick(choice)
-    form = Form.PRESENT if verb.stative else draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
-    return sentence(clause(subject, VerbPhrase(verb), form, order=Order.QUESTION, word=word), "?")
-
-
-def _all_transitive() -> tuple[Verb, ...]:
-    return lexicon.verb_table("TRANSITIVE")
-
-
-@construction("where, when and why", 7, "Where did you buy the shoes?", "Wo hast du die Schuhe gekauft?")
-def where_when_why(draw: Draw) -> Pair:
-    """The question word is first, the finite verb second, the rest of the verb last. "where" is "wo" for a place,
-    "wohin" for a direction and "woher" for an origin."""
-    subject = a_person(draw)
-    form = draw.pick(QUESTION_FORMS)
-    chance = draw.random()
-    if chance < 0.2:
-        verb = draw.pick((*actions.usable("INTRANSITIVE"), *actions.usable("POSITION", False)))
-        phrase, word = VerbPhrase(verb), sampling.WHERE
-        form = Form.PRESENT if verb.stative else form
-    elif chance < 0.35:
-        phrase, word = actions.transitive(draw, subject, acts=True), sampling.WHERE
-    elif chance < 0.5:
-        verbs = tuple(v for table in ("MOTION", "JOURNEY") for v in actions.usable(table))
-        verb = draw.pick(tuple(v for v in verbs if v.base in ("go", "drive", "travel", "fly")))
-        phrase, word = VerbPhrase(verb), WHERE_TO
-        form = draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
-    else:
-        phrase, word = actions.action(draw, subject), draw.pick((WHEN, WHY, WHY, HOW_OFTEN))
-    return sentence(clause(subject, phrase, form, order=Order.QUESTION, word=word), "?")
-
-
-@construction("which, whose and how", 5, "Which book are you reading?", "Welches Buch liest du gerade?")
-def which_whose_how(draw: Draw) -> Pair:
-    """The question word takes its noun along: "which" agrees with it, "whose" and "how many" do not."""
-    chance = draw.random()
-    if chance < 0.25:
-        noun = draw.pick(lexicon.select("living clothes object vehicle reading"))
-        several = draw.chance(0.2)
-        source = f"whose {noun.english[several]} {'are these' if several else 'is this'}"
-        target = f"wessen {noun.german[Case.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
-        return sentence((source, target), "?")
-    if chance < 0.45:
-        noun = draw.pick(lexicon.select("people animal vehicle object place clothes"))
-        subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
-        if noun.section in nouns.GROUPS["people"]:
-            subject_, names = a_person(draw, pronoun=0.5), ("old", "tall")
-            adjective = lexicon.adjectives()[draw.pick(names)]
-            how = Adverbial(f"how {adjective.english}", f"wie {adjective.german}")
-            return sentence(clause(subject_, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=how), "?")
-        adjective = draw.pick(
-            tuple(
-                a
-                for a in lexicon.adjectives_of(noun)
-                if a.english in ("old", "big", "expensive", "long", "heavy", "fast")
-            )
-        )
-        how = Adverbial(f"how {adjective.english}", f"wie {adjective.german}")
-        return sentence(clause(subject, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=how), "?")
-    subject = a_person(draw)
-    verb = draw.pick(lexicon.verb_table("TRANSITIVE"))
-    countable = tuple(noun for noun in verb.objects if noun.countable and not noun.plural_only)
-    countable = tuple(noun for noun in countable if noun.section not in nouns.GROUPS["people"])
-    if not countable:
-        return which_whose_how.sample(draw)
-    noun = draw.pick(countable)
-    form = Form.PRESENT if verb.stative else draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
-    if draw.chance(0.4):
-        word = Adverbial(f"how many {noun.english[1]}", f"wie viele {noun.german[Case.ACCUSATIVE][1]}")
-    else:
-        phrase = noun_phrase(lexicon.WHICH, noun, draw.chance(0.2), sampling.described(draw, noun, 0.1))
-        word = Adverbial(phrase.english, phrase.german(Case.ACCUSATIVE))
-    return sentence(clause(subject, VerbPhrase(verb), form, order=Order.QUESTION, word=word), "?")
-
-
-# --- Subordinate clauses -------------------------------------------------------------------------------------------
 
 
 def same_person(draw: Draw, subject: Nominal) -> Nominal:
@@ -169,15 +33,19 @@ def same_person(draw: Draw, subject: Nominal) -> Nominal:
     if isinstance(subject, NounPhrase):
         if subject.plural:
             return PRONOUNS[5]
-        if subject.noun.section in ("male", "female"):
-            return PRONOUNS[2 if subject.noun.section == "male" else 3]
+        for group, pronoun in (("male", PRONOUNS[2]), ("female", PRONOUNS[3])):
+            if subject.noun.section in nouns.GROUPS[group]:
+                return pronoun
         return a_person(draw)
     return subject
 
 
-def a_mood(draw: Draw) -> VerbPhrase:
-    """How somebody is."""
-    return actions.to_be(lexicon.adjectives()[draw.pick(MOODS)])
+def a_mood(draw: Draw, subject: Nominal) -> VerbPhrase:
+    """How somebody is, which is not yet said in front of the noun."""
+    adjective = lexicon.adjectives()[draw.pick(MOODS)]
+    if isinstance(subject, NounPhrase) and subject.adjective is adjective:
+        return a_mood(draw, subject)
+    return actions.to_be(adjective)
 
 
 def a_clause(
@@ -186,9 +54,9 @@ def a_clause(
     """A subordinate clause: conjunction first, German finite verb last."""
     if draw.chance(mood):
         form = Form.PAST if Form.PAST in forms and draw.chance(0.5) else Form.PRESENT
-        return clause(subject, a_mood(draw), form, order=Order.LAST, word=word)
-    phrase = actions.action(draw, subject)
-    return clause(subject, phrase, draw.pick(forms), order=Order.LAST, word=word)
+        return clause(subject, a_mood(draw, subject), form, order=Order.LAST, word=word)
+    form = draw.pick(forms)
+    return clause(subject, actions.act(draw, subject, form), form, order=Order.LAST, word=word)
 
 
 @construction(
@@ -202,10 +70,9 @@ def because(draw: Draw) -> Pair:
     prefix; a comma always separates the clause."""
     subject = a_person(draw)
     past = draw.chance(0.35)
-    if draw.chance(0.4):
-        main = clause(subject, a_mood(draw), Form.PAST if past else Form.PRESENT)
-    else:
-        main = clause(subject, actions.action(draw, subject), Form.PAST if past else Form.PRESENT)
+    form = Form.PAST if past else Form.PRESENT
+    phrase = a_mood(draw, subject) if draw.chance(0.4) else actions.act(draw, subject, form)
+    main = clause(subject, phrase, form)
     other = same_person(draw, subject) if draw.chance(0.6) else a_person(draw)
     forms = (
         (Form.PAST, Form.WANTED, Form.HAD_TO) if past else (Form.PRESENT, Form.PRESENT, Form.CAN, Form.MUST, Form.WANT)
@@ -218,7 +85,7 @@ def because(draw: Draw) -> Pair:
 def that_whether(draw: Draw) -> Pair:
     """The object is a whole clause, again with its verb last: know that, wissen, dass; also behind question words,
     where English gives up its inversion too."""
-    subject = a_person(draw)
+    subject = a_person(draw, definite=True)
     verb = draw.pick(lexicon.verb_table("CLAUSAL"))
     forms = (Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.MUST, Form.WANT, Form.FUTURE)
     other = a_person(draw)
@@ -275,13 +142,13 @@ def relative(draw: Draw) -> Pair:
         noun = draw.pick(lexicon.select("people"))
         plural = noun.plural_only or draw.chance(0.2)
         if draw.chance(0.6):
-            form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.WANT))
             person = Person.THEY if plural else Person.HE
             column = Gender.PLURAL if plural else noun.gender
             pronoun = Relative("who", RELATIVE_PRONOUN[Case.NOMINATIVE][column], person)
             kind = draw.pick((actions.action, actions.position))
             phrase = kind(draw, pronoun)
-            inner = clause(pronoun, phrase, Form.PRESENT if phrase.verb.stative else form, order=Order.LAST)
+            forms = (Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.WANT)
+            inner = clause(pronoun, phrase, actions.a_form(draw, phrase.verb, person, forms), order=Order.LAST)
         else:
             case = draw.pick((Case.ACCUSATIVE, Case.ACCUSATIVE, Case.DATIVE))
             verbs = lexicon.verb_table("DATIVE") if case == Case.DATIVE else lexicon.verb_table("TRANSITIVE")
@@ -317,7 +184,7 @@ def object_relative(draw: Draw, noun: Noun, plural: bool, case: Case, verb: Verb
     subject = a_person(draw)
     while isinstance(subject, NounPhrase) and subject.noun is noun:
         subject = a_person(draw)
-    form = Form.PRESENT if verb.stative else draw.pick((Form.PRESENT, Form.PAST, Form.PAST, Form.WANT))
+    form = actions.a_form(draw, verb, subject.person, (Form.PRESENT, Form.PAST, Form.PAST, Form.WANT))
     return clause(subject, VerbPhrase(verb), form, order=Order.LAST, word=word)
 
 
@@ -331,8 +198,8 @@ def two_clauses(draw: Draw) -> Pair:
     """ "und" and "aber" change nothing: both clauses keep the verb second."""
     first, second = a_person(draw), a_person(draw)
     form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
-    left = clause(first, actions.action(draw, first), form)
-    right = clause(second, actions.action(draw, second), form)
+    left = clause(first, actions.act(draw, first, form), form)
+    right = clause(second, actions.act(draw, second, form), form)
     conjunction = draw.pick(((" and ", " und "), (", but ", ", aber ")))
     return sentence((conjunction[0].join((left[0], right[0])), conjunction[1].join((left[1], right[1]))))
 
@@ -358,7 +225,7 @@ def infinitive(draw: Draw) -> Pair:
     subject = a_person(draw)
     verb = draw.pick(lexicon.verb_table("INFINITIVAL"))
     phrase = actions.action(draw, subject)
-    form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
+    form = actions.a_form(draw, verb, subject.person, (Form.PRESENT, Form.PRESENT, Form.PAST))
     source, target = clause(subject, VerbPhrase(verb), form)
     inner = join("to", phrase.verb.base + phrase.verb.particle, phrase.english)
     return sentence((f"{source} {inner}", f"{target}, {zu_group(phrase, subject.person)}"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 
 from numpy_transformer.data.phrasebook import complex_constructions as complexes
-from numpy_transformer.data.phrasebook import lexicon, sampling
+from numpy_transformer.data.phrasebook import lexicon, nouns, questions, sampling
 from numpy_transformer.data.phrasebook import noun_constructions as phrases
 from numpy_transformer.data.phrasebook import verb_constructions as verbal
 from numpy_transformer.data.phrasebook.construction import Construction, Pair
@@ -40,10 +40,10 @@ CONSTRUCTIONS: tuple[Construction, ...] = (
     phrases.professions,
     phrases.clock_times,
     phrases.ordering,
-    complexes.yes_no,
-    complexes.who_what,
-    complexes.where_when_why,
-    complexes.which_whose_how,
+    questions.yes_no,
+    questions.who_what,
+    questions.where_when_why,
+    questions.which_whose_how,
     complexes.because,
     complexes.that_whether,
     complexes.if_first,
@@ -87,18 +87,13 @@ def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tupl
     stream = _stream(seed, free)
 
     held_out: list[Pair] = []
-    for pair in stream:
-        if len(held_out) == valid + test:
-            break
+    while len(held_out) < valid + test and (pair := next(stream, None)):
         if pair.target not in used:
             used.add(pair.target)
             held_out.append(pair)
-    used -= {pair.target for pair in fixed}
-
     repeated = min(train, max(len(fixed), int(train * _FIXED_SHARE)))
     training = [fixed[i % len(fixed)] for i in range(repeated)]
-    seen = set(fixed)
-    training += islice((pair for pair in stream if pair.target not in used and pair not in seen), train - repeated)
+    training += islice((pair for pair in stream if pair.target not in used), train - repeated)
     if len(held_out) < valid + test or len(training) < train:
         raise InputError(f"phrasebook: cannot make {train + valid + test} distinct sentences; ask for fewer")
     Draw(seed).shuffle(training)
@@ -138,11 +133,11 @@ def count_lower_bound() -> int:
     """
     people = lexicon.select("people")
     subjects = len(sampling.PRONOUNS) + sum(1 if noun.plural_only else 2 for noun in people)
-    determiners = 1 + len(lexicon.POSSESSIVES)
     total = 0
     for verb in lexicon.verb_table("TRANSITIVE"):
         for noun in verb.objects:
-            if noun.section in ("language", "unique", "male", "female", "person"):
+            if noun.section in ("language", "unique", *nouns.GROUPS["people"]):
                 continue
+            determiners = 1 + len(lexicon.POSSESSIVES) * noun.owned
             total += determiners * (1 + len(lexicon.adjectives_of(noun)))
     return subjects * total

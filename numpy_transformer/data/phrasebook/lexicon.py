@@ -27,6 +27,7 @@ class Noun:
     countable: bool = True
     plural_only: bool = False
     place: Place | None = None
+    head: "Noun | None" = None  # of a compound: table of kitchen table
 
     @property
     def owned(self) -> bool:
@@ -150,6 +151,7 @@ def compound(modifier: str, joined: str, head: Noun) -> Noun:
         section=head.section,
         countable=head.countable,
         place=head.place,
+        head=head,
     )
 
 
@@ -164,7 +166,10 @@ def _noun(section: str, row: list[str]) -> Noun:
     word, _, genitive = word.partition("/")
     gender = {"der": Gender.MASCULINE, "die": Gender.FEMININE, "das": Gender.NEUTER}[article]
     forms = german.decline(word.removesuffix("*"), row[2], gender, weak=word.endswith("*"), genitive_form=genitive)
-    place = Place(*row[3].split(), row[4]) if len(row) > 3 else None
+    place = None
+    if len(row) > 3:
+        preposition, location = row[3].split()
+        place = Place(preposition, location, row[4])
     return Noun((singular, plural), forms, gender, section, countable=row[2] != "-", place=place)
 
 
@@ -180,11 +185,11 @@ def adjectives() -> dict[str, Adjective]:
 
 @cache
 def adjectives_of(entry: Noun) -> tuple[Adjective, ...]:
-    """The adjectives that describe a noun."""
-    # A compound is described as its class is, since its own name stands in no table.
+    """The adjectives that describe a noun; a compound is described as its head is."""
+    entry = entry.head or entry
     table = rows(words.ADJECTIVES) + rows(words.ABSOLUTE_ADJECTIVES)
-    single = {name: [name] for name in (entry.section, entry.english[0])}
-    names = {group for group, sections in nouns.GROUPS.items() if entry.section in sections} | single.keys()
+    names = {group for group, sections in nouns.GROUPS.items() if entry.section in sections}
+    names |= {entry.section, entry.english[0]}
     return tuple(adjectives()[row[0]] for row in table if names & set(row[3].split()))
 
 

@@ -85,8 +85,16 @@ def compare(subject: Nominal, adjective: Adjective, other: Nominal, degree: str)
 def introducing(draw: Draw) -> Pair:
     """Both sides of "sein" stand in the nominative. "Das" stays the same for every gender and number, and the verb
     agrees with what follows."""
+    if draw.chance(0.05):
+        name = draw.pick(sampling.names())
+        woman = name.gender == Gender.FEMININE
+        owner, bearer = ("her", "sie heißt") if woman else ("his", "er heißt")
+        owner, bearer = draw.pick(((owner, bearer), ("my", "ich heiße")))
+        return sentence((f"{owner} name is {name.english}", f"{bearer} {name.english}"))
     noun = draw.pick(lexicon.select(EVERYTHING))
     phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
+    while phrase.determiner in (lexicon.THIS, lexicon.THESE):  # "this is this book"
+        phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
     negated = draw.chance(0.2) and (phrase.determiner.definite or phrase.determiner in (lexicon.AN, lexicon.BARE))
     demonstrative = ("these", "are") if phrase.plural else ("this", "is")
     return sentence(introduce(phrase, demonstrative, negated=negated))
@@ -113,7 +121,7 @@ def possession(draw: Draw) -> Pair:
         person = draw.pick(lexicon.select("people"))
         several = person.plural_only or draw.chance(0.15)
         owner = noun_phrase(
-            draw.pick((lexicon.THE, lexicon.THE, *lexicon.POSSESSIVES)),
+            draw.pick(sampling.with_possessives((lexicon.THE,) * 4, person, several)),
             person,
             several,
             sampling.described(draw, person, 0.1),
@@ -144,17 +152,9 @@ def compounds(draw: Draw) -> Pair:
         subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0.3)
         return sentence(clause(subject, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=sampling.WHERE), "?")
     person = sampling.a_person(draw)
-    verb = draw.pick(_verbs_for(noun.section))
-    acts = not verb.stative
-    form = draw.pick((Form.PRESENT, Form.PAST, Form.WANT, Form.CAN)) if acts else Form.PRESENT
+    verb = draw.pick(actions.verbs_taking(noun))
+    form = actions.a_form(draw, verb, person.person, (Form.PRESENT, Form.PAST, Form.WANT, Form.CAN))
     return sentence(clause(person, actions.with_object(verb, sampling.a_noun_phrase(draw, noun)), form))
-
-
-@cache
-def _verbs_for(section: str) -> tuple[lexicon.Verb, ...]:
-    """The verbs whose objects include the whole class."""
-    members = set(lexicon.nouns_by_section()[section])
-    return tuple(verb for verb in lexicon.verb_table("TRANSITIVE") if members <= set(verb.objects))
 
 
 @construction("numbers", 3, "I have twenty-one books.", "Ich habe einundzwanzig Bücher.")
@@ -171,7 +171,8 @@ def numbers(draw: Draw) -> Pair:
     noun = draw.pick(lexicon.select("animal fruit reading clothes item tableware gift"))
     phrase = noun_phrase(lexicon.numeral(n), noun, True, sampling.described(draw, noun, 0.25))
     verb = draw.pick(actions.verbs_taking(noun))
-    form = Form.PAST if draw.chance(0.3) else Form.PRESENT
+    forms = (Form.PRESENT, Form.PRESENT, Form.PAST)
+    form = draw.pick(forms) if verb.base == "have" else actions.a_form(draw, verb, subject.person, forms)
     return sentence(clause(subject, actions.with_object(verb, phrase), form))
 
 
@@ -208,7 +209,8 @@ def clock_times(draw: Draw) -> Pair:
     follow the same plan in both languages."""
     if draw.chance(0.15):
         day = draw.pick(lexicon.adverbials(words.WEEKDAYS))
-        source, target = draw.pick((("today is", "heute ist"), ("tomorrow is", "morgen ist")))
+        days = (("today is", "heute ist"), ("tomorrow is", "morgen ist"), ("yesterday was", "gestern war"))
+        source, target = draw.pick(days)
         return sentence((f"{source} {day.english}", f"{target} {day.german}"))
     time = sampling.clock_time(draw)
     if draw.chance(0.2):
@@ -228,6 +230,9 @@ def ordering(draw: Draw) -> Pair:
     else:
         determiner = lexicon.AN if noun.countable else lexicon.BARE
         phrase = noun_phrase(determiner, noun, False, sampling.described(draw, noun, 0.3))
+    if draw.chance(0.2):
+        accusative = phrase.german(Case.ACCUSATIVE)
+        return sentence((f"would you like {phrase.english}", f"möchtest du {accusative}"), "?")
     person = sampling.PRONOUNS[0 if draw.chance(0.6) else 4]
     verb = "möchte" if person.english == "I" else "möchten"
     subject = person.german(Case.NOMINATIVE)

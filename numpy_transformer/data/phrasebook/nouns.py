@@ -321,6 +321,10 @@ GROUPS = {
 # What one does not call one's own: "my neighbor", but no "my queen" or "her river".
 UNOWNED = ("man", "woman", "stranger", "wild", "nature", "venue", "outdoors")
 
+# Of these one person has one at a time, and of the last three people do not share one: "my mothers", "our husband".
+UNIQUE_KIN = ("father", "mother", "husband", "wife", "girlfriend")
+UNSHARED_KIN = ("husband", "wife", "girlfriend")
+
 # People and towns known by name; the gender of a person chooses "Lehrer" or "Lehrerin".
 NAMES = {
     "male": ("Peter", "Paul", "Tom", "Leon"),

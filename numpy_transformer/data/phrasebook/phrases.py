@@ -114,6 +114,24 @@ class Name:
         return self.english
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Relative:
+    """A relative or question pronoun as the subject of its clause."""
+
+    english: str
+    german_word: str
+    person: Person
+
+    @property
+    def english_object(self) -> str:
+        """The same word."""
+        return self.english
+
+    def german(self, case: Case) -> str:
+        """Only the nominative is needed."""
+        return self.german_word
+
+
 PRONOUNS = (
     Pronoun("I", "me", Person.I, ("ich", "mich", "mir")),
     Pronoun("you", "you", Person.YOU, ("du", "dich", "dir")),

@@ -43,14 +43,24 @@ class Draw(random.Random):
         return self.random() < probability
 
 
-# Repetition is weight: "the" is as frequent as here.
-SINGULAR = (lexicon.THE,) * 8 + (lexicon.AN,) * 4 + (lexicon.THIS,) + lexicon.POSSESSIVES
-PLURAL = (lexicon.THE,) * 4 + (lexicon.BARE,) * 3 + (lexicon.MANY, lexicon.SOME, lexicon.THESE) + lexicon.POSSESSIVES
-MASS = (lexicon.THE,) * 5 + (lexicon.BARE,) * 8 + (lexicon.THIS,) + lexicon.POSSESSIVES
-DEFINITE_SINGULAR = (lexicon.THE,) * 8 + (lexicon.THIS,) + lexicon.POSSESSIVES
-DEFINITE_PLURAL = (lexicon.THE,) * 8 + (lexicon.THESE,) + lexicon.POSSESSIVES
-SUBJECT_SINGULAR = (lexicon.THE,) * 10 + (lexicon.AN,) + (lexicon.THIS,) * 2 + (lexicon.EVERY,) + lexicon.POSSESSIVES
-SUBJECT_PLURAL = (lexicon.THE,) * 8 + (lexicon.THESE, lexicon.MANY, lexicon.SOME) + lexicon.POSSESSIVES
+# The determiners of a noun phrase by its use; repetition is weight. Possessives come on top where they fit.
+THE, AN, BARE, THIS, THESE = lexicon.THE, lexicon.AN, lexicon.BARE, lexicon.THIS, lexicon.THESE
+SINGULAR = (*(THE,) * 8, *(AN,) * 4, THIS)
+PLURAL = (*(THE,) * 4, *(BARE,) * 3, lexicon.MANY, lexicon.SOME, THESE)
+MASS = (*(THE,) * 5, *(BARE,) * 8, THIS)
+DEFINITE_SINGULAR = (*(THE,) * 8, THIS)
+DEFINITE_PLURAL = (*(THE,) * 8, THESE)
+SUBJECT_SINGULAR = (*(THE,) * 10, AN, THIS, THIS, lexicon.EVERY)
+SUBJECT_PLURAL = (*(THE,) * 8, THESE, lexicon.MANY, lexicon.SOME)
+
+
+@cache
+def with_possessives(determiners: tuple[Determiner, ...], noun: Noun, plural: bool = False) -> tuple[Determiner, ...]:
+    """The determiners and, where they fit the noun, my, your, his, her, our, their."""
+    if not noun.owned or (plural and noun.english[0] in nouns.UNIQUE_KIN):
+        return determiners
+    mine_to_hers = lexicon.POSSESSIVES[:4]
+    return determiners + (mine_to_hers if noun.english[0] in nouns.UNSHARED_KIN else lexicon.POSSESSIVES)
 
 
 @cache
@@ -84,7 +94,7 @@ def a_noun_phrase(
     if noun.section == "unique":
         return noun_phrase(lexicon.THE, noun)
     plural = noun.plural_only or (noun.countable and not singular and draw.chance(0.25))
-    choice: Sequence[Determiner]
+    choice: tuple[Determiner, ...]
     if definite:
         choice = DEFINITE_PLURAL if plural else DEFINITE_SINGULAR
     elif subject:
@@ -93,17 +103,19 @@ def a_noun_phrase(
         choice = MASS
     else:
         choice = PLURAL if plural else SINGULAR
-    return noun_phrase(draw.pick(choice), noun, plural, described(draw, noun, adjective))
+    return noun_phrase(
+        draw.pick(with_possessives(choice, noun, plural)), noun, plural, described(draw, noun, adjective)
+    )
 
 
-def a_person(draw: Draw, *, pronoun: float = 0.4, subject: bool = True) -> Nominal:
-    """A subject: a pronoun, a name or people."""
+def a_person(draw: Draw, *, pronoun: float = 0.4, definite: bool = False) -> Nominal:
+    """A subject: a pronoun, a name or people; `definite` leaves out every, many and the like."""
     chance = draw.random()
     if chance < pronoun:
         return draw.pick(PRONOUNS)
     if chance < pronoun + 0.1:
         return draw.pick(names())
-    return a_noun_phrase(draw, draw.pick(lexicon.select("people")), subject=subject, adjective=0.15)
+    return a_noun_phrase(draw, draw.pick(lexicon.select("people")), subject=True, definite=definite, adjective=0.15)
 
 
 def another_person(draw: Draw, subject: Nominal, choice: tuple[Noun, ...], *, pronoun: float = 0.35) -> Nominal:
@@ -139,7 +151,7 @@ def _other_noun(draw: Draw, choice: tuple[Noun, ...], subject: Nominal) -> Noun:
 def place_phrase(draw: Draw) -> NounPhrase:
     """A place as a noun phrase: the old city, our garden."""
     noun = draw.pick(lexicon.select("place"))
-    determiner = draw.pick(DEFINITE_SINGULAR) if noun.section == "room" else lexicon.THE
+    determiner = draw.pick(with_possessives(DEFINITE_SINGULAR, noun)) if noun.owned else THE
     return noun_phrase(determiner, noun, False, described(draw, noun, 0.12))
 
 

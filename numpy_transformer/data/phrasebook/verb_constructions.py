@@ -9,7 +9,7 @@ from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Nominal, noun_ph
 from numpy_transformer.data.phrasebook.sampling import Draw, a_person, a_time
 
 PAST_MODALS = (Form.WANTED, Form.HAD_TO)
-MODAL_FORMS = (Form.CAN, Form.MUST, Form.WANT, Form.SHOULD, Form.MAY, Form.WOULD_LIKE)
+MODAL_FORMS = (Form.CAN, Form.MUST, Form.WANT, Form.SHOULD, Form.MAY, Form.HAVE_TO, Form.WOULD_LIKE)
 LATE = (
     (Adverbial("already", "schon"), False),
     (Adverbial("never", "noch nie"), False),
@@ -21,8 +21,11 @@ LATE = (
 def accusative(draw: Draw) -> Pair:
     """The object of most verbs stands in the accusative. Only the masculine singular shows it (der Mann, den Mann),
     but determiner and adjective must agree with a gender that English does not have."""
-    subject = a_person(draw)
-    phrase = actions.transitive(draw, subject)
+    if draw.chance(0.1):
+        subject, phrase = actions.scene(draw, Form.PRESENT)
+    else:
+        subject = a_person(draw)
+        phrase = actions.transitive(draw, subject)
     acts = not phrase.verb.stative
     frequency = draw.pick(sampling.frequencies()) if acts and draw.chance(0.2) else None
     time = a_time(draw, "present") if acts and not frequency and draw.chance(0.15) else None
@@ -33,16 +36,15 @@ def accusative(draw: Draw) -> Pair:
 def verb_second(draw: Draw) -> Pair:
     """The finite verb is always the second element of a main clause. When a time comes first, the subject moves
     behind the verb, while English keeps subject before verb."""
-    subject = a_person(draw)
-    return sentence(clause(subject, actions.action(draw, subject), time=a_time(draw, "present"), fronted=True))
+    subject, phrase = actions.scene(draw, Form.PRESENT)
+    return sentence(clause(subject, phrase, time=a_time(draw, "present"), fronted=True))
 
 
 @construction("progressive", 6, "The child is reading a book.", "Das Kind liest gerade ein Buch.")
 def progressive(draw: Draw) -> Pair:
     """German has no progressive. The simple present says it, and "gerade" marks that it happens just now; it stands
     behind the verb and its pronouns, before the other objects."""
-    subject = a_person(draw)
-    phrase = actions.action(draw, subject)
+    subject, phrase = actions.scene(draw, Form.PROGRESSIVE)
     return sentence(clause(subject, phrase, Form.PROGRESSIVE, contracted=draw.chance(0.4)))
 
 
@@ -50,8 +52,7 @@ def progressive(draw: Draw) -> Pair:
 def perfect(draw: Draw) -> Pair:
     """Spoken German tells the past in the perfect: haben or (for motion and change) sein is finite and second, the
     participle goes to the end. The English simple past is one word in the middle."""
-    subject = a_person(draw)
-    phrase = actions.action(draw, subject)
+    subject, phrase = actions.scene(draw, Form.PAST)
     time = a_time(draw, "past") if draw.chance(0.5) else None
     return sentence(clause(subject, phrase, Form.PAST, time=time, fronted=draw.chance(0.5)))
 
@@ -60,7 +61,7 @@ def perfect(draw: Draw) -> Pair:
 def present_perfect(draw: Draw) -> Pair:
     """The English present perfect is the same German perfect. "schon", "noch nie" and "noch nicht" stand where
     "nicht" stands: behind definite objects, before the participle."""
-    subject = a_person(draw)
+    subject = a_person(draw, definite=True)
     late, negated = draw.pick(LATE)
     phrase = actions.transitive(draw, subject, acts=True, definite=True)
     contracted = negated and draw.chance(0.5)
@@ -70,17 +71,16 @@ def present_perfect(draw: Draw) -> Pair:
 @construction("future", 4, "Tomorrow we will visit him.", "Morgen werden wir ihn besuchen.")
 def future(draw: Draw) -> Pair:
     """The finite form of "werden" stands second, the infinitive at the end."""
-    subject = a_person(draw)
+    subject, phrase = actions.scene(draw, Form.FUTURE)
     time = a_time(draw, "future") if draw.chance(0.5) else None
-    return sentence(clause(subject, actions.action(draw, subject), Form.FUTURE, time=time, fronted=draw.chance(0.5)))
+    return sentence(clause(subject, phrase, Form.FUTURE, time=time, fronted=draw.chance(0.5)))
 
 
 @construction("modal verbs", 9, "You must read this book today.", "Du musst heute dieses Buch lesen.")
 def modal(draw: Draw) -> Pair:
     """A modal is finite and second; the infinitive waits at the end, behind all objects. In English both stand
     together."""
-    subject = a_person(draw)
-    phrase = actions.action(draw, subject)
+    subject, phrase = actions.scene(draw, Form.CAN)
     if draw.chance(0.2):
         return sentence(clause(subject, phrase, draw.pick(PAST_MODALS)))
     time = a_time(draw, "modal") if draw.chance(0.3) else None
@@ -92,8 +92,13 @@ def separable(draw: Draw) -> Pair:
     """The prefix of a separable verb closes the main clause (macht ... auf), but joins its verb in the infinitive
     (aufmachen), the participle (aufgemacht) and at the end of a subordinate clause (aufmacht)."""
     subject = a_person(draw)
-    kind = draw.pick((actions.separable, actions.separable, actions.plain))
     time = a_time(draw, "present") if draw.chance(0.4) else None
+    if draw.chance(0.08):
+        vehicle = draw.pick(lexicon.select("bus train ship airplane"))
+        subject = sampling.a_noun_phrase(draw, vehicle, subject=True)
+        arrive = next(verb for verb in actions.usable("PLAIN") if verb.base == "arrive")
+        return sentence(clause(subject, VerbPhrase(arrive), time=time, fronted=draw.chance(0.3)))
+    kind = draw.pick((actions.separable, actions.separable, actions.plain))
     return sentence(clause(subject, kind(draw, subject), time=time, fronted=draw.chance(0.3)))
 
 
@@ -111,8 +116,9 @@ def two_objects(draw: Draw) -> Pair:
     """The receiver is in the dative, the thing in the accusative: two cases to tell by position in English, by the
     articles in German."""
     subject = a_person(draw)
-    form = draw.pick((Form.PRESENT, Form.PAST, Form.FUTURE, Form.CAN))
-    return sentence(clause(subject, actions.ditransitive(draw, subject), form))
+    phrase = actions.ditransitive(draw, subject)
+    forms = (Form.PRESENT, Form.PAST, Form.FUTURE, Form.CAN)
+    return sentence(clause(subject, phrase, actions.a_form(draw, phrase.verb, subject.person, forms)))
 
 
 @construction(
@@ -125,6 +131,10 @@ def two_way(draw: Draw) -> Pair:
     """After in, an, auf, unter, neben, hinter and vor the dative says where, the accusative where to: auf dem Tisch,
     auf den Tisch. Preposition and article melt together: im, am, ins, zum, zur."""
     subject = a_person(draw)
+    if draw.chance(0.06):
+        town = draw.pick(sampling.cities())
+        come = next(verb for verb in actions.usable("MOTION") if verb.base == "come")
+        return sentence(clause(subject, VerbPhrase(come, f"from {town.english}", complement=f"aus {town.german}")))
     kind = draw.pick((actions.position, actions.position, actions.placing, actions.motion, actions.intransitive))
     return sentence(clause(subject, kind(draw, subject)))
 
@@ -167,17 +177,20 @@ def governed(draw: Draw) -> Pair:
     of, denken an. Reflexive verbs add a pronoun that agrees with the subject: ich erinnere mich, er erinnert sich."""
     subject = a_person(draw)
     phrase = actions.prepositional(draw, subject)
-    forms = (Form.PRESENT,) if phrase.verb.stative else (Form.PRESENT, Form.PROGRESSIVE, Form.PAST, Form.MUST)
-    return sentence(clause(subject, phrase, draw.pick(forms)))
+    forms = (Form.PRESENT, Form.PROGRESSIVE, Form.PAST, Form.MUST)
+    return sentence(clause(subject, phrase, actions.a_form(draw, phrase.verb, subject.person, forms)))
 
 
 @construction("negation with nicht", 6, "The woman does not buy the car.", "Die Frau kauft das Auto nicht.")
 def nicht(draw: Draw) -> Pair:
-    """ "nicht" stands behind definite objects, but before places, prepositional objects, manners and the right half
+    """The word "nicht" stands behind definite objects, but before places, prepositional objects, manners and the right half
     of the bracket. English needs "do" and has its "not" always behind the auxiliary."""
-    subject = a_person(draw)
-    kind = draw.pick((actions.action, actions.action, actions.dative, actions.prepositional, actions.position))
-    phrase = kind(draw, subject, definite=True)
+    if draw.chance(0.4):
+        subject, phrase = actions.scene(draw, Form.PRESENT, definite=True)
+    else:
+        subject = a_person(draw, definite=True)  # "every man does not" would be ambiguous
+        kind = draw.pick((actions.dative, actions.prepositional, actions.position))
+        phrase = kind(draw, subject, definite=True)
     if phrase.verb.stative:
         form = Form.PRESENT
     else:
@@ -189,7 +202,7 @@ def nicht(draw: Draw) -> Pair:
 def kein(draw: Draw) -> Pair:
     """An object without an article or with "a" is negated with "kein", which is declined like "ein"; definite
     objects keep "nicht"."""
-    subject = a_person(draw)
+    subject = a_person(draw, definite=True)  # "every man does not" would be ambiguous
     phrase = actions.transitive(draw, subject, negated=True)
     form = Form.PRESENT if phrase.verb.stative else draw.pick((Form.PRESENT, Form.PAST, Form.CAN, Form.WANT))
     return sentence(clause(subject, phrase, form, negated=True, contracted=draw.chance(0.5)))
@@ -200,8 +213,13 @@ def imperative(draw: Draw) -> Pair:
     """One friend is told to do something: the verb comes first, without a subject, and verbs like lesen change their
     vowel (lies!). "please" moves behind the verb."""
     phrase = actions.action(draw, PRONOUNS[1], definite=True)
+    while phrase.verb.base in NOT_COMMANDED:
+        phrase = actions.action(draw, PRONOUNS[1], definite=True)
     negated, polite = draw.chance(0.25), draw.chance(0.5)
     return command(phrase, negated=negated, polite=polite and not negated)
+
+
+NOT_COMMANDED = ("lose", "see", "hear", "fall", "arrive", "forget", "dream")
 
 
 def command(phrase: VerbPhrase, *, negated: bool = False, polite: bool = False) -> Pair:
@@ -226,7 +244,7 @@ def command(phrase: VerbPhrase, *, negated: bool = False, polite: bool = False) 
 def gern(draw: Draw) -> Pair:
     """What English says with a verb, "like to", German says with the adverb "gern": the infinitive becomes the
     finite verb."""
-    subject = a_person(draw)
+    subject = a_person(draw, definite=True)
     if draw.chance(0.6):
         verb = draw.pick(tuple(v for v in actions.usable("TRANSITIVE") if v.base in LIKED))
         noun = draw.pick(verb.objects)

@@ -205,6 +205,14 @@ INFINITIVAL = """
     decide                     | beschließen           | beschlossen
 """
 
+# What animals do, too; all else is left to people.
+ANIMAL_VERBS = {
+    "TRANSITIVE": ("eat", "drink", "see", "hear", "find", "look", "catch"),
+    "INTRANSITIVE": ("sleep", "run", "play", "wait", "swim", "eat"),
+    "PLAIN": ("wake", "fall", "come"),
+    "POSITION": ("sit", "stand", "lie"),
+}
+
 # The auxiliaries and modals are irregular; persons are ich, du, er/sie/es, wir, sie.
 IRREGULAR_PRESENT = {
     "sein": ("bin", "bist", "ist", "sind", "sind"),

@@ -1,0 +1,94 @@
+"""PyTorch's side of training_step.py: nn.Transformer doing the same work as our model.
+
+The embedding is shared three ways, dropout stands behind the sub-layers and the sums of embeddings and positions only,
+post-norm stacks have no further norm behind them, and padding and the future are masked.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.layers.positional_encoding import sinusoids
+
+
+class Model(nn.Module):
+    """Batches of target length T to the label-smoothed loss."""
+
+    def __init__(self, config: TransformerConfig, T: int, label_smoothing: float) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary_size, config.d_model)
+        nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
+        self.dropout = nn.Dropout(config.dropout)
+        self.stacks = nn.Transformer(
+            config.d_model,
+            config.heads,
+            batch_first=True,
+            custom_encoder=nn.TransformerEncoder(
+                _layer(nn.TransformerEncoderLayer, config), config.encoder_layers, enable_nested_tensor=False
+            ),
+            custom_decoder=nn.TransformerDecoder(_layer(nn.TransformerDecoderLayer, config), config.decoder_layers),
+        )
+        self.loss = nn.CrossEntropyLoss(ignore_index=config.pad_id, label_smoothing=label_smoothing)
+        self.register_buffer("positions", torch.from_numpy(sinusoids(4 * T, config.d_model)).float())
+        self.register_buffer("future", torch.ones(T, T, dtype=torch.bool).triu(1))
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(ids) * math.sqrt(self.config.d_model)
+        return self.dropout(x + self.positions[: ids.shape[1]])
+
+    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        padding = source == self.config.pad_id
+        y = self.stacks(
+            self.embed(source),
+            self.embed(target[:, :-1]),
+            tgt_mask=self.future,
+            tgt_is_causal=True,
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+        )
+        logits = y.flatten(0, 1) @ self.embedding.weight.T
+        return self.loss(logits, target[:, 1:].flatten())
+
+
+def _layer(kind: type[nn.Module], config: TransformerConfig) -> nn.Module:
+    layer = kind(config.d_model, config.heads, config.d_ff, config.dropout, batch_first=True)
+    layer.dropout = nn.Identity()  # the one inside the feed-forward network, which ours does not have
+    for attention in layer.children():
+        if isinstance(attention, nn.MultiheadAttention):
+            attention.dropout = config.attention_dropout
+    return layer
+
+
+def torch_step(
+    side: str, config: TransformerConfig, source: np.ndarray, target: np.ndarray, *, rate: float, label_smoothing: float
+) -> tuple[Callable[[], float], int]:
+    """A function that does one training step and returns the loss, and the number of parameters.
+
+    `side` is "torch", "torch-compile" or "torch-bf16".
+    """
+    torch.manual_seed(0)
+    model = Model(config, target.shape[1] - 1, label_smoothing)
+    adam = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    loss_of = torch.compile(model) if side == "torch-compile" else model
+    source_ids, target_ids = torch.from_numpy(source), torch.from_numpy(target)
+
+    def step() -> float:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=side == "torch-bf16"):
+            loss = loss_of(source_ids, target_ids)
+        loss.backward()
+        adam.step()
+        adam.zero_grad()
+        return loss.item()
+
+    return step, sum(parameter.numel() for parameter in model.parameters())
+
+
+def torch_product(size: int) -> Callable[[], object]:
+    """A float32 product of two square matrices."""
+    a, b = torch.rand(2, size, size)
+    return lambda: a @ b

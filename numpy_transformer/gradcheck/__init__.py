@@ -1,0 +1,9 @@
+"""Gradient checks: every backward against two independent derivative oracles.
+
+    python -m numpy_transformer.gradcheck             a table of every gradient of every layer, the whole model last
+
+oracles.py      complex step and central differences: how to differentiate without a formula, and how exactly
+case.py         a layer with one draw of inputs, parameters and upstream gradient
+layer_cases.py  one case builder per layer; model_cases.py for blocks and the whole model
+check.py        backward beside oracle: what counts as equal, and what a failure prints
+"""

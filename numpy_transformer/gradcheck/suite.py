@@ -1,0 +1,68 @@
+"""The cases that `python -m numpy_transformer.gradcheck` runs, in the order of the derivations' page."""
+
+from collections.abc import Callable
+from types import ModuleType
+
+from numpy_transformer.gradcheck import layer_cases, model_cases
+from numpy_transformer.gradcheck.case import Case
+
+Group = Callable[[int, ModuleType], list[Case]]  # seed, array module
+
+# Checked along one random direction per parameter; all others entry by entry.
+ALONG = ("encoder_layer", "decoder_layer", "transformer")
+
+
+def _one(builder: Callable[..., Case]) -> Group:
+    return lambda seed, xp: [builder(seed=seed, xp=xp)]
+
+
+def _attention(seed: int, xp: ModuleType) -> list[Case]:
+    build = layer_cases.attention
+    return [
+        build(seed=seed, queries=3, keys=5, xp=xp),
+        build(seed=seed, mask="causal", xp=xp),
+        build(seed=seed, mask="padding", lengths=(4, 0), xp=xp),  # a sentence of padding only beside a long one
+        build(seed=seed, mask="causal+padding", lengths=(4, 2), dropout=0.3, xp=xp),
+    ]
+
+
+def _both_norms(builder: Callable[..., Case]) -> Group:
+    return lambda seed, xp: [builder(seed=seed, norm=norm, xp=xp) for norm in ("post", "pre")]
+
+
+SUITE: dict[str, Group] = {
+    "linear": _one(layer_cases.linear),
+    "embedding": _one(layer_cases.embedding),
+    "positional_encoding": _one(layer_cases.positional_encoding),
+    "layer_norm": _one(layer_cases.layer_norm),
+    "softmax": _one(layer_cases.softmax),
+    "attention": _attention,
+    "self_attention": lambda seed, xp: [
+        layer_cases.self_attention(seed=seed, mask="causal+padding", lengths=(4, 2), dropout=0.3, xp=xp)
+    ],
+    "cross_attention": lambda seed, xp: [layer_cases.cross_attention(seed=seed, lengths=(4, 2), dropout=0.3, xp=xp)],
+    "relu": _one(layer_cases.relu),
+    "feed_forward": _one(layer_cases.feed_forward),
+    "dropout": _one(layer_cases.dropout),
+    "residual": _both_norms(layer_cases.residual),
+    "cross_entropy": _one(layer_cases.cross_entropy),
+    "output_loss": _one(layer_cases.projection_loss),
+    "encoder_layer": _both_norms(model_cases.encoder_layer),
+    "decoder_layer": _both_norms(model_cases.decoder_layer),
+    "transformer": _both_norms(model_cases.transformer),
+}
+
+# The file whose docstring derives each group's gradients.
+DERIVATIONS = {
+    "relu": "layers/activation.py",
+    "self_attention": "layers/multi_head_attention.py",
+    "cross_attention": "layers/multi_head_attention.py",
+    "encoder_layer": "blocks.py",
+    "decoder_layer": "blocks.py",
+    "transformer": "transformer.py",
+}
+
+
+def derivation_of(layer: str) -> str:
+    """The file, inside numpy_transformer/, where the layer's gradients are derived."""
+    return DERIVATIONS.get(layer, f"layers/{layer}.py")

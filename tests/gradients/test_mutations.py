@@ -1,0 +1,108 @@
+"""The gradient checks are checked: every backward, broken in every way of mutation.py, must be noticed.
+
+Some alterations leave the function's result as it was. They are listed here with the reason; any other survivor is a gap
+in the checks, and an entry that no longer survives, or no longer exists, has to go.
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from mutation import Mutant, all_cases, backward_functions, check_layers, installed, is_killed, mutants_of
+
+from numpy_transformer.gradcheck import layer_cases
+from numpy_transformer.gradcheck.check import GradientError, assert_contract, assert_gradients
+from numpy_transformer.layers import feed_forward, layer_norm, linear, multi_head_attention
+
+AXIS = "in a four-dimensional array axis -2 is axis 2"
+CHUNK = "only the number of rows that are handled at once changes"
+EQUIVALENT = {
+    "scaled_dot_product_attention_backward: drop the minus: -2  ->  2": AXIS,
+    "cross_entropy_backward: always: if label_smoothing: dlogits -= scale * label_smoothing / V": "it subtracts 0",
+    "embedding_backward: always: if xp is np: order = np.argsort(ids, kind='stable') ids = ids[order] starts = "
+    "np.flatno...": "without a GPU every array is NumPy's",
+    "embedding_backward: never: if xp is np: order = np.argsort(ids, kind='stable') ids = ids[order] starts = "
+    "np.flatno...": "the other branch computes the same sum in another order",
+    "embedding_backward: leave out: xp.add.at(gradients.weight, ids, rows)": "this branch runs on a GPU only",
+    "output_loss: never: None if gradients is None else xp.empty_like(x)": "dx is not used without gradients",
+    "_loss_and_gradient_in_place: always: if with_gradient: cross_entropy_backward(1.0, cache, out=block)": (
+        "without gradients nobody looks at the overwritten logits"
+    ),
+    "_loss_and_gradient_in_place: another number: 1  ->  2": CHUNK,
+    "_loss_and_gradient_in_place: drop the right operand: CACHED_LOGITS // V": CHUNK,
+    "_loss_and_gradient_in_place: drop the left operand: CACHED_LOGITS // V": CHUNK,
+}
+
+
+def reason_of(mutant: Mutant) -> str | None:
+    """Why a mutant is no mutant at all, or None."""
+    return EQUIVALENT.get(mutant.label) or EQUIVALENT.get(mutant.label.partition("  ->  ")[0])
+
+
+def test_every_mutant_is_killed(capsys):
+    cases = all_cases()
+    survivors, killed, found = [], 0, set()
+    for function in backward_functions():
+        for mutant in mutants_of(function):
+            if is_killed(mutant, cases):
+                killed += 1
+            elif reason_of(mutant):
+                found |= {mutant.label, mutant.label.partition("  ->  ")[0]}
+            else:
+                survivors.append(mutant.label)
+    with capsys.disabled():
+        print(f"\n{killed} mutants killed, {len(survivors)} survived; {len(EQUIVALENT)} kinds are equivalent")
+    assert not survivors, "the gradient checks do not notice:\n" + "\n".join(survivors)
+    assert killed >= 60
+    stale = [label for label in EQUIVALENT if label not in found]
+    assert not stale, "listed as equivalent, but not among the survivors:\n" + "\n".join(stale)
+
+
+def test_the_unbroken_backwards_pass_the_same_checks():
+    """Else every mutant would be killed, by a check that always fails."""
+    cases = all_cases()
+    for module in cases:
+        check_layers(cases, module)
+
+
+def test_every_module_with_a_backward_is_covered():
+    assert {function.__module__.rpartition(".")[2] for function in backward_functions()} == set(all_cases())
+
+
+def test_a_mutant_is_installed_everywhere_and_removed_again():
+    """linear_backward is imported by name in three modules; all must see the mutant, and none afterwards."""
+    mutant = next(m for m in mutants_of(linear.linear_backward) if "forget the transpose: x_rows.T" in m.label)
+    modules = (linear, feed_forward, multi_head_attention)
+    with installed(mutant):
+        assert all(module.linear_backward is not mutant.function for module in modules)
+    assert all(module.linear_backward is mutant.function for module in modules)
+
+
+def test_a_failure_names_everything_needed():
+    """Layer, parameter, index, both values, and the call that reproduces it."""
+    mutant = next(m for m in mutants_of(layer_norm.layer_norm_backward) if "sum instead of mean" in m.label)
+    with installed(mutant), pytest.raises(GradientError) as caught:
+        assert_gradients(layer_cases.layer_norm(seed=7))
+    message = str(caught.value)
+    assert re.search(r"layer_norm: dx \(2, 3, 6\) at \[\d, \d, \d\]: backward \S+, complex step \S+,", message)
+    assert "central differences" in message
+    assert "reproduce with: layer_norm(seed=7)" in message
+
+
+def test_the_contract_check_notices_a_changed_argument_and_an_unassigned_gradient():
+    case = layer_cases.linear(seed=0)
+
+    def changes_dy(dy, cache, parameters, gradients):
+        dx = case.backward_pass(dy, cache, parameters, gradients)
+        dy *= 2
+        return dx
+
+    def forgets_bias(dy, cache, parameters, gradients):
+        dx = case.backward_pass(dy, cache, parameters, gradients)
+        gradients.bias[...] = np.nan
+        return dx
+
+    for broken, message in ((changes_dy, "changed its argument dy"), (forgets_bias, "unassigned")):
+        with pytest.raises(GradientError, match=message):
+            assert_contract(dataclasses.replace(case, backward_pass=broken))

@@ -1,0 +1,301 @@
+"""The searches against plain ones without caches, and against the enumeration of everything that could be said."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from decoding_reference import (
+    VOCABULARY,
+    all_translations,
+    forced_log_probability,
+    next_log_probabilities,
+    padded,
+    penalised,
+    plain_beam_search,
+    plain_greedy_search,
+    random_sources,
+    small_model,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import numpy_transformer as nt
+from numpy_transformer.decoding import IncrementalDecoder, Sampling, beam_search, greedy_search, sample
+from numpy_transformer.decoding.attention_weights import attention_weights
+from numpy_transformer.decoding.incremental import FIRST_ROOM, rows_that_stay
+from numpy_transformer.decoding.sampling import draw_tokens
+from numpy_transformer.decoding.scoring import FEW, largest, length_penalty
+
+seeds = st.integers(0, 2**32 - 1)
+norms = st.sampled_from(["post", "pre"])
+alphas = st.sampled_from([0.0, 0.6, 1.0, 2.0])
+
+
+# --- The incremental decoder ---
+
+
+@given(seed=seeds, norm=norms)
+def test_cached_decoding_equals_the_whole_model(seed, norm):
+    """Hypotheses that fork and die, widths that change, sentences that leave: each step's logits are the model's."""
+    rng = np.random.default_rng(seed)
+    model = small_model(seed, norm)
+    sources = random_sources(rng, 3)
+    decoder = IncrementalDecoder(model, padded(sources, extra=2))
+    paths = [[[1]] for _ in sources]  # of each sentence, of each hypothesis, the tokens so far
+    parents = None
+    for _ in range(FIRST_ROOM // 2):
+        tokens = np.array([[path[-1] for path in hypotheses] for hypotheses in paths])
+        logits = decoder.step(tokens, parents)
+        for source, hypotheses, found in zip(sources, paths, logits, strict=True):
+            expected = model.logits(np.array([source] * len(hypotheses)), np.array(hypotheses))[:, -1]
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+        if rng.random() < 0.1 and len(sources) > 1:
+            rows = rows_that_stay(np.arange(len(sources)) != rng.integers(len(sources)))
+            decoder.retain(rows)
+            sources, paths = [sources[row] for row in rows], [paths[row] for row in rows]
+        width = rng.integers(1, 6)
+        parents = rng.integers(0, len(paths[0]), (len(sources), width))
+        paths = [
+            [[*hypotheses[parent], int(rng.integers(3, VOCABULARY))] for parent in sentence_parents]
+            for hypotheses, sentence_parents in zip(paths, parents, strict=True)
+        ]
+
+
+def test_invisible_columns_are_dropped_before_the_cache_grows():
+    """Hypotheses that share their past need little more room than one."""
+    model = small_model(0)
+    decoder = IncrementalDecoder(model, padded([[3, 4, 2]]))
+    decoder.step(np.array([[1]]))
+    for _ in range(50):
+        decoder.step(np.full((1, 4), 3), np.zeros((1, 4), dtype=int))
+    assert decoder._self_caches[0].shape[1] <= 4 * FIRST_ROOM  # all columns ever made: 201
+
+
+@given(live=st.lists(st.booleans(), max_size=12))
+def test_only_as_many_sentences_move_as_there_are_holes(live):
+    live = np.array(live, dtype=bool)
+    rows = rows_that_stay(live)
+    assert sorted(rows) == np.flatnonzero(live).tolist()
+    assert (rows != np.arange(len(rows))).sum() == (~live[: len(rows)]).sum()
+
+
+# --- Greedy and beam search ---
+
+
+@given(seed=seeds, norm=norms, alpha=alphas)
+def test_greedy_search_equals_a_plain_one_and_a_beam_of_one(seed, norm, alpha):
+    rng = np.random.default_rng(seed)
+    model = small_model(seed, norm)
+    sources = random_sources(rng, 3)
+    limits = rng.integers(0, 12, len(sources))
+    greedy = greedy_search(model, padded(sources), limits=limits, alpha=alpha)
+    beam = beam_search(model, padded(sources), limits=limits, beam=1, alpha=alpha)
+    for source, limit, [one], [other] in zip(sources, limits, greedy, beam, strict=True):
+        assert one.ids == other.ids == plain_greedy_search(model, source, limit)
+        assert one.log_probability == pytest.approx(forced_log_probability(model, source, one.ids), abs=1e-9)
+        assert one.score == pytest.approx(other.score, abs=1e-9)
+
+
+@given(seed=seeds, norm=norms, alpha=alphas, limit=st.integers(0, 4), n_best=st.integers(1, 5))
+@settings(max_examples=25)
+def test_a_beam_as_wide_as_the_search_space_finds_the_best_of_all(seed, norm, alpha, limit, n_best):
+    rng = np.random.default_rng(seed)
+    model = small_model(seed, norm)
+    sources = random_sources(rng, 2)
+    translations = all_translations(limit)
+    found = beam_search(
+        model, padded(sources), limits=np.full(2, limit), beam=5 * len(translations), alpha=alpha, n_best=n_best
+    )
+    for source, results in zip(sources, found, strict=True):
+        scored = [(penalised(forced_log_probability(model, source, ids), len(ids) + 1, alpha), ids) for ids in translations]
+        scored.sort(key=lambda result: -result[0])
+        assert [result.ids for result in results] == [ids for _, ids in scored[:n_best]]
+        np.testing.assert_allclose([result.score for result in results], [score for score, _ in scored[:n_best]])
+
+
+@given(seed=seeds, norm=norms, alpha=alphas, beam=st.integers(1, 6), data=st.data())
+def test_beam_search_equals_a_plain_one_that_never_stops_early(seed, norm, alpha, beam, data):
+    n_best = data.draw(st.integers(1, beam))
+    rng = np.random.default_rng(seed)
+    model = small_model(seed, norm)
+    sources = random_sources(rng, 3)
+    limits = rng.integers(0, 8, len(sources))
+    found = beam_search(model, padded(sources), limits=limits, beam=beam, alpha=alpha, n_best=n_best)
+    for source, limit, results in zip(sources, limits, found, strict=True):
+        expected = plain_beam_search(model, source, limit=limit, beam=beam, alpha=alpha, n_best=n_best)
+        assert [result.ids for result in results] == [ids for _, ids in expected]
+        np.testing.assert_allclose([result.score for result in results], [score for score, _ in expected])
+        for result in results:
+            forced = forced_log_probability(model, source, result.ids)
+            assert result.log_probability == pytest.approx(forced, abs=1e-9)
+            assert result.score == pytest.approx(penalised(forced, len(result.ids) + 1, alpha), abs=1e-9)
+
+
+def test_a_wider_beam_can_be_better_than_greedy():
+    """Otherwise the tests above would prove little."""
+    better = 0
+    for seed in range(20):
+        model = small_model(seed)
+        arguments = (model, padded([[3, 4, 2]]))
+        [[greedy]] = greedy_search(*arguments, limits=np.array([5]))
+        [[wide]] = beam_search(*arguments, limits=np.array([5]), beam=6, alpha=0.0)
+        assert wide.score >= greedy.score - 1e-12
+        better += wide.score > greedy.score + 1e-6
+    assert better
+
+
+@given(seed=seeds, norm=norms, extra=st.integers(0, 3), order_seed=seeds)
+def test_results_do_not_depend_on_batch_order_or_padding(seed, norm, extra, order_seed):
+    rng = np.random.default_rng(seed)
+    model = small_model(seed, norm)
+    sources = random_sources(rng, 5)
+    limits = np.array([len(source) + 3 for source in sources])
+    order = np.random.default_rng(order_seed).permutation(len(sources))
+    searches = {
+        "beam": lambda source, limits: beam_search(model, source, limits=limits, beam=3, alpha=0.6, n_best=2),
+        "greedy": lambda source, limits: greedy_search(model, source, limits=limits),
+        "sample": lambda source, limits: sample(model, source, Sampling(seed=3), limits=limits, samples=2),
+    }
+    for name, search in searches.items():
+        alone = [search(padded([source]), limits[[i]])[0] for i, source in enumerate(sources)]
+        together = search(padded([sources[i] for i in order], extra), limits[order])
+        for row, i in enumerate(order):
+            assert [result.ids for result in together[row]] == [result.ids for result in alone[i]], name
+            np.testing.assert_allclose(
+                [result.score for result in together[row]], [result.score for result in alone[i]], atol=1e-9
+            )
+
+
+def test_a_model_that_computes_nan_is_refused():
+    model = small_model(0)
+    model.parameters.flat[...] = np.nan
+    for search in (
+        lambda: beam_search(model, padded([[3, 2]]), limits=np.array([3]), beam=2, alpha=0.6),
+        lambda: greedy_search(model, padded([[3, 2]]), limits=np.array([3])),
+    ):
+        with pytest.raises(nt.InputError, match="NaN"):
+            search()
+
+
+def test_length_penalty_is_that_of_the_paper():
+    assert length_penalty(1, 0.6) == 1
+    assert length_penalty(7, 1.0) == 2
+    assert length_penalty(100, 0.0) == 1
+
+
+@given(seed=seeds, rows=st.integers(1, 3), columns=st.integers(1, 40), data=st.data())
+def test_largest_equals_a_stable_sort(seed, rows, columns, data):
+    """Ties included; both ways of finding them."""
+    count = data.draw(st.integers(1, columns))
+    x = np.random.default_rng(seed).integers(0, 10, (rows, columns)).astype(float)
+    expected = np.argsort(-x, axis=1, kind="stable")[:, :count]
+    values, found = largest(x.copy(), count)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(values, np.take_along_axis(x, expected, axis=1))
+    assert FEW < 40  # so that both ways are drawn
+
+
+# --- Sampling ---
+
+
+def chi_square_bound(degrees: int) -> float:
+    """What a chi-square variable exceeds with probability 1e-6 (Wilson and Hilferty 1931)."""
+    return degrees * (1 - 2 / (9 * degrees) + 4.753 * math.sqrt(2 / (9 * degrees))) ** 3
+
+
+def assert_frequencies(counts: np.ndarray, probabilities: np.ndarray) -> None:
+    expected = counts.sum() * probabilities
+    assert not counts[probabilities == 0].any()
+    possible = probabilities > 0
+    statistic = ((counts - expected)[possible] ** 2 / expected[possible]).sum()
+    assert statistic < chi_square_bound(max(1, possible.sum() - 1))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 0.5}, {"temperature": 3.0}, {"top_k": 3}, {"top_p": 0.7}, {"top_k": 5, "top_p": 0.6}]
+)
+def test_draws_have_the_shaped_distribution(options):
+    sampling = Sampling(**options)
+    logits = np.array([0.3, -1.0, 1.2, -math.inf, 0.9, 2.0, -0.4, 1.0])
+    shaped = np.exp(logits / sampling.temperature)
+    shaped /= shaped.sum()
+    order = np.argsort(-shaped)
+    shaped[order[sampling.top_k :]] = 0
+    shaped /= shaped.sum()
+    if sampling.top_p is not None:
+        kept = 1 + int(np.searchsorted(np.cumsum(shaped[order]), sampling.top_p))
+        shaped[order[kept:]] = 0
+        shaped /= shaped.sum()
+
+    draws = 20_000
+    u = np.random.default_rng(0).random((draws, 1))
+    tokens = draw_tokens(np.broadcast_to(logits, (draws, 1, len(logits))), u, sampling)
+    assert_frequencies(np.bincount(tokens[:, 0], minlength=len(logits)), shaped)
+
+
+def test_samples_have_the_probabilities_of_the_model():
+    """Whole translations, not only single tokens."""
+    model, source, limit = small_model(5), [3, 5, 2], 2
+    translations = all_translations(limit)
+    probabilities = []
+    for ids in translations:
+        probability = 1.0
+        for position in range(limit):
+            allowed = np.exp(next_log_probabilities(model, source, ids[:position])[2:])  # neither pad nor bos
+            token = ids[position] if position < len(ids) else 2
+            probability *= allowed[token - 2] / allowed.sum()
+            if token == 2:
+                break
+        probabilities.append(probability)
+    assert sum(probabilities) == pytest.approx(1)
+    [found] = sample(model, padded([source]), Sampling(seed=1), limits=np.array([limit]), samples=5000)
+    counted = Counter(tuple(result.ids) for result in found)
+    assert sum(counted.values()) == 5000
+    assert_frequencies(np.array([counted[tuple(ids)] for ids in translations]), np.array(probabilities))
+    for result in found[:5]:
+        assert result.log_probability == pytest.approx(forced_log_probability(model, source, result.ids), abs=1e-9)
+
+
+@given(seed=seeds, norm=norms)
+@settings(max_examples=10)
+def test_the_most_cautious_sample_is_greedy(seed, norm):
+    rng = np.random.default_rng(seed)
+    model = small_model(seed, norm)
+    source = padded(random_sources(rng, 3))
+    limits = np.full(3, 6)
+    greedy = greedy_search(model, source, limits=limits)
+    for sampling in (Sampling(top_k=1), Sampling(top_p=1e-9), Sampling(temperature=1e-6)):
+        assert [one.ids for [one] in sample(model, source, sampling, limits=limits)] == [one.ids for [one] in greedy]
+
+
+def test_a_seed_repeats_a_sample_and_another_does_not():
+    source, limits = padded([[3, 4, 5, 2]]), np.array([20])
+    model = small_model(2)
+    first, again, other = (
+        sample(model, source, Sampling(seed=seed, temperature=3.0), limits=limits, samples=4) for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0.0}, {"temperature": math.nan}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"seed": -1}]
+)
+def test_impossible_sampling_is_refused(options):
+    with pytest.raises(nt.InputError, match="it must be"):
+        Sampling(**options)
+
+
+# --- Attention ---
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_attention_weights_are_distributions(norm):
+    weights = attention_weights(small_model(1, norm), [3, 4, 5, 2], [6, 3, 2])
+    assert weights.encoder.shape == (2, 2, 4, 4)
+    assert weights.decoder.shape == (2, 2, 3, 3)
+    assert weights.cross.shape == (2, 2, 3, 4)
+    for kind in weights:
+        np.testing.assert_allclose(kind.sum(axis=-1), 1)
+    assert not np.triu(weights.decoder, 1).any()

@@ -1,0 +1,234 @@
+"""Translate text with a trained model: python translate.py [TEXT ...] [options]; see --help."""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from numpy_transformer.errors import InputError
+from numpy_transformer.program import run_program
+
+if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
+    from numpy_transformer.translator import Hypothesis, Translator
+
+RUNS = Path("runs")
+# Input is translated in windows: large enough to sort by length, small enough for constant memory.
+WINDOW_LINES = 2048
+WINDOW_CHARACTERS = 1 << 20
+LONGEST_LINE = 1 << 20  # bytes; no line of that length has few enough tokens
+# The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
+WIDE_MODEL = 512
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line; None stands for an option that was not given."""
+    parser = argparse.ArgumentParser(
+        prog="translate.py",
+        description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
+        "Translations go to standard output, one line per input line; everything else goes to standard error.",
+    )
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are translated one by one")
+
+    add = parser.add_argument_group("what and where").add_argument
+    add("--model", metavar="RUN", help="run folder or checkpoint file (the latest run in runs/)")
+    add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
+    add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
+    add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
+    add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: memory against speed")
+
+    add = parser.add_argument_group("search").add_argument
+    add("--beam", type=int, metavar="N", help="hypotheses kept per sentence; 1 is greedy search (4)")
+    add("--alpha", type=float, default=0.6, metavar="A", help="length penalty ((5 + length) / 6)^A; 0 for none (0.6)")
+    add("--n-best", type=int, default=1, metavar="N", help="the N best of each line, after the line's number and a tab")
+    add("--scores", action="store_true", help="before each translation, its score and a tab")
+
+    add = parser.add_argument_group("sampling").add_argument
+    add("--sample", action="store_true", help="draw translations at random instead of searching for the best")
+    add("--temperature", type=float, metavar="T", help="below 1 cautious, above 1 daring (1)")
+    add("--top-k", type=int, metavar="K", help="draw among the K most probable tokens")
+    add("--top-p", type=float, metavar="P", help="draw among the most probable tokens that together reach P")
+    add("--seed", type=int, metavar="N", help="another seed, another sample (0)")
+
+    add = parser.add_argument_group("seeing inside").add_argument
+    add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
+    return parser.parse_args(arguments)
+
+
+def translate(options: argparse.Namespace) -> None:
+    """Read, translate and write as the options say."""
+    from numpy_transformer.translator import BATCH_TOKENS, OverlongError, Sampling, check_options
+
+    if options.text and options.input is not None:
+        raise InputError("give TEXT or --input, not both")
+    texts = [check_text(line) for text in options.text for line in text.split("\n")]
+    if options.attention is not None:
+        from numpy_transformer.decoding.attention_maps import check_format
+
+        check_format(options.attention)
+        if len(texts) != 1 or not texts[0].strip():
+            raise InputError("--attention shows one sentence: give exactly one TEXT")
+
+    given = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not options.sample:
+        raise InputError(f"--{next(iter(given)).replace('_', '-')} only has a meaning with --sample")
+    if options.sample and options.beam is not None:
+        raise InputError("give --sample or --beam, not both")
+    beam = max(4, options.n_best) if options.beam is None else options.beam
+    sampling = Sampling(**given) if options.sample else None
+    batch_tokens = BATCH_TOKENS if options.batch_tokens is None else options.batch_tokens
+    check_options(beam=beam, alpha=options.alpha, n_best=options.n_best, batch_tokens=batch_tokens, sampling=sampling)
+
+    translator = load_translator(options)
+    with ExitStack() as stack:
+        if options.device == "cpu":
+            limit_blas_threads(2 if translator.model.config.d_model >= WIDE_MODEL else 1)
+        if texts:
+            name, windows = "TEXT", iter([texts])
+        else:
+            name = "standard input" if options.input is None else options.input
+            file = stack.enter_context(open_input(options.input))
+            windows = read_windows(file, name)
+        output = stack.enter_context(open_output(options.output))
+        before = 0  # lines of the windows before
+        for window in windows:
+            try:
+                found = translator.hypotheses(
+                    window,
+                    beam=beam,
+                    alpha=options.alpha,
+                    n_best=options.n_best,
+                    sampling=sampling,
+                    batch_tokens=batch_tokens,
+                )
+            except OverlongError as error:
+                raise InputError(f"{name}: line {before + error.number} {error.reason}") from None
+            for number, hypotheses in enumerate(found, before + 1):
+                for hypothesis in hypotheses:
+                    output.write(format_line(hypothesis, number, options).encode("utf-8"))
+            output.flush()
+            before += len(window)
+        if options.attention is not None:
+            draw_attention(translator, texts[0], found[0][0], options.attention)
+
+
+def load_translator(options: argparse.Namespace) -> "Translator":
+    """The model that --model names, or the latest. Raises InputError with advice when there is none."""
+    from numpy_transformer.translator import Translator
+
+    path = Path(options.model) if options.model is not None else latest_run()
+    return Translator.load(path, device=options.device)
+
+
+def latest_run() -> Path:
+    """The run in runs/ whose newest model was written last."""
+    written = [
+        (file.stat().st_mtime_ns, file.parent.parent)
+        for file in RUNS.glob("*/checkpoints/*.safetensors")
+        if file.name != "training.safetensors"  # the state of a run that has no model to translate with yet
+    ]
+    if not written:
+        raise InputError(
+            f"there is no trained model in {RUNS}/ yet: train one with python train.py (a few minutes), "
+            "or name one with --model"
+        )
+    return max(written)[1]
+
+
+def limit_blas_threads(count: int) -> None:
+    """Let BLAS use `count` threads, or fewer where the machine or the environment says so."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    allowed = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    threadpool_limits(limits=min([count, *allowed]), user_api="blas")
+
+
+def check_text(text: str) -> str:
+    """Raises InputError for an argument that is not UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("TEXT is not valid UTF-8: check the encoding of the terminal") from None
+    return text
+
+
+def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
+    """The named file, or standard input."""
+    if path is not None:
+        return open(path, "rb")
+    if sys.stdin.isatty():
+        print("translating what you type, line by line; end with Ctrl-D", file=sys.stderr)
+    return nullcontext(sys.stdin.buffer)
+
+
+def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
+    """The named file, which appears whole or not at all, or standard output."""
+    if path is None:
+        return nullcontext(sys.stdout.buffer)
+    from numpy_transformer.atomic import atomic_write
+
+    return atomic_write(path)
+
+
+def read_windows(file: BinaryIO, name: str) -> Iterator[list[str]]:
+    """The lines of a file, some thousand at a time; one at a time from a terminal."""
+    window_lines = 1 if file.isatty() else WINDOW_LINES
+    window: list[str] = []
+    characters = 0
+    for line in read_lines(file, name):
+        window.append(line)
+        characters += len(line)
+        if len(window) == window_lines or characters >= WINDOW_CHARACTERS:
+            yield window
+            window, characters = [], 0
+    if window:
+        yield window
+
+
+def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of a UTF-8 file, without their ends and a byte order mark. Raises InputError naming the line."""
+    for number in itertools.count(1):
+        line = file.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise InputError(f"{name}: line {number} is {LONGEST_LINE:,} bytes long or longer: split it into sentences")
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{name}: line {number} is not UTF-8 (byte {error.start + 1} of the line): convert the file to UTF-8"
+            ) from None
+        yield text.removesuffix("\n").removesuffix("\r")
+
+
+def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespace) -> str:
+    """One output line: [line number, tab] [score, tab] translation."""
+    columns = []
+    if options.n_best > 1:
+        columns.append(str(number))
+    if options.scores:
+        columns.append(f"{hypothesis.score:.4f}")
+    # A byte-level model may write anything, but a line must stay one line.
+    columns.append(hypothesis.text.replace("\r", " ").replace("\n", " "))
+    return "\t".join(columns) + "\n"
+
+
+def draw_attention(translator: "Translator", text: str, hypothesis: "Hypothesis", path: str) -> None:
+    """Write the attention maps of a sentence and its translation."""
+    from numpy_transformer.decoding.attention_maps import save_attention
+
+    save_attention(path, translator.attention(text, hypothesis.ids))
+    print(f"attention: {path}", file=sys.stderr)
+
+
+def main() -> int:
+    """Entry point of `numpy-transformer-translate`."""
+    return run_program(lambda: translate(parse_arguments(None)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
