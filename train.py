@@ -83,6 +83,7 @@ def train(arguments: argparse.Namespace) -> int:
     """Prepare the run that the arguments ask for, train it, and say what to do next."""
     started = time.monotonic()
     import bpe
+    from numpy_transformer.backend import device_module
     from numpy_transformer.data.corpora import load_corpus
     from numpy_transformer.display import make_display
     from numpy_transformer.errors import InputError
@@ -105,6 +106,7 @@ def train(arguments: argparse.Namespace) -> int:
         if folder.exists():
             raise InputError(f"--run {path} already holds a run; add --resume to go on with it, or name another folder")
 
+    device_module(options.device)  # a missing GPU is said at once, not after minutes of preparation
     with make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = load_corpus(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import run_program
@@ -59,7 +59,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def translate(options: argparse.Namespace) -> None:
     """Read, translate and write as the options say."""
-    from numpy_transformer.translator import BATCH_TOKENS, OverlongError, Sampling, check_options
+    from numpy_transformer.translator import OverlongError
 
     if options.text and options.input is not None:
         raise InputError("give TEXT or --input, not both")
@@ -70,40 +70,20 @@ def translate(options: argparse.Namespace) -> None:
         check_format(options.attention)
         if len(texts) != 1 or not texts[0].strip():
             raise InputError("--attention shows one sentence: give exactly one TEXT")
-
-    given = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
-    given = {name: value for name, value in given.items() if value is not None}
-    if given and not options.sample:
-        raise InputError(f"--{next(iter(given)).replace('_', '-')} only has a meaning with --sample")
-    if options.sample and options.beam is not None:
-        raise InputError("give --sample or --beam, not both")
-    beam = max(4, options.n_best) if options.beam is None else options.beam
-    sampling = Sampling(**given) if options.sample else None
-    batch_tokens = BATCH_TOKENS if options.batch_tokens is None else options.batch_tokens
-    check_options(beam=beam, alpha=options.alpha, n_best=options.n_best, batch_tokens=batch_tokens, sampling=sampling)
-
+    search = search_options(options)
     translator = load_translator(options)
+
     with ExitStack() as stack:
-        if options.device == "cpu":
-            limit_blas_threads(2 if translator.model.config.d_model >= WIDE_MODEL else 1)
         if texts:
             name, windows = "TEXT", iter([texts])
         else:
             name = "standard input" if options.input is None else options.input
-            file = stack.enter_context(open_input(options.input))
-            windows = read_windows(file, name)
+            windows = read_windows(stack.enter_context(open_input(options.input)), name)
         output = stack.enter_context(open_output(options.output))
         before = 0  # lines of the windows before
         for window in windows:
             try:
-                found = translator.hypotheses(
-                    window,
-                    beam=beam,
-                    alpha=options.alpha,
-                    n_best=options.n_best,
-                    sampling=sampling,
-                    batch_tokens=batch_tokens,
-                )
+                found = translator.hypotheses(window, **search)
             except OverlongError as error:
                 raise InputError(f"{name}: line {before + error.number} {error.reason}") from None
             for number, hypotheses in enumerate(found, before + 1):
@@ -115,12 +95,36 @@ def translate(options: argparse.Namespace) -> None:
             draw_attention(translator, texts[0], found[0][0], options.attention)
 
 
+def search_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments for Translator.hypotheses, checked. Raises InputError for impossible or contradictory options."""
+    from numpy_transformer.translator import BATCH_TOKENS, Sampling, check_options
+
+    shape = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    shape = {name: value for name, value in shape.items() if value is not None}
+    if shape and not options.sample:
+        raise InputError(f"--{next(iter(shape)).replace('_', '-')} only has a meaning with --sample")
+    if options.sample and options.beam is not None:
+        raise InputError("give --sample or --beam, not both")
+    search = {
+        "beam": max(4, options.n_best) if options.beam is None else options.beam,
+        "alpha": options.alpha,
+        "n_best": options.n_best,
+        "sampling": Sampling(**shape) if options.sample else None,
+        "batch_tokens": BATCH_TOKENS if options.batch_tokens is None else options.batch_tokens,
+    }
+    check_options(**search)
+    return search
+
+
 def load_translator(options: argparse.Namespace) -> "Translator":
     """The model that --model names, or the latest. Raises InputError with advice when there is none."""
     from numpy_transformer.translator import Translator
 
     path = Path(options.model) if options.model is not None else latest_run()
-    return Translator.load(path, device=options.device)
+    translator = Translator.load(path, device=options.device)
+    if options.device == "cpu":
+        limit_blas_threads(2 if translator.model.config.d_model >= WIDE_MODEL else 1)
+    return translator
 
 
 def latest_run() -> Path:

@@ -10,7 +10,8 @@ the same smoothing, Adam's fused kernel.
 
 Each side runs in a fresh process, pinned to as many CPUs as it has threads, in turn (ours, peer, peer, ours, ...) over
 several rounds, so that a slow minute of the machine hits both. A round gives the median of its steps; the table gives
-the median of the rounds, with the lowest and the highest.
+the median of the rounds, with the lowest and the highest. "CPU ms" adds up the threads' time on a CPU, waiting loops
+included; where it is far below the step's time times the number of CPUs, other programs were in the way.
 
 Model FLOPs of a step, with 2 for each multiply-add, and 3 for forward, input gradients and weight gradients:
 
@@ -99,7 +100,7 @@ def parse_options() -> argparse.Namespace:
 
 def spawn(side: str, options: argparse.Namespace) -> dict[str, Any]:
     """Run one side in a fresh process, pinned to the first CPUs, and return what it measured."""
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    environment = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(options.workers)
     if not options.keep_coretype:
@@ -115,6 +116,7 @@ def spawn(side: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def run_side(options: argparse.Namespace) -> dict[str, Any]:
     """Time the steps of one side, then its matrix products. Imports here, so that a child holds only what it uses."""
+    sys.path.insert(0, str(ROOT))
     import numpy as np
 
     from numpy_transformer.config import TransformerConfig
@@ -135,8 +137,10 @@ def run_side(options: argparse.Namespace) -> dict[str, Any]:
     before = peak_memory()
     losses = [step() for _ in range(WARM_UP_STEPS)]
     times: list[float] = []
+    processor_seconds = time.process_time()
     while len(times) < LEAST_STEPS or sum(times) < options.seconds:
         times.append(seconds_of(lambda: losses.append(step())))
+    processor_seconds = time.process_time() - processor_seconds
     if not all(map(math.isfinite, losses)):
         raise ArithmeticError(f"the losses are {losses}")
     peak = peak_memory()
@@ -147,6 +151,7 @@ def run_side(options: argparse.Namespace) -> dict[str, Any]:
         "losses": (losses[0], losses[-1]),
         "tokens_per_second": sentences * options.length / seconds,
         "step_seconds": seconds,
+        "step_processor_seconds": processor_seconds / len(times),
         "steps": len(times),
         "flops_per_second": model_flops(config, sentences, options.length) / seconds,
         "matmul_flops_per_second": 2 * MATRIX**3 / min(seconds_of(product) for _ in range(20)),
@@ -216,7 +221,7 @@ def report(rounds: dict[str, list[dict[str, Any]]], options: argparse.Namespace)
         f"load {min(loads)} - {max(loads)}, the benchmark's own {options.workers} included",
         *(f"{name} {text}" for name, text in used.items()),
         "",
-        f"{'':24}{'target tokens/s':>17}{'(low - high)':>20}{'step ms':>10}{'of peak':>9}"
+        f"{'':24}{'target tokens/s':>17}{'(low - high)':>20}{'step ms':>10}{'CPU ms':>9}{'of peak':>9}"
         f"{'matmul GFLOP/s':>16}{'memory MB':>11}",
     ]
     summary: dict[str, Any] = {"matmul_peak": best}
@@ -228,7 +233,8 @@ def report(rounds: dict[str, list[dict[str, Any]]], options: argparse.Namespace)
         summary[side] = {"tokens_per_second": statistics.median(speeds), "of_peak": share, "memory": memory}
         lines.append(
             f"{TITLES[side]:24}{statistics.median(speeds):17,.0f}{f'({min(speeds):,.0f} - {max(speeds):,.0f})':>20}"
-            f"{1e3 * statistics.median(r['step_seconds'] for r in results):10,.0f}{share:9.0%}"
+            f"{1e3 * statistics.median(r['step_seconds'] for r in results):10,.0f}"
+            f"{1e3 * statistics.median(r['step_processor_seconds'] for r in results):9,.0f}{share:9.0%}"
             f"{matmul / 1e9:16,.0f}{memory / 1e6:11,.0f}"
         )
     for peer in list(rounds)[1:]:

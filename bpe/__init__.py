@@ -5,9 +5,11 @@
 >>> tokenizer.decode(tokenizer.encode("Lower, newest: 😀")) == "Lower, newest: 😀"
 True
 
-Read in this order: pretokenizer.py (text to pre-tokens to bytes), training.py (learning merges), merging.py
-(applying them to one pre-token), tokenizer.py (ids). The rest is storage.py (our file), terms.py (protected
-terms), decoding.py (characters from bytes), formats/ (other tokenizers' files), show.py (for a class).
+Read in this order: pretokenizer.py (text to pre-tokens to bytes), reference.py (BPE in its plainest form),
+training.py (learning merges, fast), merging.py (applying them to one pre-token, fast), tokenizer.py (ids). The
+rest: counting.py and cache.py (words that repeat), terms.py (protected terms), decoding.py (characters from
+bytes), checks.py (is this a tokenizer?), storage.py (our file), formats/ (other tokenizers' files), show.py and
+page.html (for a class).
 """
 
 from .errors import TokenizerError

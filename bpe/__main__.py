@@ -85,6 +85,8 @@ def _add_input_and_output(command: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    if not Path(options.output).parent.is_dir():  # better said before the work than after
+        raise TokenizerError(f"cannot write {options.output}: no such folder")
     texts = (
         text.removesuffix("\r").removeprefix("\ufeff")
         for path in options.files or [None]

@@ -4,12 +4,13 @@ Sennrich et al. 2016, section 3.2: take the pair of neighbours whose merge was l
 everywhere from left to right, repeat until no neighbours have a merge. Symbols are integers: 0 to 255 are the
 bytes, 256 + k is what merge k makes. So the smallest symbol that any pair makes is the merge to do next.
 
-Three functions give that result. `merge_short` is the definition, and the fastest for the usual pre-token of
-a few bytes. `merge_long` does the same in linear time for one of a million. `merge_with_dropout` leaves out
-merges at random (Provilkov et al. 2020), so that a model in training sees a word in many segmentations.
+`merge_short` is for the usual pre-token of a few bytes, `merge_long` does the same in linear time for one of a
+million, and `merge_with_dropout` leaves out merges at random (Provilkov et al. 2020), so that a model in
+training sees a word in many segmentations. The definition, with nothing done for speed, is in reference.py.
 """
 
 import heapq
+import math
 from array import array
 from collections.abc import Sequence
 from itertools import pairwise, repeat
@@ -21,7 +22,7 @@ Table = dict[tuple[int, int], int]
 Parts = Sequence[tuple[int, int]]
 """Parts[k] is the pair that symbol 256 + k is made of: the inverse of the table."""
 
-SHORT = 48
+SHORT = 96
 """Up to this many bytes `merge_short` is used; about where `merge_long` begins to be faster."""
 
 _NONE = -1  # no symbol: a cell that a merge emptied, and the cell past each end
@@ -33,31 +34,33 @@ def merge(data: bytes, table: Table, parts: Parts) -> Symbols:
 
 
 def merge_short(data: bytes, table: Table, parts: Parts) -> Symbols:
-    """The definition, word for word. Quadratic in the length."""
+    """Keep beside the symbols what each pair of neighbours would make; join the smallest, the leftmost first.
+
+    Quadratic in the length, but all that depends on it (min, index, del) runs at the speed of C.
+    """
     symbols = list(data)
+    get = table.get
     unmergeable = 256 + len(parts)
-    while len(symbols) > 1:
-        made = min(map(table.get, pairwise(symbols), repeat(unmergeable)))
-        if made == unmergeable:
-            break
-        left, right = parts[made - 256]
-        position = 0
-        last = len(symbols) - 1
-        while position < last:
-            if symbols[position] == left and symbols[position + 1] == right:
-                symbols[position : position + 2] = (made,)
-                last -= 1
-            position += 1
+    makes = list(map(get, pairwise(symbols), repeat(unmergeable)))
+    while makes and (made := min(makes)) != unmergeable:
+        place = makes.index(made)
+        symbols[place] = made
+        del symbols[place + 1], makes[place]
+        if place:
+            makes[place - 1] = get((symbols[place - 1], made), unmergeable)
+        if place < len(makes):
+            makes[place] = get((made, symbols[place + 1]), unmergeable)
     return symbols
 
 
 def merge_long(data: bytes, table: Table, parts: Parts) -> Symbols:
     """The same result in time linear in the length.
 
-    Every place where a merge applies is known when its turn comes: its pair holds a symbol at least as new
-    as all others there, and both of its symbols were made by earlier merges. So each merge keeps a list of
-    places, filled from left to right, and a heap holds only the merges that wait, each once. Symbols sit in
-    cells linked in both directions. A place may be out of date: then its cells no longer hold the pair.
+    The symbols of a pair are made by earlier merges than the one that joins them. So when a merge has its turn
+    all its places are known, and they were found in one pass, from left to right: that of the newer symbol.
+    Each merge therefore keeps a plain list of its places, and a heap holds the merges that have any, each
+    once. Symbols sit in cells linked in both directions. A place may be out of date: then its cells no longer
+    hold the pair.
     """
     size = len(data)
     symbols = array("i", iter(data))
@@ -100,13 +103,39 @@ def merge_long(data: bytes, table: Table, parts: Parts) -> Symbols:
     return [symbol for symbol in symbols if symbol != _NONE]
 
 
-def merge_with_dropout(data: bytes, table: Table, parts: Parts, dropout: float, random: Random) -> Symbols:
-    """BPE-dropout, algorithm 1 of Provilkov et al. 2020: before each merge, every place where one could be
-    done is left out with probability `dropout`, independently; the first of the rest is done; when none is
-    left the word is finished.
+class Dropout:
+    """Leaves out each of a row of merges with the same probability, independently.
 
-    The draws are made in the order of the merges and only up to the first place that is kept, which gives the
-    same distribution. Places that were left out come back for the next merge.
+    Rather than for each merge, a number is drawn for each that is left out: how many are kept before it. It
+    follows the geometric distribution. So a whole word of which nothing is left out costs one comparison.
+    """
+
+    def __init__(self, probability: float, random: Random) -> None:
+        self._log_keep = -math.inf if probability == 1 else math.log1p(-probability)
+        self._random = random
+        self.kept = self._draw()
+        """How many merges are kept before the next one is left out."""
+
+    def _draw(self) -> int:
+        return int(min(math.log(1.0 - self._random.random()) / self._log_keep, 1e18))
+
+    def leaves_out(self) -> bool:
+        """Decide about the next merge."""
+        if self.kept:
+            self.kept -= 1
+            return False
+        self.kept = self._draw()
+        return True
+
+
+def merge_with_dropout(data: bytes, table: Table, parts: Parts, dropout: Dropout) -> Symbols:
+    """BPE-dropout, algorithm 1 of Provilkov et al. 2020: before each merge, every place where one could be
+    done is left out with the same probability; the first of the rest is done; when none is left the word is
+    finished.
+
+    Decisions are made in the order of the merges and only up to the first place that is kept, which gives the
+    same distribution. Places that were left out come back for the next merge. With nothing left out, one
+    decision is made for each merge.
     """
     size = len(data)
     symbols = [*data, _NONE]
@@ -123,7 +152,7 @@ def merge_with_dropout(data: bytes, table: Table, parts: Parts, dropout: float, 
         second = following[position]
         if symbols[position] != left or symbols[second] != right:
             continue
-        if random.random() < dropout:
+        if dropout.leaves_out():
             left_out.append(candidate)
             continue
         before, after = preceding[position], following[second]

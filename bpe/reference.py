@@ -41,9 +41,9 @@ def learn_merges(counts: Mapping[bytes, int], number: int, minimum_frequency: in
     return merges
 
 
-def apply_merges(pretoken: bytes, merges: Sequence[Pair]) -> list[bytes]:
-    """Join, one after the other in the order learned, every pair there is."""
+def apply_merges(pretoken: bytes, ranks: Mapping[Pair, int]) -> list[bytes]:
+    """Of the pairs there are, join the one learned first, everywhere; start again. ranks: pair to order learned."""
     word = [bytes([byte]) for byte in pretoken]
-    for pair in merges:
-        word = join_pair(word, pair)
+    while found := [pair for pair in pairwise(word) if pair in ranks]:
+        word = join_pair(word, min(found, key=ranks.__getitem__))
     return word

@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from .pretokenizer import PreTokenizer, text_to_bytes
-from .reference import join_pair
+from .pretokenizer import text_to_bytes
+from .reference import Pair, join_pair
 from .tokenizer import Tokenizer
 from .training import train
 
@@ -39,7 +39,7 @@ def learning_steps(corpus: Mapping[str, int], tokenizer: Tokenizer) -> Iterator[
     """Yield each merge of a tokenizer that was learned from `corpus`, with how often its pair occurred then."""
     words = {word: [bytes([byte]) for byte in text_to_bytes(word)] for word in corpus}
     for pair in tokenizer.merges:
-        totals: Counter[tuple[bytes, bytes]] = Counter()
+        totals: Counter[Pair] = Counter()
         for word, parts in words.items():
             for neighbours in pairwise(parts):
                 totals[neighbours] += corpus[word]
@@ -47,17 +47,14 @@ def learning_steps(corpus: Mapping[str, int], tokenizer: Tokenizer) -> Iterator[
         words = {word: join_pair(parts, pair) for word, parts in words.items()}
 
 
-def encoding_steps(tokenizer: Tokenizer, pretoken: bytes) -> Iterator[tuple[int | None, list[bytes]]]:
-    """Yield (number of the merge just applied, parts after it), beginning with (None, single bytes)."""
-    ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
+def encoding_steps(pretoken: bytes, ranks: Mapping[Pair, int]) -> Iterator[tuple[Pair | None, list[bytes]]]:
+    """Yield (the merge just applied, parts after it), beginning with (None, single bytes)."""
     parts = [bytes([byte]) for byte in pretoken]
     yield None, parts
-    while True:
-        rank = min((ranks[pair] for pair in pairwise(parts) if pair in ranks), default=None)
-        if rank is None:
-            return
-        parts = join_pair(parts, tokenizer.merges[rank])
-        yield rank, parts
+    while found := [pair for pair in pairwise(parts) if pair in ranks]:
+        pair = min(found, key=ranks.__getitem__)
+        parts = join_pair(parts, pair)
+        yield pair, parts
 
 
 def terminal(tokenizer: Tokenizer, text: str, *, corpus: Mapping[str, int] | None = None, colour: bool = False) -> str:
@@ -71,16 +68,20 @@ def terminal(tokenizer: Tokenizer, text: str, *, corpus: Mapping[str, int] | Non
             for number, (left, right, count) in enumerate(learning_steps(corpus, tokenizer), 1)
         ]
         lines.append("")
-    pretokens = PreTokenizer(tokenizer.pattern).split(text)
+    pretokens = tokenizer.pretokenize(text)
+    ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
     lines.append(paint.bold("Encoding") + f" {text!r}: {_count(len(pretokens), 'pre-token')}")
-    for pretoken in dict.fromkeys(map(text_to_bytes, pretokens)):
+    for pretoken in dict.fromkeys(pretokens):
         lines.append("")
-        for rank, parts in encoding_steps(tokenizer, pretoken):
-            pair = None if rank is None else tokenizer.merges[rank]
-            merge = "bytes" if rank is None or pair is None else f"{visible(pair[0])} + {visible(pair[1])}"
-            made = None if pair is None else pair[0] + pair[1]
+        if pretoken in tokenizer.protected_terms:
+            lines.append(f"{'':>6}  {'protected term':<16}  {paint.token(text_to_bytes(pretoken))}")
+            continue
+        for pair, parts in encoding_steps(text_to_bytes(pretoken), ranks):
+            number, merge, made = "", "bytes", b""
+            if pair is not None:
+                number, merge, made = str(ranks[pair] + 1), f"{visible(pair[0])} + {visible(pair[1])}", b"".join(pair)
             shown = " ".join(paint.token(part) if part == made else visible(part) for part in parts)
-            lines.append(f"{'' if rank is None else rank + 1:>6}  {merge:<16}  {shown}")
+            lines.append(f"{number:>6}  {merge:<16}  {shown}")
     ids = tokenizer.encode(text)
     tokens = [tokenizer.vocabulary[token_id] for token_id in ids]
     lines += ["", paint.bold("Tokens") + "  " + " ".join(map(paint.token, tokens))]
@@ -117,22 +118,27 @@ def page(tokenizer: Tokenizer, text: str, *, source: str) -> str:
 
     source: where the tokenizer comes from, for the reader.
     """
-    pretokens = [text_to_bytes(pretoken) for pretoken in PreTokenizer(tokenizer.pattern).split(text)]
-    ranks = sorted({rank for data in set(pretokens) for rank, _ in encoding_steps(tokenizer, data) if rank is not None})
-    ids = {token.hex(): token_id for token_id, token in tokenizer.text_vocabulary.items()}
-    data = {
-        "pretokens": [data.hex() for data in pretokens],
-        "merges": [[rank + 1, *(part.hex() for part in tokenizer.merges[rank])] for rank in ranks],
-        "ids": _used(ids, pretokens, [tokenizer.merges[rank] for rank in ranks]),
+    ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
+    groups: list[list[bytes]] = []
+    applied: set[Pair] = set()
+    for pretoken in tokenizer.pretokenize(text):
+        data = text_to_bytes(pretoken)
+        if pretoken in tokenizer.protected_terms:
+            groups.append([data])
+        else:
+            groups.append([bytes([byte]) for byte in data])
+            applied.update(pair for pair, _ in encoding_steps(data, ranks) if pair is not None)
+    merges = sorted(applied, key=ranks.__getitem__)
+    ids = {token: token_id for token_id, token in tokenizer.vocabulary.items()}
+    used = {token for group in groups for token in group} | {left + right for left, right in merges}
+    content = {
+        "pretokens": [[token.hex() for token in group] for group in groups],
+        "merges": [[ranks[pair] + 1, pair[0].hex(), pair[1].hex()] for pair in merges],
+        "ids": {token.hex(): ids[token] for token in sorted(used)},
         "characters": len(text),
         "source": source,
         "learned": len(tokenizer.merges),
     }
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     # In a script element only "<" could end it early.
-    return template.replace("@DATA@", json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
-
-
-def _used(ids: Mapping[str, int], pretokens: Sequence[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[str, int]:
-    used = {bytes([byte]) for data in set(pretokens) for byte in data} | {left + right for left, right in merges}
-    return {token.hex(): ids[token.hex()] for token in sorted(used)}
+    return template.replace("@DATA@", json.dumps(content, separators=(",", ":")).replace("<", "\\u003c"))

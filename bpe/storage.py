@@ -46,22 +46,24 @@ def save(definition: Definition, path: str | PathLike[str]) -> None:
     write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", path)
 
 
-def load(path: str | PathLike[str]) -> Definition:
-    """Read a definition. Raises TokenizerError if the file is missing, is something else or was changed."""
+def load(path: str | PathLike[str]) -> tuple[Definition, str]:
+    """Read a definition and its digest. Raises TokenizerError for a file that is missing, wrong or changed."""
     document = read_json(path)
     if document.get("format") != FORMAT:
         hint = "; read it with bpe.formats.read_huggingface" if "model" in document else ""
         raise TokenizerError(f'{path} is no bpe tokenizer: it lacks "format": "{FORMAT}"{hint}')
     _check_types(document, path)
-    if document.pop("digest") != _digest(document):
+    digest = document.pop("digest")
+    if digest != _digest(document):
         raise TokenizerError(f"{path} was changed or damaged: its content does not match its digest")
-    return {
+    definition: Definition = {
         "pattern": document["pattern"],
         "special_tokens": document["special_tokens"],
         "protected_terms": document["protected_terms"],
         "token_ids": document["token_ids"],
         "merges": parse_merges(document["merges"], path),
     }
+    return definition, digest
 
 
 def digest(definition: Definition) -> str:
@@ -104,12 +106,13 @@ def read_text(path: str | PathLike[str]) -> str:
 
 def read_json(path: str | PathLike[str]) -> dict[str, Any]:
     """Read a JSON file that holds an object."""
+    text = read_text(path)
     try:
-        document = json.loads(read_text(path))
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         raise TokenizerError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
-    except RecursionError:
-        raise TokenizerError(f"{path}: not a tokenizer file (nested too deeply)") from None
+    except (RecursionError, ValueError):
+        raise TokenizerError(f"{path}: not a tokenizer file (nested too deeply, or a number too long)") from None
     if not isinstance(document, dict):
         raise TokenizerError(f"{path}: not a tokenizer file (no JSON object)")
     return document

@@ -21,7 +21,6 @@ there is a property of the split pattern (see pretokenizer.py); other texts and 
 the regular expression, whose pre-tokens are looked up in the same way.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
@@ -30,9 +29,11 @@ from random import Random
 from typing import Literal
 
 from . import storage
+from .cache import BLOCK, Cache, NotAWordError, blocks
+from .checks import checked_ids, checked_merges, checked_protected_terms, checked_special_tokens
 from .decoding import IncrementalDecoder, character_spans
 from .errors import TokenizerError
-from .merging import merge, merge_with_dropout
+from .merging import Dropout, merge, merge_with_dropout
 from .pretokenizer import GPT2_PATTERN, PreTokenizer, bytes_to_text, text_to_bytes
 from .terms import TermFinder
 
@@ -40,10 +41,7 @@ DEFAULT_SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>")
 
 AllowedSpecial = Collection[str] | Literal["all"]
 
-_LONGEST_CACHED = 64  # characters; bounds the memory of a cache together with its number of entries
-_BLOCK = 1 << 10  # characters
 _JOIN = 1 << 16  # tokens; bytes.join needs 80 bytes for each while it works
-_SINGLE_SPACE = re.compile(r"(?<=\S) (?=\S)")
 
 
 class Tokenizer:
@@ -72,13 +70,12 @@ class Tokenizer:
         cache_size: int = 1 << 16,
     ) -> None:
         self.merges: list[tuple[bytes, bytes]] = list(merges)
-        self.special_tokens: dict[str, int] = _checked_special_tokens(special_tokens)
-        self.protected_terms: tuple[str, ...] = tuple(dict.fromkeys(protected_terms))
-        _check_protected_terms(self.protected_terms, self.special_tokens)
-        self._tokens, self._table, self._parts = _checked_merges(self.merges)
+        self.special_tokens: dict[str, int] = checked_special_tokens(special_tokens)
+        self.protected_terms: tuple[str, ...] = checked_protected_terms(protected_terms, self.special_tokens)
+        self._tokens, self._table, self._parts = checked_merges(self.merges)
         self._tokens.extend(map(text_to_bytes, self.protected_terms))
         self._default_ids = token_ids is None
-        self._ids = _checked_ids(token_ids, len(self._tokens), self.special_tokens)
+        self._ids = checked_ids(token_ids, len(self._tokens), self.special_tokens)
         #: From id to bytes, special tokens (as their names) included.
         self.vocabulary: dict[int, bytes] = {
             **{token_id: text_to_bytes(name) for name, token_id in self.special_tokens.items()},
@@ -86,10 +83,11 @@ class Tokenizer:
         }
         self._pretokenizer = PreTokenizer(pattern)
         self._terms = TermFinder(self.protected_terms)
+        self._finders: dict[frozenset[str], TermFinder] = {}  # by the special tokens that they find as well
         self._cache_size = cache_size
-        self._pieces = _Cache(self._encode_piece, cache_size)
-        self._first_words = _Cache(self._encode_first_word, cache_size)
-        self._later_words = _Cache(self._encode_later_word, cache_size)
+        self._pieces = Cache(self._encode_piece, cache_size)
+        self._first_words = Cache(self._encode_first_word, cache_size)
+        self._later_words = Cache(self._encode_later_word, cache_size)
 
     @property
     def pattern(self) -> str:
@@ -149,8 +147,8 @@ class Tokenizer:
             return [self._encode_plain(text) for text in texts]
         if not 0 <= dropout <= 1:
             raise TokenizerError(f"dropout is a probability, from 0 to 1, not {dropout}")
-        random = Random(seed)
-        return [self._encode_with_options(text, allowed_special, dropout, random) for text in texts]
+        drops = Dropout(dropout, Random(seed)) if dropout else None
+        return [self._encode_with_options(text, allowed_special, drops) for text in texts]
 
     def encode_with_offsets(
         self, text: str, *, allowed_special: AllowedSpecial = ()
@@ -176,14 +174,22 @@ class Tokenizer:
                 position += len(piece)
         return ids, spans
 
+    def pretokenize(self, text: str) -> list[str]:
+        """Return what `text` is cut into before merging: its pre-tokens, and protected terms as a whole."""
+        return [
+            piece
+            for part, token_id in self._segments(text, ())
+            for piece in ([part] if token_id is not None else self._pretokenizer.split(part))
+        ]
+
     def _encode_plain(self, text: str) -> list[int]:
         if not isinstance(text, str):
             raise TokenizerError(f"only a str can be encoded, not {type(text).__name__}")
         if not self._pretokenizer.cuts_at_single_spaces:
             return self._encode_pieces(text)
-        if len(text) <= _BLOCK:
+        if len(text) <= BLOCK:
             return self._encode_words(text)
-        return list(chain.from_iterable(map(self._encode_words, _blocks(text))))
+        return list(chain.from_iterable(map(self._encode_words, blocks(text))))
 
     def _encode_words(self, text: str) -> list[int]:
         ids: list[int] = []
@@ -193,40 +199,55 @@ class Tokenizer:
             ids += self._first_words[next(words)]
             for word in words:
                 ids += later_words[word]
-        except _NotAWordError:
+        except NotAWordError:
             return self._encode_pieces(text)
         return ids
 
     def _encode_pieces(self, text: str) -> list[int]:
         return list(chain.from_iterable(map(self._pieces.__getitem__, self._pretokenizer.split(text))))
 
-    def _encode_with_options(
-        self, text: str, allowed_special: AllowedSpecial, dropout: float, random: Random
-    ) -> list[int]:
+    def _encode_with_options(self, text: str, allowed_special: AllowedSpecial, dropout: Dropout | None) -> list[int]:
         ids: list[int] = []
         for part, token_id in self._segments(text, allowed_special):
             if token_id is not None:
                 ids.append(token_id)
-            elif not dropout:
+            elif dropout is None:
                 ids += self._encode_plain(part)
             else:
                 for piece in self._pretokenizer.split(part):
-                    symbols = merge_with_dropout(text_to_bytes(piece), self._table, self._parts, dropout, random)
-                    ids += map(self._ids.__getitem__, symbols)
+                    ids += self._encode_piece_with_dropout(piece, dropout)
         return ids
+
+    def _encode_piece_with_dropout(self, piece: str, dropout: Dropout) -> Iterable[int]:
+        whole = self._pieces[piece]
+        data = text_to_bytes(piece)
+        merges = len(data) - len(whole)
+        if merges <= dropout.kept:
+            dropout.kept -= merges
+            return whole
+        return map(self._ids.__getitem__, merge_with_dropout(data, self._table, self._parts, dropout))
 
     def _segments(self, text: str, allowed_special: AllowedSpecial) -> Iterator[tuple[str, int | None]]:
         """Cut a text at terms and allowed special tokens; yield each part with its id, None for plain text."""
         if not isinstance(text, str):
             raise TokenizerError(f"only a str can be encoded, not {type(text).__name__}")
-        allowed = self.special_tokens.keys() if allowed_special == "all" else set(allowed_special)
-        if isinstance(allowed_special, str) and allowed_special != "all":
+        finder = self._finder(allowed_special) if allowed_special else self._terms
+        for part, is_added in finder.split(text):
+            yield part, self.added_ids[part] if is_added else None
+
+    def _finder(self, allowed_special: AllowedSpecial) -> TermFinder:
+        """Return what finds the protected terms and these special tokens."""
+        if allowed_special == "all":
+            allowed = frozenset(self.special_tokens)
+        elif isinstance(allowed_special, str):
             raise TokenizerError(f'allowed_special is a set of names or "all", not {allowed_special!r}')
+        else:
+            allowed = frozenset(allowed_special)
         if unknown := allowed - self.special_tokens.keys():
-            raise TokenizerError(f"{sorted(unknown)[0]!r} is no special token of this tokenizer")
-        finder = TermFinder([*self.protected_terms, *allowed]) if allowed else self._terms
-        for part, is_term in finder.split(text):
-            yield part, self.added_ids[part] if is_term else None
+            raise TokenizerError(f"{min(unknown)!r} is no special token of this tokenizer")
+        if allowed not in self._finders:
+            self._finders[allowed] = TermFinder([*self.protected_terms, *allowed])
+        return self._finders[allowed]
 
     def _encode_piece(self, piece: str) -> tuple[int, ...]:
         symbols = merge(text_to_bytes(piece), self._table, self._parts)
@@ -236,12 +257,12 @@ class Tokenizer:
         if not word:
             return ()  # the text starts with a space
         if word[0].isspace() or word[-1].isspace():
-            raise _NotAWordError
+            raise NotAWordError
         return tuple(self._encode_pieces(word))
 
     def _encode_later_word(self, word: str) -> tuple[int, ...]:
         if not word or word[0].isspace() or word[-1].isspace():
-            raise _NotAWordError
+            raise NotAWordError
         return tuple(self._encode_pieces(" " + word))
 
     # Decoding
@@ -258,7 +279,8 @@ class Tokenizer:
         """Return the bytes of any sequence of ids, as decode does for text."""
         table = self.vocabulary if keep_special else self._silent
         try:
-            ids = list(ids)
+            if not isinstance(ids, list):
+                ids = list(ids)
             if len(ids) <= _JOIN:
                 return b"".join(map(table.__getitem__, ids))
             blocks = (ids[start : start + _JOIN] for start in range(0, len(ids), _JOIN))
@@ -293,11 +315,13 @@ class Tokenizer:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Tokenizer":
         """Read a tokenizer that `save` wrote. Raises TokenizerError for any other file, or a changed one."""
-        definition = storage.load(path)
+        definition, digest = storage.load(path)
         try:
-            return cls(**definition)
+            tokenizer = cls(**definition)
         except TokenizerError as error:
             raise TokenizerError(f"{path}: {error}") from None
+        tokenizer.digest = digest  # has been checked: no need to compute it again
+        return tokenizer
 
     @cached_property
     def digest(self) -> str:
@@ -319,112 +343,3 @@ class Tokenizer:
 
 def _rebuild(definition: storage.Definition, cache_size: int) -> Tokenizer:
     return Tokenizer(**definition, cache_size=cache_size)
-
-
-class _NotAWordError(Exception):
-    """White space at an edge: the text cannot be cut at this space."""
-
-
-def _blocks(text: str) -> Iterator[str]:
-    """Cut a long text at single spaces, so that odd white space in one block costs only that block."""
-    start = 0
-    while cut := _SINGLE_SPACE.search(text, start + _BLOCK):
-        yield text[start : cut.start()]
-        start = cut.start()
-    yield text[start:]
-
-
-class _Cache(dict[str, tuple[int, ...]]):
-    """A dictionary that computes what it lacks and starts afresh when full.
-
-    Emptying it all is cheaper than keeping track of ages, and the words that matter are back at once.
-    """
-
-    def __init__(self, compute: Callable[[str], tuple[int, ...]], size: int) -> None:
-        super().__init__()
-        self._compute = compute
-        self._size = size
-
-    def __missing__(self, text: str) -> tuple[int, ...]:
-        ids = self._compute(text)
-        if len(text) <= _LONGEST_CACHED and self._size:
-            if len(self) >= self._size:
-                self.clear()
-            self[text] = ids
-        return ids
-
-
-def _checked_special_tokens(special_tokens: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
-    if isinstance(special_tokens, str):
-        raise TokenizerError(f"special_tokens is a list of names, not one str ({special_tokens!r})")
-    if not isinstance(special_tokens, Mapping):
-        names = list(special_tokens)
-        special_tokens = {name: token_id for token_id, name in enumerate(names)}
-        if len(special_tokens) < len(names):
-            repeated = next(name for name in names if names.count(name) > 1)
-            raise TokenizerError(f"special token {repeated!r} is given twice")
-    for name, token_id in special_tokens.items():
-        if not isinstance(name, str) or not name:
-            raise TokenizerError(f"a special token needs a name of at least one character, not {name!r}")
-        if not isinstance(token_id, int) or token_id < 0:
-            raise TokenizerError(f"special token {name!r} needs an id of 0 or more, not {token_id!r}")
-        _check_is_unicode(name)
-    if len(set(special_tokens.values())) < len(special_tokens):
-        raise TokenizerError(f"two special tokens have the same id: {dict(special_tokens)}")
-    return dict(special_tokens)
-
-
-def _check_is_unicode(name: str) -> None:
-    if any("\ud800" <= character <= "\udfff" for character in name):
-        raise TokenizerError(f"{name!r} holds a lone surrogate, which no file can keep")
-
-
-def _check_protected_terms(terms: Sequence[str], special_tokens: Mapping[str, int]) -> None:
-    for term in terms:
-        if not isinstance(term, str) or not term:
-            raise TokenizerError(f"a protected term needs at least one character, not {term!r}")
-        _check_is_unicode(term)
-        if term in special_tokens:
-            raise TokenizerError(f"{term!r} cannot be both a protected term and a special token")
-
-
-def _checked_merges(
-    merges: Sequence[tuple[bytes, bytes]],
-) -> tuple[list[bytes], dict[tuple[int, int], int], list[tuple[int, int]]]:
-    """Return the bytes of every symbol, the table from pair to symbol made, and the pair of each merge."""
-    symbols = {bytes([byte]): byte for byte in range(256)}
-    table: dict[tuple[int, int], int] = {}
-    for made, pair in enumerate(merges, 256):
-        try:
-            left, right = pair
-            token = left + right
-            table[symbols[left], symbols[right]] = made
-        except (TypeError, ValueError, KeyError) as error:
-            if isinstance(error, KeyError) and isinstance(error.args[0], bytes):
-                reason = f"{left!r} + {right!r}: {error.args[0]!r} is neither one byte nor made by an earlier merge"
-            else:
-                reason = f"{pair!r}: not a pair of byte strings"
-            raise TokenizerError(f"merge {made - 256}, {reason}") from None
-        if token in symbols:
-            raise TokenizerError(
-                f"merge {made - 256}, {left!r} + {right!r}: merge {symbols[token] - 256} already makes {token!r}"
-            )
-        symbols[token] = made
-    return list(symbols), table, list(table)
-
-
-def _checked_ids(token_ids: Sequence[int] | None, number: int, special_tokens: Mapping[str, int]) -> list[int]:
-    """Return the id of each of `number` symbols."""
-    taken = set(special_tokens.values())
-    if token_ids is None:
-        return sorted(set(range(number + len(taken))) - taken)[:number]
-    ids = list(token_ids)
-    if len(ids) != number:
-        raise TokenizerError(f"token_ids has {len(ids)} ids for {number} bytes, merges and protected terms")
-    for token_id in ids:
-        if not isinstance(token_id, int) or token_id < 0:
-            raise TokenizerError(f"token_ids holds {token_id!r}; an id is an integer of 0 or more")
-        if token_id in taken:
-            raise TokenizerError(f"id {token_id} is given to two tokens")
-        taken.add(token_id)
-    return ids

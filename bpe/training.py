@@ -36,18 +36,15 @@ Recounting everything for each merge takes hours on a real corpus. Two facts mak
 
 import heapq
 import warnings
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from .counting import Progress, count_pretokens
 from .errors import TokenizerError
-from .pretokenizer import GPT2_PATTERN, PreTokenizer, text_to_bytes
-from .terms import TermFinder
+from .pretokenizer import GPT2_PATTERN
 from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
-
-Progress = Callable[[str, int, int | None], None]
-"""Called now and then with what is being done, how many are done, and of how many (None: not known)."""
 
 _NONE = -1  # no symbol: the cell between two pre-tokens, and a cell that a merge emptied
 
@@ -67,22 +64,21 @@ def train(
 
     `texts` is read once, as a stream; memory grows with the number of distinct pre-tokens. A pair that occurs
     fewer than `minimum_frequency` times is not merged; if pairs run out the vocabulary stays smaller, with a
-    warning. `processes` > 1 counts in that many processes (see benchmarks: it pays from about 100 MB on; the
-    calling script needs the usual `if __name__ == "__main__"`). The result does not depend on it.
+    warning. `processes` > 1 counts in that many processes, which pays for tens of megabytes on idle cores; the
+    calling script then needs the usual `if __name__ == "__main__"`. The result does not depend on it.
 
     Raises TokenizerError for a vocabulary smaller than its bytes, special tokens and terms, a bad pattern, or
     a `texts` that is not an iterable of str.
     """
-    fixed = len(special_tokens) + 256 + len(set(protected_terms))
+    untrained = Tokenizer([], pattern=pattern, special_tokens=special_tokens, protected_terms=protected_terms)
+    fixed = len(untrained)
     if vocabulary_size < fixed:
         raise TokenizerError(
-            f"a vocabulary of {vocabulary_size} is too small: {len(special_tokens)} special tokens, 256 bytes and "
-            f"{len(set(protected_terms))} protected terms already need {fixed}"
+            f"a vocabulary of {vocabulary_size} is too small: {len(untrained.special_tokens)} special tokens, "
+            f"256 bytes and {len(untrained.protected_terms)} protected terms already need {fixed}"
         )
     if minimum_frequency < 1:
         raise TokenizerError(f"minimum_frequency must be at least 1, not {minimum_frequency}")
-    # Built first so that a bad pattern or name is reported before the work.
-    untrained = Tokenizer([], pattern=pattern, special_tokens=special_tokens, protected_terms=protected_terms)
     counts = count_pretokens(
         texts, untrained.pattern, untrained.protected_terms, processes=processes, progress=progress
     )
@@ -200,132 +196,3 @@ def learn_merges(
         if progress is not None and len(merges) % 64 == 0:
             progress("learning merges", len(merges), number)
     return merges
-
-
-_BATCH = 1 << 16  # words that are kept before they are counted, and texts that are handed to a process
-_DISTINCT = 1 << 19  # distinct words that are kept before they are split; bounds memory for unspaced scripts
-
-
-class PretokenCounter:
-    """Counts pre-tokens of a stream of texts.
-
-    Natural text repeats its words, so whole words are counted first, and only each distinct one is split by
-    the pattern (where the pattern allows that: `PreTokenizer.cuts_at_single_spaces`).
-    """
-
-    def __init__(self, pattern: str, protected_terms: Sequence[str] = ()) -> None:
-        self._pretokenizer = PreTokenizer(pattern)
-        self._terms = TermFinder(protected_terms)
-        # Words at the start of a text, and words with a space before them: first all, then how often each.
-        self._first_words: list[str] = []
-        self._later_words: list[str] = []
-        self._first: Counter[str] = Counter()
-        self._later: Counter[str] = Counter()
-        self._pieces: Counter[str] = Counter()
-
-    def add(self, text: str) -> None:
-        """Count the pre-tokens of one text."""
-        if not isinstance(text, str):
-            raise TokenizerError(f"training needs texts of type str, not {type(text).__name__}")
-        if not self._terms:
-            self._add_segment(text)
-            return
-        for segment, is_term in self._terms.split(text):
-            if not is_term:
-                self._add_segment(segment)
-
-    def _add_segment(self, text: str) -> None:
-        if self._pretokenizer.cuts_at_single_spaces:
-            words = text.split()
-            if " ".join(words) == text:  # single spaces only, and none at either end
-                self._first_words += words[:1]
-                self._later_words += words[1:]
-                if len(self._later_words) + len(self._first_words) > _BATCH:
-                    self._count_words()
-                return
-        self._pieces.update(self._pretokenizer.split(text))
-
-    def _count_words(self) -> None:
-        self._first.update(self._first_words)
-        self._later.update(self._later_words)
-        self._first_words.clear()
-        self._later_words.clear()
-        if len(self._first) + len(self._later) > _DISTINCT:
-            self._split_words()
-
-    def _split_words(self) -> None:
-        pieces, split = self._pieces, self._pretokenizer.split
-        for space, words in (("", self._first), (" ", self._later)):
-            for word, count in words.items():
-                for piece in split(space + word):
-                    pieces[piece] += count
-            words.clear()
-
-    def result(self) -> Counter[str]:
-        """Return how often each pre-token occurred."""
-        self._count_words()
-        self._split_words()
-        return self._pieces
-
-
-def count_pretokens(
-    texts: Iterable[str],
-    pattern: str = GPT2_PATTERN,
-    protected_terms: Sequence[str] = (),
-    *,
-    processes: int = 1,
-    progress: Progress | None = None,
-) -> dict[bytes, int]:
-    """Return how often each pre-token occurs, as UTF-8. Raises TokenizerError if `texts` holds no str."""
-    if isinstance(texts, str):
-        raise TokenizerError("training needs an iterable of texts, not one str; pass [text] or text.split('\\n')")
-    if processes > 1:
-        pieces = _count_in_processes(texts, pattern, protected_terms, processes, progress)
-    else:
-        counter = PretokenCounter(pattern, protected_terms)
-        for number, text in enumerate(texts, 1):
-            counter.add(text)
-            if progress is not None and number % 8192 == 0:
-                progress("counting texts", number, None)
-        pieces = counter.result()
-    return {text_to_bytes(piece): count for piece, count in pieces.items()}
-
-
-def _count_batch(batch: list[str], pattern: str, protected_terms: Sequence[str]) -> Counter[str]:
-    counter = PretokenCounter(pattern, protected_terms)
-    for text in batch:
-        counter.add(text)
-    return counter.result()
-
-
-def _count_in_processes(
-    texts: Iterable[str], pattern: str, terms: Sequence[str], processes: int, progress: Progress | None
-) -> Counter[str]:
-    # Loaded only here: it would double the time that `import bpe` takes.
-    from concurrent.futures import Future, ProcessPoolExecutor
-
-    pieces: Counter[str] = Counter()
-    running: deque[Future[Counter[str]]] = deque()
-    done = 0
-    with ProcessPoolExecutor(processes) as pool:
-        for batch in _batches(texts):
-            running.append(pool.submit(_count_batch, batch, pattern, terms))
-            if len(running) > 2 * processes:  # the stream is read no faster than it is counted
-                pieces.update(running.popleft().result())
-            done += len(batch)
-            if progress is not None:
-                progress("counting texts", done, None)
-        for future in running:
-            pieces.update(future.result())
-    return pieces
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -1,4 +1,8 @@
-"""Encoder layer and decoder layer: sub-layers wired with residual connections and norms (section 3.1, figure 1)."""
+"""Encoder layer and decoder layer: sub-layers wired with residual connections and norms (section 3.1, figure 1).
+
+Derivation. Sub-layers in a row, so their backwards run in reverse order (residual.py derives the wiring of one). The
+memory enters a decoder layer at one place, cross-attention, so its gradient leaves there, beside dx.
+"""
 
 from typing import Any, NamedTuple
 

@@ -19,6 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.data.batching import Batch
+from numpy_transformer.memory import keep_freed_memory
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
 
@@ -51,6 +52,7 @@ class Workers:
     def __init__(self, model: Transformer, workers: int) -> None:
         self.model = model
         self.workers = workers
+        keep_freed_memory()
         self._buffers = [model.parameters.twin() for _ in range(workers)]
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="worker") if workers > 1 else None
         # Workers already keep every core busy; more BLAS threads would only get in each other's way.

@@ -2,6 +2,11 @@
 
 Plain functions over a tree of parameters; class Transformer (model.py) owns a configuration and the parameters, and
 is what users call.
+
+Derivation. The parts' backwards run in reverse: loss, decoder, encoder. Where one thing is used several times its
+gradients add up: the memory's over all decoder layers, and the table's over its three uses,
+
+    dE = dE (output projection) + dE (target embedding) + dE (source embedding)
 """
 
 from typing import Any, NamedTuple

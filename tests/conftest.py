@@ -1,7 +1,8 @@
 """Settings that every test shares: Hypothesis profiles, and one BLAS thread.
 
-pytest                                  the "default" profile: the same examples each time, for CI
-HYPOTHESIS_PROFILE=long pytest ...      many more examples, drawn anew each time (or --hypothesis-profile=long)
+The profile "default" draws the same examples each time, for CI; "long" draws many more, anew each time:
+
+    HYPOTHESIS_PROFILE=long python -m pytest      (or --hypothesis-profile=long)
 """
 
 import os
@@ -14,7 +15,7 @@ settings.register_profile("default", derandomize=True, deadline=None, max_exampl
 settings.register_profile(
     "long",
     deadline=None,
-    max_examples=1000,
+    max_examples=1500,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

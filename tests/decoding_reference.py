@@ -1,4 +1,4 @@
-"""Decoding as one would write it for clarity alone: one sentence, plain lists, and the whole model run for each token."""
+"""Decoding as one would write it for clarity alone: one sentence, plain lists, the whole model run for each token."""
 
 import itertools
 
@@ -9,13 +9,14 @@ import numpy_transformer as nt
 VOCABULARY = 7  # pad, bos, eos and four words
 
 
-def small_model(seed: int, norm: str = "post", dtype: str = "float64") -> nt.Transformer:
-    """A random model whose distributions are far from uniform."""
+def small_model(seed: int, norm: str = "post", sharpness: float = 1.0) -> nt.Transformer:
+    """A random model whose distributions are far from uniform; the larger `sharpness`, the surer it is."""
     config = nt.TransformerConfig(
         vocabulary_size=VOCABULARY, encoder_layers=2, decoder_layers=2, d_model=8, d_ff=12, heads=2, norm=norm
     )
-    model = nt.Transformer(config, seed=seed, dtype=dtype)
+    model = nt.Transformer(config, seed=seed, dtype="float64")
     model.parameters.flat[...] += np.random.default_rng(seed).normal(size=model.parameters.flat.shape) * 0.4
+    model.parameters.tree.embedding.weight[...] *= sharpness
     return model
 
 

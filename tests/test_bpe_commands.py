@@ -159,6 +159,11 @@ def test_impossible_training_is_one_line_and_status_2(options, message, tmp_path
     assert not output.exists()
 
 
+def test_training_for_nowhere_is_refused_before_the_work(tmp_path, capsys):
+    assert main(["train", "absent", "--output", str(tmp_path / "no" / "t.json")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
 def test_a_file_that_is_no_tokenizer(tmp_path, capsys):
     (tmp_path / "x.json").write_text("{}")
     assert main(["encode", "--tokenizer", str(tmp_path / "x.json")]) == 2
@@ -194,9 +199,16 @@ def test_show_makes_everything_visible(tokenizer_file):
 
 def test_steps_end_in_what_encode_gives():
     tokenizer = bpe.train(LINES * 3, 290)
+    ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
     for pretoken in ("Zwei", " Katzen", "😀", "zweizwei"):
-        *_, (_, parts) = show.encoding_steps(tokenizer, pretoken.encode())
+        *_, (_, parts) = show.encoding_steps(pretoken.encode(), ranks)
         assert parts == [tokenizer.vocabulary[token_id] for token_id in tokenizer.encode(pretoken)]
+
+
+def test_protected_terms_are_shown_whole():
+    tokenizer = bpe.Tokenizer([], protected_terms=["New York"])
+    assert "protected term    [New␣York]" in show.terminal(tokenizer, "in New York")
+    assert '["4e657720596f726b"]' in show.page(tokenizer, "in New York", source="")
 
 
 def test_colours_are_for_terminals():
@@ -212,12 +224,11 @@ def test_page_is_whole_and_carries_its_data(tokenizer_file, tmp_path):
     assert not re.search(r"""(src|href)=|url\(|https?:""", html)  # complete in itself
     assert html.count("</script>") == 2  # the text did not end one
     data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
-    assert b"".join(map(bytes.fromhex, data["pretokens"])).decode() == text
+    assert bytes.fromhex("".join(map("".join, data["pretokens"]))).decode() == text
     # Applying the merges to the pre-tokens, as the page does, gives the tokens.
     tokenizer = bpe.Tokenizer.load(tokenizer_file)
     ids = []
-    for pretoken in data["pretokens"]:
-        parts = re.findall("..", pretoken)
+    for parts in data["pretokens"]:
         for _, left, right in data["merges"]:
             position = 0
             while position < len(parts) - 1:

@@ -224,6 +224,46 @@ def test_what_tiktoken_cannot_do_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+# Damage of any kind
+
+
+def _damaged(content, draw):
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.integers(0, len(content)))
+        length = draw(st.sampled_from([0, 1, 2, 40, len(content)]))
+        new = draw(
+            st.sampled_from([b"", b"0", b'"', b"[", b"{}", b"null", b"-1", b"\xff", b" ", b"9" * 5000, b"\n", b"Q"])
+        )
+        content = content[:place] + new + content[place + length :]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        (bpe.Tokenizer.save, bpe.Tokenizer.load),
+        (write_huggingface, read_huggingface),
+        (write_tiktoken, read_tiktoken),
+        (write_subword_nmt, read_subword_nmt),
+    ],
+)
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_line(write, read, data):
+    pattern = SUBWORD_NMT_PATTERN if write is write_subword_nmt else bpe.GPT2_PATTERN
+    tokenizer = bpe.Tokenizer([(b"l", b"o"), (b"lo", b"w"), (b"w", b" ")], pattern=pattern)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file")
+        write(tokenizer, path)
+        path.write_bytes(_damaged(path.read_bytes(), data.draw))
+        message = "file: read"
+        try:
+            read(path)
+        except bpe.TokenizerError as error:
+            message = str(error)
+        assert "file" in message
+        assert "\n" not in message
+
+
 # subword-nmt
 
 SENNRICH = "#version: 0.2\ne s\nes t</w>\nl o\nlo w</w>\nn e\n"
@@ -251,7 +291,7 @@ def test_subword_nmt_codes_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("#version: 0.3\na b", "codes of version 0.3 are not known"),
+        ("#version: 0.3\na b", "codes of version '0.3' are not known"),
         ("#version: 0.2\na b\na b c\n", "line 3: not two symbols"),
         ("#version: 0.2\na b\n\nc d\n", "line 3: not two symbols"),
         ("#version: 0.2\na b\nab cd\n", "line 3: made of symbols that no line before makes"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import bpe
 from bpe import reference
-from bpe.merging import merge_long, merge_short, merge_with_dropout
+from bpe.merging import Dropout, merge_long, merge_short, merge_with_dropout
 from bpe.pretokenizer import PreTokenizer, bytes_to_text, spell, text_to_bytes, unspell
 
 TEXT = (
@@ -29,7 +29,16 @@ PATTERNS = [bpe.GPT2_PATTERN, bpe.CL100K_PATTERN, r"\w+", r"(a)(b)?|\s"]
 def naive_encode(tokenizer, text):
     ids = {token: token_id for token_id, token in tokenizer.text_vocabulary.items()}
     pieces = PreTokenizer(tokenizer.pattern).split(text)
-    return [ids[part] for piece in pieces for part in reference.apply_merges(text_to_bytes(piece), tokenizer.merges)]
+    ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
+    return [ids[part] for piece in pieces for part in reference.apply_merges(text_to_bytes(piece), ranks)]
+
+
+@given(data=st.binary(max_size=30) | st.sampled_from(TEXT.split()).map(str.encode))
+def test_the_reference_applies_one_merge_after_the_other(data):
+    word = [bytes([byte]) for byte in data]
+    for pair in TOKENIZER.merges:
+        word = reference.join_pair(word, pair)
+    assert reference.apply_merges(data, {pair: rank for rank, pair in enumerate(TOKENIZER.merges)}) == word
 
 
 @given(text=ANY_TEXT)
@@ -73,8 +82,8 @@ def test_long_and_short_merging_agree(data):
     arguments = data, tokenizer._table, tokenizer._parts
     assert merge_long(*arguments) == merge_short(*arguments)
     tokens = [tokenizer.vocabulary[tokenizer._ids[symbol]] for symbol in merge_long(*arguments)]
-    assert tokens == reference.apply_merges(data, tokenizer.merges)
-    assert merge_with_dropout(*arguments, 0.0, Random(0)) == merge_long(*arguments)
+    assert tokens == reference.apply_merges(data, {pair: rank for rank, pair in enumerate(tokenizer.merges)})
+    assert merge_with_dropout(*arguments, Dropout(1e-300, Random(0))) == merge_long(*arguments)
 
 
 @given(text=st.text(max_size=200), cuts=st.lists(st.integers(0, 200)))
@@ -146,6 +155,7 @@ def test_protected_terms_are_one_token_and_the_longest_wins():
     assert terms == ["New York City", "C++", "saß", "New York"]
     assert tokenizer.decode(ids) == "In New York City, C++ saß New York."
     assert tokenizer.encode("York") == TOKENIZER.encode("York")
+    assert tokenizer.pretokenize("a C++.") == ["a", " ", "C++", "."]
     with pytest.raises(bpe.TokenizerError, match="both a protected term and a special token"):
         bpe.Tokenizer([], protected_terms=["<pad>"])
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 import bpe
 from bpe import reference
-from bpe.training import PretokenCounter, count_pretokens, learn_merges
+from bpe.counting import PretokenCounter, count_pretokens
+from bpe.training import learn_merges
 
 # Few letters and small counts: overlapping pairs ("aaaa", "abab") and ties everywhere.
 PRETOKENS = st.binary(min_size=1, max_size=12) | st.text("ab", min_size=1, max_size=14).map(str.encode)
@@ -93,6 +95,7 @@ def test_minimum_frequency_reaches_training():
         ({"texts": ["a"], "vocabulary_size": 300, "special_tokens": ["<s>", "<s>"]}, "'<s>' is given twice"),
         ({"texts": ["a"], "vocabulary_size": 300, "special_tokens": "<s>"}, "not one str"),
         ({"texts": ["a"], "vocabulary_size": 300, "special_tokens": [""]}, "at least one character"),
+        ({"texts": ["a"], "vocabulary_size": 300, "protected_terms": "ab"}, "not one str"),
         ({"texts": ["a"], "vocabulary_size": 300, "protected_terms": [""]}, "at least one character"),
     ],
 )
@@ -123,13 +126,27 @@ def test_counting_words_first_equals_splitting_every_text(texts, pattern):
 def test_counting_gives_up_its_words_when_there_are_too_many(monkeypatch):
     texts = [f"{a} {b} {a}{b}." for a in "abcdef" for b in "uvwxyz"]
     expected = count_pretokens(texts)
-    monkeypatch.setattr("bpe.training._BATCH", 8)
-    monkeypatch.setattr("bpe.training._DISTINCT", 16)
+    monkeypatch.setattr("bpe.counting._BATCH", 8)
+    monkeypatch.setattr("bpe.counting._DISTINCT", 16)
     assert count_pretokens(texts) == expected
     counter = PretokenCounter(bpe.GPT2_PATTERN)
     for text in texts:
         counter.add(text)
         assert len(counter._first) + len(counter._later) <= 16 + 12
+
+
+def test_memory_grows_with_the_distinct_words_and_not_with_the_corpus(monkeypatch):
+    monkeypatch.setattr("bpe.counting._BATCH", 1000)
+
+    def peak(lines):
+        tracemalloc.start()
+        count_pretokens(f"line {number % 500} of a long stream" for number in range(lines))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1000)  # what is loaded at first use
+    assert peak(20_000) < 1.1 * peak(2000)
 
 
 def test_protected_terms_are_not_learned_from():
@@ -138,9 +155,12 @@ def test_protected_terms_are_not_learned_from():
 
 
 def test_processes_do_not_change_the_counts(monkeypatch):
-    monkeypatch.setattr("bpe.training._BATCH", 100)
+    monkeypatch.setattr("bpe.counting._SHARE", 2000)
     texts = [f"text {number} of {number % 13} words" for number in range(1000)]
-    assert count_pretokens(texts, processes=2) == count_pretokens(texts)
+    reports = []
+    counts = count_pretokens(texts, processes=2, progress=lambda *report: reports.append(report))
+    assert counts == count_pretokens(texts)
+    assert reports[-1] == ("counting texts", 1000, None)
 
 
 def test_progress_is_reported():

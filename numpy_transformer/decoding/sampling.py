@@ -125,7 +125,7 @@ def _extend(
         logits = decoder.step(tokens)  # (b, width, V)
         xp = array_module(logits)
         normalizer = on_host(log_normalizer(logits))
-        logits[..., [config.pad_id, config.bos_id]] = -math.inf  # no translation holds them
+        logits[..., config.pad_id] = logits[..., config.bos_id] = -math.inf  # no translation holds them
         chosen = on_host(choose(logits, sentence, len(steps)))
         only_eos = ended | (limits[sentence] == len(steps))[:, None]
         tokens = np.where(only_eos, config.eos_id, chosen)

@@ -4,6 +4,6 @@
 
 oracles.py      complex step and central differences: how to differentiate without a formula, and how exactly
 case.py         a layer with one draw of inputs, parameters and upstream gradient
-layer_cases.py  one case builder per layer; model_cases.py for blocks and the whole model
+layer_cases.py  one case builder per layer; attention_cases.py and model_cases.py for the larger ones
 check.py        backward beside oracle: what counts as equal, and what a failure prints
 """

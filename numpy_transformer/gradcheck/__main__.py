@@ -13,7 +13,7 @@ from rich.table import Table
 from numpy_transformer.backend import device_module
 from numpy_transformer.errors import InputError
 from numpy_transformer.gradcheck.check import TOLERANCES, Finding, assert_contract, check
-from numpy_transformer.gradcheck.plot import draw_errors
+from numpy_transformer.gradcheck.plot import FORMATS, draw_errors
 from numpy_transformer.gradcheck.suite import ALONG, SUITE, derivation_of
 from numpy_transformer.program import run_program
 
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise InputError(f"no layer is called {unknown[0]!r}; choose from {', '.join(SUITE)}")
     if options.seed < 0:
         raise InputError(f"--seed is {options.seed}; it must be 0 or more")
+    if options.plot and options.plot.suffix not in FORMATS:
+        raise InputError(f"--plot {options.plot}: give a name that ends with one of {', '.join(FORMATS)}")
     xp = device_module(options.device)
     started = time.perf_counter()
     console = Console(width=None if sys.stdout.isatty() else 110)
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(table)
     failures = [finding for finding in findings if not finding.passed]
     for finding in failures:
-        console.print(str(finding), style="red", highlight=False, soft_wrap=True)
+        console.print(str(finding), style="red", markup=False, highlight=False, soft_wrap=True)
         group = finding.layer.partition(" (")[0]
         console.print(f"    or: python -m numpy_transformer.gradcheck {group} --seed {options.seed}", highlight=False)
     worst = {oracle: max(f.error for f in findings if f.oracle == oracle) for oracle in TOLERANCES}

@@ -111,12 +111,11 @@ def make_case(
     xp: ModuleType = np,
     adds: bool = False,
     upstream: Array | None = None,
-    values: Inputs | None = None,
 ) -> Case:
     """Draw a case: activations N(0, scale^2), weights N(0, 1/inputs), gains, biases and dy N(0, 1).
 
     Gains and dy are never constant on purpose: layer norm's dx vanishes for a constant gain * dy, and with it whatever
-    is wrong with it. `values` replaces some of the drawn inputs, `upstream` the drawn dy.
+    is wrong with it. `upstream` replaces the drawn dy.
     """
     rng = np.random.default_rng(seed)
     inputs = {key: scale * rng.standard_normal(shape) for key, shape in activations.items()}
@@ -126,7 +125,6 @@ def make_case(
         inputs[path] = spread * rng.standard_normal(leaf.shape)
 
     map_tree(draw, spec)
-    inputs.update(values or {})
     inputs = {key: xp.asarray(value) for key, value in inputs.items()}
     case = Case(name, inputs, xp.zeros(0), seed, "", tuple(activations), spec, forward_pass, backward_pass, adds)
     if upstream is None:

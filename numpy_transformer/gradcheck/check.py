@@ -6,17 +6,17 @@ a few u t. The measure is the largest entry of the gradient, and the demands are
     complex step           |backward - oracle| <= 1e-13 max|gradient|     (900 u)
     central differences    |backward - oracle| <= 1e-8  max|gradient|     (see oracles.py)
 
-This is fair as long as the largest entry is as large as the terms it was summed from. Now and then a random draw breaks
-that: a softmax that is all but saturated, y = (1 - 1e-20, 1e-20), has a gradient of 1e-20 made of terms of size 1, and no
-float64 backward can have it to 1e-13. So the size t of the terms is measured as well: everything the backward works with
-(dy, cache, parameters, and the inputs before) is multiplied by 1 + d with random d of about 2^-30, as if it had been
-rounded to 30 bits, and
+This is fair as long as the largest entry is as large as the terms it was summed from. Now and then a random draw
+breaks that: a softmax that is all but saturated, y = (1 - 1e-20, 1e-20), has a gradient of 1e-20 made of terms of size
+1, and no float64 backward can have it to 1e-13. So the size t of the terms is measured as well: everything the
+backward works with (dy, cache, parameters, and the inputs before) is multiplied by 1 + d with random d of about 2^-30,
+as if it had been rounded to 30 bits, and
 
     t = max|change of the gradient| / 2^-30
 
-A draw that misses the first demand must meet |backward - oracle| <= 1e-13 t. It is reported as limited by rounding, never
-silently. A wrong formula gains nothing from this rule, as its terms are no larger than a right one's. Central differences
-state their own uncertainty, and where it exceeds 1e-8 of the largest entry the two must agree within that.
+A draw that misses the first demand must meet |backward - oracle| <= 1e-13 t. It is reported as limited by rounding,
+never silently. A wrong formula gains nothing from this rule, as its terms are no larger than a right one's. Central
+differences state their own uncertainty, and where it exceeds 1e-8 of the largest entry the two must agree within that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -120,11 +120,13 @@ def assert_contract(case: Case) -> None:
             raise GradientError(f"{case.name} left d{name} unassigned or not finite; reproduce with: {case.recipe}")
         if gradients[name].shape != value.shape or gradients[name].dtype != value.dtype:
             raise GradientError(f"{case.name}: d{name} is not like {name}; reproduce with: {case.recipe}")
+    reference = {name: to_host(gradient) for name, gradient in gradients.items()}
+    terms = size_of_terms(case, reference)
     strided = case.replace_activations(_with_gaps)
     for name, gradient in strided.gradients(strided.inputs).items():
-        reference = to_host(gradients[name])
-        difference = np.abs(to_host(gradient) - reference).max(initial=0)
-        if not difference <= 1e-10 * np.abs(reference).max(initial=0):
+        difference = np.abs(to_host(gradient) - reference[name]).max(initial=0)
+        largest = max(np.abs(reference[name]).max(initial=0), terms[name])
+        if not difference <= TOLERANCES["complex step"] * largest:
             raise GradientError(f"{case.name}: d{name} depends on memory layout; reproduce with: {case.recipe}")
 
 

@@ -1,35 +1,23 @@
-"""One case builder per layer: how the layer is called forward, how backward, and what is drawn.
+"""One case builder per layer: how it is called forward, how backward, and what is drawn (see also attention_cases.py).
 
 Every builder takes sizes and a seed by keyword and returns a Case; `xp` chooses the array module.
 """
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from numpy_transformer.backend import Array
+from numpy_transformer.gradcheck.attention_cases import draw_masks
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.activation import relu_backward, relu_forward
-from numpy_transformer.layers.attention import (
-    scaled_dot_product_attention_backward,
-    scaled_dot_product_attention_forward,
-)
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
-from numpy_transformer.layers.dropout import DropoutMasks, dropout_backward, dropout_forward
+from numpy_transformer.layers.dropout import dropout_backward, dropout_forward
 from numpy_transformer.layers.embedding import embedding_backward, embedding_forward, embedding_spec
 from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
 from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
-from numpy_transformer.layers.multi_head_attention import (
-    cross_attention_backward,
-    cross_attention_forward,
-    cross_attention_spec,
-    self_attention_backward,
-    self_attention_forward,
-    self_attention_spec,
-)
 from numpy_transformer.layers.output_loss import output_loss
 from numpy_transformer.layers.positional_encoding import positional_encoding_forward
 from numpy_transformer.layers.residual import (
@@ -39,26 +27,6 @@ from numpy_transformer.layers.residual import (
     before_sublayer_forward,
 )
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
-
-
-def attention_mask(kind: str, lengths: Sequence[int], queries: int, keys: int, xp: ModuleType = np) -> Array | None:
-    """A mask that broadcasts to (B, H, T, S): kind is "none", "causal", "padding" or "causal+padding".
-
-    `lengths` gives each sentence's number of real keys.
-    """
-    if kind == "none":
-        return None
-    mask = np.ones((len(lengths), 1, queries, keys), dtype=bool)
-    if "causal" in kind:
-        mask &= np.tri(queries, keys, dtype=bool)
-    if "padding" in kind:
-        mask &= (np.arange(keys) < np.asarray(lengths)[:, None])[:, None, None, :]
-    return xp.asarray(mask)
-
-
-def _masks(probability: float, seed: int, xp: ModuleType) -> DropoutMasks | None:
-    """Fresh masks for one forward pass: the same seed gives the same masks each time."""
-    return DropoutMasks(probability, seed, xp) if probability else None
 
 
 @recipe
@@ -164,123 +132,6 @@ def softmax(*, seed: int, leading: Sequence[int] = (2, 3), width: int = 5, scale
 
 
 @recipe
-def attention(
-    *,
-    seed: int,
-    batch: int = 2,
-    heads: int = 2,
-    queries: int = 4,
-    keys: int = 4,
-    width: int = 3,
-    value_scale: float = 1.0,
-    scale: float = 1.0,
-    mask: str = "none",
-    lengths: Sequence[int] | None = None,
-    dropout: float = 0.0,
-    xp: Any,
-) -> Case:
-    """Scaled dot-product attention; `lengths` are the sentences' numbers of real keys."""
-    allowed = attention_mask(mask, lengths or [keys] * batch, queries, keys, xp)
-
-    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return scaled_dot_product_attention_forward(
-            query=a["query"], key=a["key"], value=a["value"], mask=allowed, dropout=_masks(dropout, seed, xp)
-        )
-
-    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        dquery, dkey, dvalue = (xp.full_like(x, xp.nan) for x in (cache.query, cache.key, cache.value))
-        scaled_dot_product_attention_backward(dy, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
-        return dquery, dkey, dvalue
-
-    return make_case(
-        f"attention ({mask} mask)" if mask != "none" else "attention",
-        forward,
-        backward,
-        seed=seed,
-        activations={
-            "query": (batch, heads, queries, width),
-            "key": (batch, heads, keys, width),
-            "value": (batch, heads, keys, width),
-        },
-        scale=scale,
-        xp=xp,
-    )
-
-
-@recipe
-def self_attention(
-    *,
-    seed: int,
-    batch: int = 2,
-    length: int = 4,
-    heads: int = 2,
-    width: int = 3,
-    mask: str = "causal",
-    lengths: Sequence[int] | None = None,
-    dropout: float = 0.0,
-    scale: float = 1.0,
-    xp: Any,
-) -> Case:
-    """Multi-head self-attention: query, key and value are one fused projection of x."""
-    D = heads * width
-    allowed = attention_mask(mask, lengths or [length] * batch, length, length, xp)
-
-    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return self_attention_forward(a["x"], p, heads=heads, mask=allowed, dropout=_masks(dropout, seed, xp))
-
-    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        return (self_attention_backward(dy, cache, p, g),)
-
-    return make_case(
-        "self_attention",
-        forward,
-        backward,
-        seed=seed,
-        activations={"x": (batch, length, D)},
-        spec=self_attention_spec(D),
-        scale=scale,
-        xp=xp,
-    )
-
-
-@recipe
-def cross_attention(
-    *,
-    seed: int,
-    batch: int = 2,
-    queries: int = 3,
-    keys: int = 4,
-    heads: int = 2,
-    width: int = 3,
-    lengths: Sequence[int] | None = None,
-    dropout: float = 0.0,
-    scale: float = 1.0,
-    xp: Any,
-) -> Case:
-    """Multi-head cross-attention: separate projections, x asks and memory answers."""
-    D = heads * width
-    allowed = attention_mask("padding", lengths or [keys] * batch, queries, keys, xp)
-
-    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        masks = _masks(dropout, seed, xp)
-        return cross_attention_forward(a["x"], a["memory"], p, heads=heads, mask=allowed, dropout=masks)
-
-    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        return cross_attention_backward(dy, cache, p, g)
-
-    return make_case(
-        "cross_attention",
-        forward,
-        backward,
-        seed=seed,
-        activations={"x": (batch, queries, D), "memory": (batch, keys, D)},
-        spec=cross_attention_spec(D),
-        scale=scale,
-        xp=xp,
-    )
-
-
-@recipe
 def relu(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
     """max(x, 0); a normal draw is at the kink with probability 0."""
 
@@ -322,7 +173,7 @@ def dropout(*, seed: int, shape: Sequence[int] = (3, 4), probability: float = 0.
     """A mask that is fixed by the seed."""
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return dropout_forward(a["x"], _masks(probability, seed, xp))
+        return dropout_forward(a["x"], draw_masks(probability, seed, xp))
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (dropout_backward(dy, cache),)
@@ -346,7 +197,7 @@ def residual(
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         inner, before = before_sublayer_forward(a["x"], p[0], norm=norm)
         update, sublayer = linear_forward(inner, p[1])
-        y, after = after_sublayer_forward(a["x"], update, p[0], norm=norm, dropout=_masks(dropout, seed, xp))
+        y, after = after_sublayer_forward(a["x"], update, p[0], norm=norm, dropout=draw_masks(dropout, seed, xp))
         return y, (before, sublayer, after)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:

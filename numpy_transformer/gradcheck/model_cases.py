@@ -17,8 +17,8 @@ from numpy_transformer.blocks import (
     encoder_layer_spec,
 )
 from numpy_transformer.config import TransformerConfig
+from numpy_transformer.gradcheck.attention_cases import attention_mask
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
-from numpy_transformer.gradcheck.layer_cases import attention_mask
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.transformer import transformer_backward, transformer_forward, transformer_spec

@@ -19,9 +19,9 @@ Two errors work against each other. Truncation, h^2 |f'''| / 6, wants h small. R
 carries an error of about u |f|, u = 2^-53 = 1.1e-16, and the division turns it into u |f| / h. If f changes by its own
 size over a length l, so that |f'''| is about |f| / l^3, the sum is least at h = (3u)^(1/3) l = 7e-6 l, where it is
 about 2e-11 |f| / l: the bottom of a V. Along a direction that moves n numbers at once l shrinks, and the bottom rises
-to 1e-8. One step of Richardson's extrapolation lowers it again: D(h) and D(h/4) have truncation errors in the ratio
-16 : 1, so (16 D(h/4) - D(h)) / 15 has none of order h^2. The rest is of order h^4, the best step about u^(1/5) l = 6e-4 l,
-and the error there about 1e-13 |f| / l. `python -m numpy_transformer.gradcheck --plot FILE.png` draws all of this.
+to 1e-8. One step of Richardson's extrapolation lowers it again: D(h / 4) has 1/16 of the truncation error of D(h), so
+(16 D(h / 4) - D(h)) / 15 has none of order h^2. The rest is of order h^4, the best step about u^(1/5) l = 6e-4 l, and
+the error there about 1e-13 |f| / l. `python -m numpy_transformer.gradcheck --plot FILE.png` draws all of this.
 
 The length l is not known beforehand: for layer norm it is the spread of a row, for attention 1 / (the size of the
 keys). So it is measured: steps go down a ladder, each a quarter of the one before, until two neighbours agree; their
@@ -54,8 +54,8 @@ def complex_step(
     function: Function, inputs: Inputs, name: str, upstream: Array, *, step: float = COMPLEX_STEP
 ) -> Array:
     """d sum(upstream * function(inputs)) / d inputs[name], entry by entry, as a float64 host array."""
-    inputs = {key: value.astype(np.complex128) for key, value in inputs.items()}
-    x = inputs[name].reshape(-1)  # a view: astype made a contiguous copy
+    inputs = {key: value.astype(np.complex128, order="C") for key, value in inputs.items()}
+    x = inputs[name].reshape(-1)  # a view of the copy
     derivative = np.empty(x.shape)
     for i in range(len(x)):
         x[i] += 1j * step
@@ -107,8 +107,8 @@ def central_differences(function: Function, inputs: Inputs, name: str, upstream:
     )
     typical = abs(probe.value) / max(1, inputs[name].size) ** 0.5  # the size of an entry, from a signed sum of all
 
-    inputs = {key: value.astype(np.float64) for key, value in inputs.items()}
-    x = inputs[name].reshape(-1)  # a view: astype made a contiguous copy
+    inputs = {key: value.astype(np.float64, order="C") for key, value in inputs.items()}
+    x = inputs[name].reshape(-1)  # a view of the copy
     value, uncertainty = np.empty(x.shape), np.empty(x.shape)
     for i in range(len(x)):
         middle = float(x[i])

@@ -13,25 +13,23 @@ from numpy_transformer.gradcheck.model_cases import transformer
 from numpy_transformer.gradcheck.oracles import UNIT_ROUNDOFF, central_difference, complex_step_along, random_signs
 
 STEPS = np.logspace(-20, 0, 81)
+FORMATS = (".png", ".pdf", ".svg")
 FLOOR = 1e-17  # where an error of exactly 0 is drawn
 
 
 def draw_errors(path: Path, *, seed: int) -> None:
     """Write the picture: layer norm on the left, the whole Transformer on the right."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(13, 6.2), sharey=True, layout="constrained")
+    figure = Figure((13, 6.2), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     _draw(axes[0], layer_norm(seed=seed), "Layer norm, gradient of x")
     _draw(axes[1], transformer(seed=seed), "Whole Transformer, gradient of all parameters")
     axes[0].set_ylabel("error relative to the largest entry of the gradient")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     figure.suptitle("How well can a derivative be measured? Oracle against hand-written backward, by step size")
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=150, format=path.suffix.lstrip(".") or "png")
-    pyplot.close(figure)
+        figure.savefig(temporary, dpi=150, format=path.suffix[1:])
 
 
 def _draw(axes: Any, case: Case, title: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from types import ModuleType
 
-from numpy_transformer.gradcheck import layer_cases, model_cases
+from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases
 from numpy_transformer.gradcheck.case import Case
 
 Group = Callable[[int, ModuleType], list[Case]]  # seed, array module
@@ -17,7 +17,7 @@ def _one(builder: Callable[..., Case]) -> Group:
 
 
 def _attention(seed: int, xp: ModuleType) -> list[Case]:
-    build = layer_cases.attention
+    build = attention_cases.attention
     return [
         build(seed=seed, queries=3, keys=5, xp=xp),
         build(seed=seed, mask="causal", xp=xp),
@@ -38,9 +38,11 @@ SUITE: dict[str, Group] = {
     "softmax": _one(layer_cases.softmax),
     "attention": _attention,
     "self_attention": lambda seed, xp: [
-        layer_cases.self_attention(seed=seed, mask="causal+padding", lengths=(4, 2), dropout=0.3, xp=xp)
+        attention_cases.self_attention(seed=seed, mask="causal+padding", lengths=(4, 2), dropout=0.3, xp=xp)
     ],
-    "cross_attention": lambda seed, xp: [layer_cases.cross_attention(seed=seed, lengths=(4, 2), dropout=0.3, xp=xp)],
+    "cross_attention": lambda seed, xp: [
+        attention_cases.cross_attention(seed=seed, lengths=(4, 2), dropout=0.3, xp=xp)
+    ],
     "relu": _one(layer_cases.relu),
     "feed_forward": _one(layer_cases.feed_forward),
     "dropout": _one(layer_cases.dropout),

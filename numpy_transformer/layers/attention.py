@@ -20,8 +20,9 @@ The first line is a matrix product, so its gradients are matrix products with on
     dweights_ts = sum_k dcontext_tk value_sk          dweights = dcontext value^T
 
 Softmax works on each row (softmax.py):  dscores_ts = weights_ts (dweights_ts - sum_r dweights_tr weights_tr).
-A masked key has weight 0, so its dscores is 0 and the mask needs no code of its own in the backward. The second line is
-a matrix product again:
+A masked key has weight 0, so its dscores is 0 and the mask needs no code of its own in the backward. (With dropout on
+the weights, value meets weights * kept / (1 - p), and dweights is multiplied by the same factor.) The second line is a
+matrix product again:
 
     dquery_tk = sum_s dscores_ts key_sk / sqrt(K)     dquery = dscores key / sqrt(K)
     dkey_sk   = sum_t dscores_ts query_tk / sqrt(K)   dkey   = dscores^T query / sqrt(K)

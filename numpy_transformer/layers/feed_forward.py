@@ -2,7 +2,12 @@
 
     y = max(0, x W_1 + b_1) W_2 + b_2
 
-Derivation. A chain of three layers, so the backward is their three backwards in reverse.
+Derivation. A chain of three layers, h = x W_1 + b_1, a = max(0, h), y = a W_2 + b_2, so the backward is their three
+backwards in reverse (linear.py, activation.py):
+
+    dW_2 = a^T dy      db_2 = sum_n dy_n      da = dy W_2^T
+    dh   = da where h > 0, else 0
+    dW_1 = x^T dh      db_1 = sum_n dh_n      dx = dh W_1^T
 """
 
 from typing import Any, NamedTuple

@@ -40,5 +40,5 @@ def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradi
     xp = array_module(dy)
     x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])  # (N, I), (N, O)
     xp.matmul(x_rows.T, dy_rows, out=gradients.weight)  # dW = x^T dy
-    xp.sum(dy_rows, axis=0, out=gradients.bias)  # db = sum of the rows of dy
+    xp.matmul(xp.ones(len(dy_rows), dy.dtype), dy_rows, out=gradients.bias)  # db = 1^T dy, the sum of the rows of dy
     return (dy_rows @ parameters.weight.T).reshape(x.shape)  # dx = dy W^T

@@ -10,6 +10,14 @@ cross-attention the decoder asks (query, from x) and the encoder's output answer
 Splitting into heads is a reshape and a swap of axes: no number changes, so its backward is the inverse reshape. Nothing
 is copied in either direction, the projections' buffers are read and written through strided views.
 
+Derivation. A linear layer, one attention per head and again a linear layer, so their backwards in reverse (linear.py,
+attention.py). dcontext = dy W_o^T is split into heads, each head gives its columns of dquery, dkey and dvalue, and
+
+    dx = dquery W_q^T        dmemory = dkey W_k^T + dvalue W_v^T
+
+In self-attention x takes all three parts, so dx is the sum of three, which the fused matrix adds up by itself:
+dx = [dquery dkey dvalue] [W_q W_k W_v]^T.
+
 A key bias moves all scores of a query by the same amount, which softmax ignores: its gradient is exactly zero.
 """
 

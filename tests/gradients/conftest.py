@@ -45,15 +45,17 @@ class Recorder:
         head = f"{'layer':20} {'examples':>9} {'complex step':>13} {'central diff.':>13} {'limited by rounding':>20}"
         lines = [f"{sum(self.cases.values()):,} examples; derivatives compared: {compared}", "", head]
         for layer, count in self.cases.items():
-            errors = [self.worst[layer, oracle].error if (layer, oracle) in self.worst else 0.0 for oracle in ORACLES]
+            errors = [
+                f"{self.worst[layer, oracle].error:.1e}" if (layer, oracle) in self.worst else "-" for oracle in ORACLES
+            ]
             limited = " + ".join(str(self.limited[layer, oracle]) for oracle in ORACLES)
-            lines.append(f"{layer:20} {count:9,} {errors[0]:13.1e} {errors[1]:13.1e} {limited:>20}")
+            lines.append(f"{layer:20} {count:9,} {errors[0]:>13} {errors[1]:>13} {limited:>20}")
         return [
             *lines,
             "",
-            "Errors are relative to the largest entry of each gradient: the worst of all examples. 'Limited by rounding'",
-            "counts gradients (complex step + central differences) that were judged by the size of the terms they are",
-            "made of, or within the oracle's own uncertainty; numpy_transformer/gradcheck/check.py says when and why.",
+            "Errors are relative to the largest entry of each gradient: the worst of all examples. 'Limited by",
+            "rounding' counts gradients (complex step + central differences) that were judged by the size of the terms",
+            "they are made of, or within the oracle's own uncertainty; numpy_transformer/gradcheck/check.py says why.",
         ]
 
 

@@ -1,4 +1,4 @@
-"""What Hypothesis draws for the gradient tests. Small sizes and round numbers come first, so failures shrink to them."""
+"""What Hypothesis draws for the gradient tests. Small sizes and round numbers come first: failures shrink to them."""
 
 from hypothesis import settings
 from hypothesis import strategies as st

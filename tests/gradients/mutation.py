@@ -5,7 +5,7 @@ altered in the ways programmers err: a term or factor dropped, a sign flipped, a
 root forgotten, two arguments exchanged, a branch always or never taken, a statement left out. Each altered function (a
 mutant) takes the place of the original everywhere, and the gradient checks run. A mutant is killed if a check fails.
 
-    python tests/gradients/mutation.py          every mutant with its fate
+    PYTHONPATH=. python tests/gradients/mutation.py          every mutant with its fate
 """
 
 import ast
@@ -25,7 +25,7 @@ from unittest.mock import patch
 import numpy as np
 
 import numpy_transformer.layers
-from numpy_transformer.gradcheck import layer_cases, model_cases
+from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.check import GradientError, assert_gradients
 from numpy_transformer.layers import dropout, embedding, output_loss
@@ -182,7 +182,7 @@ def _renamed(node: Any, name: str) -> ast.AST:
 class _Plain(ast.NodeTransformer):
     """The function without what has no effect: docstring and annotations."""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 (ast's name)
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.body = node.body[1:] if ast.get_docstring(node) else node.body
         node.returns = None
         for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
@@ -259,7 +259,7 @@ def check_dropout_value() -> None:
 
 def all_cases() -> dict[str, list[Case]]:
     """By module: cases in which every term of its backwards matters, with all sizes different."""
-    L, M = layer_cases, model_cases
+    A, L, M = attention_cases, layer_cases, model_cases
     blocks = [
         case
         for norm in ("post", "pre")
@@ -272,8 +272,8 @@ def all_cases() -> dict[str, list[Case]]:
     return {
         "activation": [L.relu(seed=1)],
         "attention": [
-            L.attention(seed=1, queries=4, keys=5, width=3, dropout=0.3),
-            L.attention(seed=1, mask="causal+padding", lengths=(4, 2)),
+            A.attention(seed=1, queries=4, keys=5, width=3, dropout=0.3),
+            A.attention(seed=1, mask="causal+padding", lengths=(4, 2)),
         ],
         "cross_entropy": [L.cross_entropy(seed=1, label_smoothing=smoothing) for smoothing in (0.0, 0.3)],
         "dropout": [L.dropout(seed=1), L.dropout(seed=1, probability=0.0)],
@@ -281,7 +281,7 @@ def all_cases() -> dict[str, list[Case]]:
         "feed_forward": [L.feed_forward(seed=1)],
         "layer_norm": [L.layer_norm(seed=1)],
         "linear": [L.linear(seed=1)],
-        "multi_head_attention": [L.self_attention(seed=1, dropout=0.3), L.cross_attention(seed=1, dropout=0.3)],
+        "multi_head_attention": [A.self_attention(seed=1, dropout=0.3), A.cross_attention(seed=1, dropout=0.3)],
         "output_loss": [
             *(L.projection_loss(seed=1, tokens=tokens, label_smoothing=0.1) for tokens in (0, 1, 11)),
             L.projection_loss(seed=1, tokens=5, label_smoothing=0.0),

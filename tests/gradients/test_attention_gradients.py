@@ -1,8 +1,10 @@
 """Scaled dot-product attention: each query takes a weighted mean of the values.
 
-    S_ts = sum_k Q_tk K_sk / sqrt(K)          how well query t fits key s            (T, S)
+    S_ts = sum_k Q_tk K_sk / sqrt(d)          how well query t fits key s            (T, S)
     A_ts = exp(S_ts) / sum_r exp(S_tr)        softmax over the keys it may see       (T, S)
-    C_tk = sum_s A_ts V_sk                    the context of query t                 (T, K)
+    C_tk = sum_s A_ts V_sk                    the context of query t                 (T, d)
+
+T queries Q (T, d) meet S keys K and values V (S, d), for one sentence and head; d numbers each.
 
 In words, from the end to the beginning. dC is given.
 
@@ -12,12 +14,12 @@ In words, from the end to the beginning. dC is given.
 3. S. Softmax, row by row (test_softmax_gradients.py):      dS_ts = A_ts (dA_ts - sum_r A_tr dA_tr).
    The subtracted mean equals dC_t . C_t, since sum_r A_tr (dC_t . V_r) = dC_t . (sum_r A_tr V_r). A key is worth more
    attention if its value points along dC more than the present mix does.
-4. Q and K. S is a product of both:   dQ_tk = sum_s dS_ts K_sk / sqrt(K)   and   dK_sk = sum_t dS_ts Q_tk / sqrt(K),
-   that is  dQ = dS K / sqrt(K),  dK = dS^T Q / sqrt(K).
+4. Q and K. S is a product of both:   dQ_tk = sum_s dS_ts K_sk / sqrt(d)   and   dK_sk = sum_t dS_ts Q_tk / sqrt(d),
+   that is  dQ = dS K / sqrt(d),  dK = dS^T Q / sqrt(d).
 
 Masks. A key that query t may not see has A_ts = 0. Then 1 gives it nothing from t, and in 3 the factor A_ts makes
-dS_ts = 0, so 4 gives it nothing either: the backward needs no mask. This needs A_ts = 0 to be exact, and to hold even for
-a query that sees no key at all (a sentence of padding only), whose weights are all 0.
+dS_ts = 0, so 4 gives it nothing either: the backward needs no mask. This needs A_ts = 0 to be exact, and to hold even
+for a query that sees no key at all (a sentence of padding only), whose weights are all 0.
 
 Dropout on the weights. C = (A * M) V with a fixed M of zeros and 1/(1-p): in 1 A becomes A * M, and 2 gives
 dA = (dC V^T) * M.
@@ -29,7 +31,7 @@ from gradient_draws import DROPOUTS, SCALES, SEEDS, SIZES, lengths
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpy_transformer.gradcheck.layer_cases import attention
+from numpy_transformer.gradcheck.attention_cases import attention
 from numpy_transformer.layers.attention import (
     causal_mask,
     scaled_dot_product_attention_backward,

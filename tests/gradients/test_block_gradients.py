@@ -1,15 +1,15 @@
 """Encoder layer and decoder layer: sub-layers in a row, checked along random directions.
 
-In words. A block computes x -> a(x) -> b(a(x)) -> ..., so its gradient goes back through the same sub-layers in reverse.
-Nothing new is differentiated here; what can go wrong is the wiring. The encoder's output (the memory) enters every decoder
-layer through cross-attention, beside the main path; its gradient leaves through the same door, and over all decoder
-layers it adds up:
+In words. A block computes x -> a(x) -> b(a(x)) -> ..., so its gradient goes back through the same sub-layers in
+reverse. Nothing new is differentiated here; what can go wrong is the wiring. The encoder's output (the memory) enters
+every decoder layer through cross-attention, beside the main path; its gradient leaves through the same door, and over
+all decoder layers it adds up:
 
     decoder layer:  (x, memory) -> y         dy -> (dx, dmemory)
 
-A block has thousands of derivatives, and a sum of them tells as much as each one alone. Along a direction s of +1 and -1
-the derivative of the loss is sum_i g_i s_i; if one entry of g were wrong by d, so would be this sum. One complex step
-along s checks all entries at once, and random signs leave no error a place to cancel.
+A block has thousands of derivatives, and a sum of them tells as much as each one alone. Along a direction s of +1 and
+-1 the derivative of the loss is sum_i g_i s_i; if one entry of g were wrong by d, so would be this sum. One complex
+step along s checks all entries at once, and random signs leave no error a place to cancel.
 """
 
 import pytest

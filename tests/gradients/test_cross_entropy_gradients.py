@@ -12,8 +12,9 @@ The first term has the derivative exp(z_v) / Z = p_v (softmax is the gradient of
 
     dz_v = (p_v - q_v) / count
 
-The gradient is "what the model says minus what we ask for". It sums to 0 over v, as both sum to 1, and vanishes exactly
-when p = q. With e = 0 it never vanishes: p = q would need an infinite logit. Smoothing gives the logits a place to rest.
+The gradient is "what the model says minus what we ask for". It sums to 0 over v, as both sum to 1, and vanishes
+exactly when p = q. With e = 0 it never vanishes: p = q would need an infinite logit. Smoothing gives the logits a
+place to rest.
 
 `count` is the number of real target tokens of the whole batch, one and the same for the loss and its gradient, however
 the batch is split.

@@ -24,10 +24,10 @@ Chain rule, dx_k = sum_i dn_i (dn_i/dx_k):
 
     dx_k = r ( dn_k - mean_i(dn_i) - n_k mean_i(dn_i n_i) )
 
-Read it geometrically: the layer forgets the vector's mean and its length, so the gradient has no part along the constant
-vector (1, ..., 1) and, up to eps, none along n. Both are tested below. Note where g stands: inside both means. A backward
-that multiplies by g at the end is right for g = 1 and wrong for everything else, and all-ones dy with all-ones g gives
-dx = 0 whatever the bug. That is why gains and dy are random here.
+Read it geometrically: the layer forgets the vector's mean and its length, so the gradient has no part along the
+constant vector (1, ..., 1) and, up to eps, none along n. Both are tested below. Note where g stands: inside both
+means. A backward that multiplies by g at the end is right for g = 1 and wrong for everything else, and all-ones dy
+with all-ones g gives dx = 0 whatever the bug. That is why gains and dy are random here.
 """
 
 import numpy as np

@@ -1,19 +1,19 @@
 """Multi-head attention: H attentions side by side on learned projections, joined and projected once more.
 
-    Q = x Wq + bq        K = m Wk + bk        V = m Wv + bv        (m = x in self-attention, the memory in cross-attention)
+    Q = x Wq + bq        K = m Wk + bk        V = m Wv + bv        (m is x, or the memory)
     C^h = attention(Q^h, K^h, V^h)        head h sees the h-th block of D/H columns
     y = [C^1 ... C^H] Wo + bo
 
-In words, backwards. y is a linear layer of the joined contexts: dWo = C^T dy, dbo = sum dy, dC = dy Wo^T. Cutting dC into
-heads is only a matter of which column belongs to whom. Each head back-propagates for itself (test_attention_gradients.py)
-and gives dQ^h, dK^h, dV^h, which are put back side by side. Then three linear layers:
+In words, backwards. y is a linear layer of the joined contexts: dWo = C^T dy, dbo = sum dy, dC = dy Wo^T. Cutting dC
+into heads is only a matter of which column belongs to whom. Each head back-propagates for itself
+(test_attention_gradients.py) and gives dQ^h, dK^h, dV^h, which are put back side by side. Then three linear layers:
 
     dWq = x^T dQ     dWk = m^T dK     dWv = m^T dV       (and biases)
     dx  = dQ Wq^T    dm  = dK Wk^T + dV Wv^T
 
 In self-attention x plays all three parts, so its gradient is the sum of three: dx = dQ Wq^T + dK Wk^T + dV Wv^T. With
-W = [Wq Wk Wv] as one (D, 3D) matrix and dP = [dQ dK dV], that sum is the one product dP W^T: fusing the projections fuses
-the sum.
+W = [Wq Wk Wv] as one (D, 3D) matrix and dP = [dQ dK dV], that sum is the one product dP W^T: fusing the projections
+fuses the sum.
 
 A key bias has no gradient at all, exactly: it moves every score of a query alike, and softmax ignores that.
 """
@@ -23,7 +23,7 @@ from gradient_draws import DROPOUTS, SCALES, SEEDS, examples, lengths
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpy_transformer.gradcheck.layer_cases import cross_attention, self_attention
+from numpy_transformer.gradcheck.attention_cases import cross_attention, self_attention
 from numpy_transformer.layers.linear import LinearParameters
 from numpy_transformer.layers.multi_head_attention import (
     CrossAttentionParameters,
@@ -88,10 +88,10 @@ def test_a_key_bias_has_no_gradient(seed, heads, width, dropout):
     D = heads * width
     fused = self_attention(seed=seed, heads=heads, width=width, dropout=dropout)
     bias = fused.gradients(fused.inputs)["query_key_value.bias"]
-    assert np.abs(bias[D : 2 * D]).max() <= 1e-13 * np.abs(bias).max()
+    assert np.abs(bias[D : 2 * D]).max() <= 1e-13 * max(1.0, np.abs(bias).max())
     separate = cross_attention(seed=seed, heads=heads, width=width, dropout=dropout)
     bias = separate.gradients(separate.inputs)["key_value.bias"]
-    assert np.abs(bias[:D]).max() <= 1e-13 * np.abs(bias).max()
+    assert np.abs(bias[:D]).max() <= 1e-13 * max(1.0, np.abs(bias).max())
 
 
 @given(seed=SEEDS, heads=HEADS, width=WIDTHS)
@@ -111,11 +111,11 @@ def test_fused_and_separate_projections_are_one_function(seed, heads, width):
         "output.weight": fused.inputs["output.weight"],
         "output.bias": fused.inputs["output.bias"],
     }
-    np.testing.assert_allclose(separate.forward(inputs), fused.forward(fused.inputs), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(separate.forward(inputs), fused.forward(fused.inputs), rtol=1e-10, atol=1e-11)
     one, two = fused.gradients(fused.inputs), _with_upstream(separate, fused.upstream).gradients(inputs)
-    np.testing.assert_allclose(two["x"] + two["memory"], one["x"], rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(two["x"] + two["memory"], one["x"], rtol=1e-8, atol=1e-9)
     joined = np.concatenate([two["query.weight"], two["key_value.weight"]], axis=1)
-    np.testing.assert_allclose(joined, one["query_key_value.weight"], rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(joined, one["query_key_value.weight"], rtol=1e-8, atol=1e-9)
 
 
 def _with_upstream(case, upstream):
@@ -153,4 +153,4 @@ def test_padding_behind_changes_nothing(seed, extra):
     mask = (np.arange(4 + extra) < 4)[None, None, None]
     alone, _ = cross_attention_forward(x, memory, parameters, heads=2)
     beside, _ = cross_attention_forward(x, padded, parameters, heads=2, mask=mask)
-    np.testing.assert_allclose(beside, alone, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(beside, alone, rtol=1e-10, atol=1e-11)

@@ -1,7 +1,7 @@
 """The gradient checks are checked: every backward, broken in every way of mutation.py, must be noticed.
 
-Some alterations leave the function's result as it was. They are listed here with the reason; any other survivor is a gap
-in the checks, and an entry that no longer survives, or no longer exists, has to go.
+Some alterations leave the function's result as it was. They are listed here with the reason; any other survivor is a
+gap in the checks, and an entry that no longer survives, or no longer exists, has to go.
 """
 
 import dataclasses

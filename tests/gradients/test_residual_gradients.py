@@ -3,8 +3,8 @@
     post-norm (the paper):   y = LayerNorm(x + Dropout(F(x)))
     pre-norm:                y = x + Dropout(F(LayerNorm(x)))
 
-In words. A sum hands its gradient to both of its terms, unchanged. So at a "+" the way back forks, and where x went into
-two places, the two gradients that come back to it are added.
+In words. A sum hands its gradient to both of its terms, unchanged. So at a "+" the way back forks, and where x went
+into two places, the two gradients that come back to it are added.
 
     post-norm:  ds = LayerNorm'(dy)     dF = Dropout'(ds)     dx = ds + F'(dF)
     pre-norm:                           dF = Dropout'(dy)     dx = dy + LayerNorm'(F'(dF))

@@ -1,7 +1,7 @@
 """Softmax: scores x become weights y that are positive and sum to 1, y_i = exp(x_i) / sum_j exp(x_j).
 
-In words. Raising one score x_k raises its own weight and lowers all others, since they share a total of 1. To see by how
-much, take the logarithm, which turns the quotient into a difference:
+In words. Raising one score x_k raises its own weight and lowers all others, since they share a total of 1. To see by
+how much, take the logarithm, which turns the quotient into a difference:
 
     log y_i = x_i - log Z,    Z = sum_j exp(x_j)
     d log Z / dx_k = exp(x_k) / Z = y_k

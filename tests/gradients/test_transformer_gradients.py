@@ -9,8 +9,8 @@ The loss reaches E along three ways, and the chain rule adds them:
 The projection comes last forward, so its part comes first backward: it assigns, the two lookups add.
 
 The loss is divided by the number of real target tokens of the whole batch. For a part of a batch that number is passed
-in, and then losses and gradients of the parts sum to those of the whole: that is all there is to workers and to gradient
-accumulation.
+in, and then losses and gradients of the parts sum to those of the whole: that is all there is to workers and to
+gradient accumulation.
 """
 
 import math
@@ -23,7 +23,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_transformer.gradcheck.model_cases import draw_batch, small_config, transformer
-from numpy_transformer.gradcheck.oracles import central_differences_along, complex_step_along, random_signs
+from numpy_transformer.gradcheck.oracles import (
+    central_differences,
+    central_differences_along,
+    complex_step_along,
+    random_signs,
+)
 from numpy_transformer.model import Transformer
 
 LENGTHS = st.integers(1, 4).flatmap(lambda longest: lengths(longest, smallest=1))
@@ -54,7 +59,8 @@ def test_every_parameter_along_a_random_direction(agree, seed, norm, lengths, la
 @examples(0.5)
 @given(seed=SEEDS, norm=NORMS, lengths=LENGTHS, dropout=DROPOUTS)
 def test_all_parameters_along_one_random_direction(seed, norm, lengths, dropout):
-    """Everything moves at once; both oracles. The scale is the largest entry of the whole gradient."""
+    """Everything moves at once; both oracles. A sum of n entries, each with an error of 1e-13 of the largest, has an
+    error of about sqrt(n) times as much."""
     case = transformer(
         seed=seed, norm=norm, source_lengths=lengths, target_lengths=tuple(reversed(lengths)), dropout=dropout
     )
@@ -62,6 +68,7 @@ def test_all_parameters_along_one_random_direction(seed, norm, lengths, dropout)
     signs = {name: random_signs(x, seed + i) for i, (name, x) in enumerate(case.inputs.items())}
     claimed = sum(float((gradients[name] * signs[name]).sum()) for name in signs)
     largest = max(float(np.abs(g).max()) for g in gradients.values())
+    largest *= math.sqrt(sum(g.size for g in gradients.values()))
     assert abs(claimed - complex_step_along(case.forward, case.inputs, signs, case.upstream)) <= 1e-13 * largest
     value, uncertainty = central_differences_along(case.forward, case.inputs, signs, case.upstream)
     assert abs(claimed - value) <= max(1e-8 * largest, uncertainty)
@@ -74,13 +81,12 @@ def test_every_single_derivative_of_the_model(agree, norm):
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-def test_the_shared_table_by_central_differences(agree, norm):
+def test_the_shared_table_by_central_differences(norm):
     """Each entry of E, which reaches the loss along three ways, in real arithmetic."""
-    case = transformer(seed=2, norm=norm)
-    signs = random_signs(case.inputs["embedding.weight"], 0)
-    value, _ = central_differences_along(case.forward, case.inputs, {"embedding.weight": signs}, case.upstream)
+    case = transformer(seed=2, norm=norm, source_lengths=(3, 2), target_lengths=(2, 3), dropout=0.0)
+    value, _ = central_differences(case.forward, case.inputs, "embedding.weight", case.upstream)
     gradient = case.gradients(case.inputs)["embedding.weight"]
-    assert abs((gradient * signs).sum() - value) <= 1e-8 * np.abs(gradient).max()
+    assert np.abs(gradient - value).max() <= 1e-8 * np.abs(gradient).max()
 
 
 def make_model(norm="post", seed=0, **changes):
@@ -103,7 +109,7 @@ def test_parts_of_a_batch_sum_to_the_whole(seed, norm, lengths, data):
             part, gradients = model.loss_and_gradients(source[start:end], target[start:end], token_count=count)
             total, flat = total + part, flat + gradients.flat
     assert math.isclose(total, loss, rel_tol=1e-12)
-    np.testing.assert_allclose(flat, whole.flat, rtol=1e-9, atol=1e-13 * np.abs(whole.flat).max())
+    np.testing.assert_allclose(flat, whole.flat, rtol=1e-9, atol=1e-11 * np.abs(whole.flat).max())
 
 
 @given(seed=SEEDS, norm=NORMS, lengths=LENGTHS, extra=st.integers(1, 3))
@@ -115,7 +121,7 @@ def test_more_padding_changes_nothing(seed, norm, lengths, extra):
     loss, gradients = model.loss_and_gradients(source, target)
     padded_loss, padded = model.loss_and_gradients(*wide)
     assert math.isclose(padded_loss, loss, rel_tol=1e-12)
-    np.testing.assert_allclose(padded.flat, gradients.flat, rtol=1e-9, atol=1e-13 * np.abs(gradients.flat).max())
+    np.testing.assert_allclose(padded.flat, gradients.flat, rtol=1e-9, atol=1e-11 * np.abs(gradients.flat).max())
 
 
 @given(seed=SEEDS, norm=NORMS)
@@ -126,7 +132,7 @@ def test_a_sentence_does_not_know_its_batch(seed, norm):
     source, target = draw_batch((2, 4, 3), (2, 3, 4), model.config, seed)
     beside = model.logits(source, target[:, :-1])
     alone = model.logits(source[:1, :2], target[:1, :3])
-    np.testing.assert_allclose(beside[0, :3], alone[0], rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(beside[0, :3], alone[0], rtol=1e-9, atol=1e-10)
 
 
 @given(seed=SEEDS, norm=NORMS, at=st.integers(1, 4))
@@ -177,4 +183,5 @@ def test_the_public_gradient_with_dropout_on(seed, norm, dropout):
     moved.parameters.flat[:] = model.parameters.flat + 1e-20j * signs
     loss, _ = moved.loss_and_gradients(source, target, seed=seed)
     claimed = float((gradients.flat * signs).sum())
-    assert abs(claimed - float(loss.imag) / 1e-20) <= 1e-13 * np.abs(gradients.flat).max()
+    largest = np.abs(gradients.flat).max() * math.sqrt(gradients.flat.size)
+    assert abs(claimed - float(loss.imag) / 1e-20) <= 1e-13 * largest

@@ -44,7 +44,13 @@ def with_object(verb: Verb, thing: Nominal, *, negated: bool = False) -> VerbPhr
         return VerbPhrase(verb, thing.english_object, pronouns=thing.german(Case.ACCUSATIVE))
     kein = negated and isinstance(thing, NounPhrase) and thing.determiner in (AN, BARE)
     german = thing.negated() if kein and isinstance(thing, NounPhrase) else thing
-    return VerbPhrase(verb, thing.english_object, field=german.german(Case.ACCUSATIVE), kein=kein)
+    accusative = german.german(Case.ACCUSATIVE)
+    return VerbPhrase(verb, thing.english_object, field=accusative, kein=kein, definite=is_definite(thing))
+
+
+def is_definite(thing: Nominal) -> bool:
+    """Names, and noun phrases with the, this or a possessive."""
+    return not isinstance(thing, NounPhrase) or thing.determiner.definite
 
 
 def with_dative(verb: Verb, person: Nominal) -> VerbPhrase:
@@ -52,7 +58,7 @@ def with_dative(verb: Verb, person: Nominal) -> VerbPhrase:
     german = person.german(Case.DATIVE)
     if isinstance(person, Pronoun):
         return VerbPhrase(verb, person.english_object, pronouns=german)
-    return VerbPhrase(verb, person.english_object, field=german)
+    return VerbPhrase(verb, person.english_object, field=german, definite=is_definite(person))
 
 
 def with_two_objects(verb: Verb, receiver: Nominal, thing: NounPhrase) -> VerbPhrase:
@@ -130,29 +136,39 @@ def separable(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool
 def intransitive(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = False) -> VerbPhrase:
     """Someone does something alone, perhaps in some manner or place: sleeps well, works in the garden."""
     verb = draw.pick(usable("INTRANSITIVE"))
-    chance = draw.random()
-    if chance < 0.25:
-        fitting = manners(verb)
-        if fitting:
-            manner = draw.pick(fitting)
-            return VerbPhrase(verb, manner.english, complement=manner.german)
-    return with_place(VerbPhrase(verb), a_location(draw)) if chance < 0.75 else VerbPhrase(verb)
+    return with_manner(draw, verb, subject) if draw.chance(0.25) else perhaps_placed(draw, verb)
 
 
 def plain(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = False) -> VerbPhrase:
     """Verbs such as get up and hurry, perhaps with a manner."""
     verb = draw.pick(usable("PLAIN"))
-    fitting = manners(verb)
-    if fitting and draw.chance(0.4):
-        manner = draw.pick(fitting)
-        return VerbPhrase(verb, manner.english, complement=manner.german)
-    return VerbPhrase(verb)
+    return with_manner(draw, verb, subject) if draw.chance(0.4) else VerbPhrase(verb)
+
+
+def perhaps_placed(draw: Draw, verb: Verb) -> VerbPhrase:
+    """The verb, with a place where it has one."""
+    if verb.base in verbs.NEVER_PLACED or draw.chance(0.35):
+        return VerbPhrase(verb)
+    return with_place(VerbPhrase(verb), a_location(draw))
+
+
+def with_manner(draw: Draw, verb: Verb, subject: Nominal) -> VerbPhrase:
+    """The verb with an adverb that fits it, if there is one."""
+    fitting = manners(verb, subject.person in (Person.WE, Person.THEY))
+    if not fitting:
+        return VerbPhrase(verb)
+    manner = draw.pick(fitting)
+    return VerbPhrase(verb, manner.english, complement=manner.german)
 
 
 @cache
-def manners(verb: Verb) -> tuple[Adverbial, ...]:
-    """The manner adverbs that fit a verb."""
-    return tuple(Adverbial(row[0], row[1]) for row in lexicon.rows(words.MANNERS) if verb.base in row[2].split())
+def manners(verb: Verb, several: bool) -> tuple[Adverbial, ...]:
+    """The manner adverbs that fit a verb; "together" only for several people."""
+    return tuple(
+        Adverbial(row[0], row[1])
+        for row in lexicon.rows(words.MANNERS)
+        if verb.base in row[2].split() and (several or row[0] != "together")
+    )
 
 
 def motion(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = False) -> VerbPhrase:
@@ -235,10 +251,10 @@ def animal_action(draw: Draw, subject: Nominal, *, definite: bool = False) -> Ve
     table = draw.pick(("TRANSITIVE", "TRANSITIVE", "INTRANSITIVE", "PLAIN", "POSITION"))
     if table == "TRANSITIVE":
         return transitive(draw, subject, definite=definite, among=animal_verbs(table))
-    phrase = VerbPhrase(draw.pick(animal_verbs(table)))
+    verb = draw.pick(animal_verbs(table))
     if table == "POSITION":
-        return with_place(phrase, a_spot(draw, Case.DATIVE) if draw.chance(0.5) else a_location(draw))
-    return with_place(phrase, a_location(draw)) if table == "INTRANSITIVE" and draw.chance(0.5) else phrase
+        return with_place(VerbPhrase(verb), a_spot(draw, Case.DATIVE) if draw.chance(0.5) else a_location(draw))
+    return perhaps_placed(draw, verb) if table == "INTRANSITIVE" else VerbPhrase(verb)
 
 
 def scene(draw: Draw, form: Form, *, definite: bool = False) -> tuple[Nominal, VerbPhrase]:
@@ -263,11 +279,13 @@ def act(draw: Draw, subject: Nominal, form: Form, *, definite: bool = False) -> 
 
 
 def is_clear(verb: Verb, person: Person, form: Form) -> bool:
-    """False for "they cut": present or past?"""
+    """False for "they cut", which may be present or past, and for "is seeing", which nobody says."""
+    if form is Form.PROGRESSIVE:
+        return bool(verb.progressive)
     return form is not Form.PAST or verb.past != verb.base or person is Person.HE
 
 
 def a_form(draw: Draw, verb: Verb, person: Person, forms: tuple[Form, ...]) -> Form:
-    """One of the forms; the present for states, and where the English past would not show."""
+    """One of the forms; the present for states, and where the English form would not be clear."""
     form = Form.PRESENT if verb.stative else draw.pick(forms)
     return form if is_clear(verb, person, form) else Form.PRESENT

@@ -63,6 +63,7 @@ class VerbPhrase(NamedTuple):
     field: str = ""  # German noun objects, behind the time and before "nicht"
     complement: str = ""  # German place, manner, predicate: behind "nicht"
     kein: bool = False  # the object itself is negated with "kein", so no "nicht" is needed
+    definite: bool = False  # "nie" stands behind a definite object, as "nicht" does, but before any other
 
 
 class Bracket(NamedTuple):
@@ -229,7 +230,9 @@ def clause(
         source = f"{time.english} {source}"
     if word and order is Order.LAST:
         source = f"{word.english} {source}"
-    negation = "nicht" if negated and not phrase.kein else ""
+    final_word = "nicht" if negated and not phrase.kein else ""
+    if frequency and frequency.german == "nie" and phrase.definite:
+        final_word, frequency = frequency.german, None
     target = german_clause(
         subject,
         phrase,
@@ -238,7 +241,7 @@ def clause(
         front=time.german if fronted and time else word.german if word else "",
         time=GERADE if form is Form.PROGRESSIVE and not time else final,
         frequency=frequency,
-        late=late.german if late else negation,
+        late=late.german if late else final_word,
     )
     return source, target
 

@@ -1,13 +1,7 @@
 """Sentences of more than one clause: subordinate and relative clauses, coordination, infinitives."""
 
 from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
-from numpy_transformer.data.phrasebook.clauses import (
-    Form,
-    Order,
-    VerbPhrase,
-    clause,
-    join,
-)
+from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
 from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Gender, Person
 from numpy_transformer.data.phrasebook.lexicon import THE, Adverbial, Noun, Verb
@@ -17,6 +11,7 @@ from numpy_transformer.data.phrasebook.questions import WHEN, WHY
 from numpy_transformer.data.phrasebook.sampling import Draw, a_person
 
 REASONS = (Adverbial("because", "weil"), Adverbial("because", "weil"), Adverbial("although", "obwohl"))
+CONJUNCTIONS = ((" and ", " und "), (", but ", ", aber "))
 CONDITIONS = (Adverbial("if", "wenn"), Adverbial("when", "wenn"))
 
 RELATIVE_PRONOUN = (  # like the article, but "denen" in the dative plural
@@ -62,8 +57,8 @@ def a_clause(
 @construction(
     "because and although",
     7,
-    "The man is sad because he has lost his dog.",
-    "Der Mann ist traurig, weil er seinen Hund verloren hat.",
+    "The man is sad because he lost his key.",
+    "Der Mann ist traurig, weil er seinen Schlüssel verloren hat.",
 )
 def because(draw: Draw) -> Pair:
     """A conjunction sends the finite verb to the very end, behind participle or infinitive and joined with its
@@ -124,9 +119,14 @@ def if_first(draw: Draw) -> Pair:
     subject = a_person(draw)
     phrase = actions.action(draw, subject)
     form = draw.pick((Form.PRESENT, Form.PRESENT, Form.CAN, Form.MUST, Form.SHOULD, Form.FUTURE))
-    main = clause(subject, phrase, form)
+    return sentence(in_front(condition, subject, phrase, form))
+
+
+def in_front(condition: tuple[str, str], subject: Nominal, phrase: VerbPhrase, form: Form) -> tuple[str, str]:
+    """A subordinate clause and the main clause behind it, inverted in German."""
+    source, _ = clause(subject, phrase, form)
     _, inverted = clause(subject, phrase, form, order=Order.QUESTION)
-    return sentence((f"{condition[0]}, {main[0]}", f"{condition[1]}, {inverted}"))
+    return f"{condition[0]}, {source}", f"{condition[1]}, {inverted}"
 
 
 @construction(
@@ -138,42 +138,48 @@ def if_first(draw: Draw) -> Pair:
 def relative(draw: Draw) -> Pair:
     """The relative pronoun takes gender and number from its noun, but its case from its own clause, whose verb is
     last; commas enclose the clause."""
+    noun, plural, inner = _person_and_clause(draw) if draw.chance(0.5) else _thing_and_clause(draw)
     if draw.chance(0.5):
-        noun = draw.pick(lexicon.select("people"))
-        plural = noun.plural_only or draw.chance(0.2)
-        if draw.chance(0.6):
-            person = Person.THEY if plural else Person.HE
-            column = Gender.PLURAL if plural else noun.gender
-            pronoun = Relative("who", RELATIVE_PRONOUN[Case.NOMINATIVE][column], person)
-            kind = draw.pick((actions.action, actions.position))
-            phrase = kind(draw, pronoun)
-            forms = (Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.WANT)
-            inner = clause(pronoun, phrase, actions.a_form(draw, phrase.verb, person, forms), order=Order.LAST)
-        else:
-            case = draw.pick((Case.ACCUSATIVE, Case.ACCUSATIVE, Case.DATIVE))
-            verbs = lexicon.verb_table("DATIVE") if case == Case.DATIVE else lexicon.verb_table("TRANSITIVE")
-            inner = object_relative(draw, noun, plural, case, draw.pick(tuple(v for v in verbs if noun in v.objects)))
-    else:
-        verb = draw.pick(lexicon.verb_table("TRANSITIVE"))
-        things = tuple(thing for thing in verb.objects if thing.section not in nouns.GROUPS["people"])
-        things = tuple(thing for thing in things if thing.section not in ("language", "unique"))
-        if not things:
-            return relative.sample(draw)
-        noun = draw.pick(things)
-        plural = noun.countable and draw.chance(0.2)
-        inner = object_relative(draw, noun, plural, Case.ACCUSATIVE, verb)
-    if draw.chance(0.5):
-        adjective = draw.pick(lexicon.adjectives_of(noun))
-        head = noun_phrase(THE, noun, plural, tail=(" " + inner[0], f", {inner[1]},"))
-        return sentence(clause(head, actions.to_be(adjective), draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))))
-    head = noun_phrase(THE, noun, plural, sampling.described(draw, noun, 0.1), (" " + inner[0], f", {inner[1]}"))
-    verbs = tuple(v for v in lexicon.verb_table("TRANSITIVE") if v.base in OUTER and noun in v.objects)
+        head = noun_phrase(THE, noun, plural, tail=(f" {inner[0]}", f", {inner[1]},"))
+        phrase = actions.to_be(draw.pick(lexicon.adjectives_of(noun)))
+        return sentence(clause(head, phrase, draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))))
+    verbs = tuple(verb for verb in actions.verbs_taking(noun) if verb.base in OUTER)
     if not verbs:
         return relative.sample(draw)
+    adjective = sampling.described(draw, noun, 0.1)
+    head = noun_phrase(THE, noun, plural, adjective, (f" {inner[0]}", f", {inner[1]}"))
     return sentence(clause(a_person(draw), actions.with_object(draw.pick(verbs), head)))
 
 
 OUTER = ("see", "know", "like", "buy", "find", "need", "have", "read", "hear", "understand", "meet")
+
+
+def _person_and_clause(draw: Draw) -> tuple[Noun, bool, tuple[str, str]]:
+    """People, whether several, and a clause in which they are the subject or an object."""
+    noun = draw.pick(lexicon.select("people"))
+    plural = noun.plural_only or draw.chance(0.2)
+    if draw.chance(0.4):
+        case = draw.pick((Case.ACCUSATIVE, Case.ACCUSATIVE, Case.DATIVE))
+        table = lexicon.verb_table("DATIVE") if case == Case.DATIVE else actions.verbs_taking(noun)
+        return noun, plural, object_relative(draw, noun, plural, case, draw.pick(table))
+    person = Person.THEY if plural else Person.HE
+    word = RELATIVE_PRONOUN[Case.NOMINATIVE][Gender.PLURAL if plural else noun.gender]
+    pronoun = Relative("who", word, person)
+    phrase = draw.pick((actions.action, actions.position))(draw, pronoun)
+    form = actions.a_form(draw, phrase.verb, person, (Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.WANT))
+    return noun, plural, clause(pronoun, phrase, form, order=Order.LAST)
+
+
+def _thing_and_clause(draw: Draw) -> tuple[Noun, bool, tuple[str, str]]:
+    """Things, whether several, and a clause in which they are the accusative object."""
+    verb = draw.pick(lexicon.verb_table("TRANSITIVE"))
+    unfit = (*nouns.GROUPS["people"], "language", "unique")
+    things = tuple(thing for thing in verb.objects if thing.section not in unfit)
+    if not things:
+        return _thing_and_clause(draw)
+    noun = draw.pick(things)
+    plural = noun.countable and draw.chance(0.2)
+    return noun, plural, object_relative(draw, noun, plural, Case.ACCUSATIVE, verb)
 
 
 def object_relative(draw: Draw, noun: Noun, plural: bool, case: Case, verb: Verb) -> tuple[str, str]:
@@ -195,13 +201,13 @@ def object_relative(draw: Draw, noun: Noun, plural: bool, case: Case, verb: Verb
     "Der Vater kocht, aber die Kinder spielen im Garten.",
 )
 def two_clauses(draw: Draw) -> Pair:
-    """ "und" and "aber" change nothing: both clauses keep the verb second."""
+    """The conjunctions "und" and "aber" change nothing: both clauses keep the verb second."""
     first, second = a_person(draw), a_person(draw)
     form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
     left = clause(first, actions.act(draw, first, form), form)
     right = clause(second, actions.act(draw, second, form), form)
-    conjunction = draw.pick(((" and ", " und "), (", but ", ", aber ")))
-    return sentence((conjunction[0].join((left[0], right[0])), conjunction[1].join((left[1], right[1]))))
+    conjunction = draw.pick(CONJUNCTIONS)
+    return sentence((f"{left[0]}{conjunction[0]}{right[0]}", f"{left[1]}{conjunction[1]}{right[1]}"))
 
 
 # --- Infinitives ---------------------------------------------------------------------------------------------------

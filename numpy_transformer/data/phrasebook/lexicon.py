@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from numpy_transformer.data.phrasebook import english, german, nouns, verbs, words
 from numpy_transformer.data.phrasebook.german import Case, Gender, Paradigm
@@ -66,7 +67,7 @@ class Verb:
     third: str
     past: str
     participle: str
-    progressive: str
+    progressive: str  # empty if the verb has none
     particle: str  # " up" or empty
     stative: bool
     present: tuple[str, ...]  # by Person
@@ -82,8 +83,7 @@ class Verb:
     case: Case = Case.ACCUSATIVE
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Adverbial:
+class Adverbial(NamedTuple):
     """A time, frequency or manner in both languages."""
 
     english: str
@@ -265,7 +265,7 @@ def _verb(row: list[str]) -> Verb:
         third=english.third_person(forms[0]),
         past=forms[1],
         participle=forms[2],
-        progressive=english.progressive(forms[0]),
+        progressive="" if stative or "~" in row[0] else english.progressive(forms[0]),
         particle=particle,
         stative=stative,
         present=german.present(bare, changed),
@@ -285,7 +285,7 @@ def _verb(row: list[str]) -> Verb:
 def _english_forms(cell: str) -> tuple[tuple[str, str, str], str, bool]:
     """(base, past, participle), the particle with a leading space, and whether the verb is a state."""
     parts = cell.split()
-    forms = [part for part in parts if part[0] not in "+*"]
+    forms = [part for part in parts if part[0] not in "+*~"]
     particle = "".join(" " + part[1:] for part in parts if part[0] == "+")
     past = forms[1] if len(forms) > 1 else english.past(forms[0])
     participle = forms[2] if len(forms) > 2 else past

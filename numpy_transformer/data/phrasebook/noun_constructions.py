@@ -93,11 +93,14 @@ def introducing(draw: Draw) -> Pair:
         return sentence((f"{owner} name is {name.english}", f"{bearer} {name.english}"))
     noun = draw.pick(lexicon.select(EVERYTHING))
     phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
-    while phrase.determiner in (lexicon.THIS, lexicon.THESE):  # "this is this book"
+    while phrase.determiner in NOT_INTRODUCED:
         phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
-    negated = draw.chance(0.2) and (phrase.determiner.definite or phrase.determiner in (lexicon.AN, lexicon.BARE))
+    negated = draw.chance(0.2)
     demonstrative = ("these", "are") if phrase.plural else ("this", "is")
     return sentence(introduce(phrase, demonstrative, negated=negated))
+
+
+NOT_INTRODUCED = (lexicon.THIS, lexicon.THESE, lexicon.MANY, lexicon.SOME)  # "this is this book"
 
 
 def introduce(phrase: NounPhrase, demonstrative: tuple[str, str], *, negated: bool = False) -> tuple[str, str]:
@@ -188,14 +191,17 @@ def professions(draw: Draw) -> Pair:
     else:
         noun = draw.pick(lexicon.select("female" if woman else "male"))
         subject = sampling.a_noun_phrase(draw, noun, definite=True, singular=True, adjective=0.1)
-    source, man, lady = draw.pick(_professions())
-    phrase = VerbPhrase(
-        lexicon.be(), f"{english.indefinite_article(source)} {source}", complement=lady if woman else man
-    )
+    phrase = to_be_a(draw.pick(_professions()), woman)
     form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
     if draw.chance(0.25):
         return sentence(clause(subject, phrase, form, order=Order.QUESTION), "?")
     return sentence(clause(subject, phrase, form))
+
+
+def to_be_a(profession: tuple[str, str, str], woman: bool) -> VerbPhrase:
+    """is a doctor, ist Arzt or ist Ärztin; a profession is (English, German of a man, of a woman)."""
+    source = f"{english.indefinite_article(profession[0])} {profession[0]}"
+    return VerbPhrase(lexicon.be(), source, complement=profession[2 if woman else 1])
 
 
 @cache
@@ -231,17 +237,15 @@ def ordering(draw: Draw) -> Pair:
         determiner = lexicon.AN if noun.countable else lexicon.BARE
         phrase = noun_phrase(determiner, noun, False, sampling.described(draw, noun, 0.3))
     if draw.chance(0.2):
-        accusative = phrase.german(Case.ACCUSATIVE)
-        return sentence((f"would you like {phrase.english}", f"möchtest du {accusative}"), "?")
-    person = sampling.PRONOUNS[0 if draw.chance(0.6) else 4]
-    verb = "möchte" if person.english == "I" else "möchten"
-    subject = person.german(Case.NOMINATIVE)
-    accusative = phrase.german(Case.ACCUSATIVE)
-    if draw.chance(0.5):
-        return sentence(
-            (f"{person.english} would like {phrase.english}, please", f"{subject} {verb} bitte {accusative}")
-        )
-    return sentence((f"{person.english} would like {phrase.english}", f"{subject} {verb} {accusative}"))
+        return sentence((f"would you like {phrase.english}", f"möchtest du {phrase.german(Case.ACCUSATIVE)}"), "?")
+    return sentence(order(draw.chance(0.4), phrase, polite=draw.chance(0.5)))
+
+
+def order(several: bool, phrase: NounPhrase, *, polite: bool) -> tuple[str, str]:
+    """I would like an egg, please; ich möchte bitte ein Ei."""
+    person, verb = ("we", "wir möchten") if several else ("I", "ich möchte")
+    please, bitte = (", please", "bitte") if polite else ("", "")
+    return f"{person} would like {phrase.english}{please}", join(verb, bitte, phrase.german(Case.ACCUSATIVE))
 
 
 @construction("fixed expressions", 1, "Good morning!", "Guten Morgen!")

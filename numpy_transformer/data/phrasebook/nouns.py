@@ -382,7 +382,7 @@ COMPOUNDS = """
     apple        | Apfel        | juice, cake, tree
     orange       | Orangen      | juice
     cherry       | Kirsch       | juice, cake, tree
-    carrot       | Karotten     | juice, soup
+    carrot       | Karotten     | juice, soup, cake
     tomato       | Tomaten      | juice, soup, salad
     potato       | Kartoffel    | soup, salad
     onion        | Zwiebel      | soup
@@ -390,7 +390,6 @@ COMPOUNDS = """
     lemon        | Zitronen     | cake, ice cream
     strawberry   | Erdbeer      | cake, ice cream
     chocolate    | Schokoladen  | cake, ice cream
-    cheese       | Käse         | cake
     coffee       | Kaffee       | cup
     tea          | Tee          | cup
     wine         | Wein         | glass, bottle

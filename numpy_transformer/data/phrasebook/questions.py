@@ -34,12 +34,12 @@ def yes_no(draw: Draw) -> Pair:
 
 @construction("who and what", 6, "Who does the woman help?", "Wem hilft die Frau?")
 def who_what(draw: Draw) -> Pair:
-    """The one word "who" hides three cases: wer as the subject, wen as the accusative and wem as the dative object. The verb
-    decides."""
+    """The one word "who" hides three cases: wer as the subject, wen as the accusative and wem as the dative object.
+    The verb decides."""
     chance = draw.random()
     if chance < 0.35:
         form = draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
-        return sentence(clause(WHO, actions.action(draw, WHO), form), "?")
+        return sentence(clause(WHO, actions.act(draw, WHO, form), form), "?")
     subject = a_person(draw)
     people = nouns.GROUPS["people"]
     if chance < 0.65:
@@ -52,7 +52,7 @@ def who_what(draw: Draw) -> Pair:
     else:
         choice, word = lexicon.verb_table("DATIVE"), WHO_DATIVE
     verb = draw.pick(choice)
-    form = Form.PRESENT if verb.stative else draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
+    form = actions.a_form(draw, verb, subject.person, (*QUESTION_FORMS, Form.PROGRESSIVE))
     return sentence(clause(subject, VerbPhrase(verb), form, order=Order.QUESTION, word=word), "?")
 
 
@@ -95,7 +95,7 @@ def which_whose_how(draw: Draw) -> Pair:
     subject = a_person(draw)
     verb = draw.pick(_verbs_of_things())
     noun = draw.pick(_countable_things(verb))
-    form = Form.PRESENT if verb.stative else draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
+    form = actions.a_form(draw, verb, subject.person, (*QUESTION_FORMS, Form.PROGRESSIVE))
     if draw.chance(0.4):
         word = Adverbial(f"how many {noun.english[1]}", f"wie viele {noun.german[Case.ACCUSATIVE][1]}")
     else:

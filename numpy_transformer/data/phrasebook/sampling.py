@@ -261,7 +261,12 @@ def _hour(hour: int) -> str:
     return "eins" if hour == 1 else words.GERMAN_UNITS[hour]
 
 
+def a_frequency(draw: Draw, subject: Nominal) -> Adverbial:
+    """often, oft; never, nie, though not of "every man", which would be "no man"."""
+    every = isinstance(subject, NounPhrase) and subject.determiner is lexicon.EVERY
+    return draw.pick(tuple(entry for entry in _frequencies() if not (every and entry.english == "never")))
+
+
 @cache
-def frequencies() -> tuple[Adverbial, ...]:
-    """often, oft; never, nie."""
+def _frequencies() -> tuple[Adverbial, ...]:
     return lexicon.adverbials(words.FREQUENCIES)

@@ -5,7 +5,7 @@ from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, c
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
 from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Person
 from numpy_transformer.data.phrasebook.lexicon import Adverbial
-from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Nominal, noun_phrase
+from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Nominal, NounPhrase, noun_phrase
 from numpy_transformer.data.phrasebook.sampling import Draw, a_person, a_time
 
 PAST_MODALS = (Form.WANTED, Form.HAD_TO)
@@ -27,7 +27,7 @@ def accusative(draw: Draw) -> Pair:
         subject = a_person(draw)
         phrase = actions.transitive(draw, subject)
     acts = not phrase.verb.stative
-    frequency = draw.pick(sampling.frequencies()) if acts and draw.chance(0.2) else None
+    frequency = sampling.a_frequency(draw, subject) if acts and draw.chance(0.2) else None
     time = a_time(draw, "present") if acts and not frequency and draw.chance(0.15) else None
     return sentence(clause(subject, phrase, time=time, frequency=frequency))
 
@@ -91,13 +91,12 @@ def modal(draw: Draw) -> Pair:
 def separable(draw: Draw) -> Pair:
     """The prefix of a separable verb closes the main clause (macht ... auf), but joins its verb in the infinitive
     (aufmachen), the participle (aufgemacht) and at the end of a subordinate clause (aufmacht)."""
-    subject = a_person(draw)
     time = a_time(draw, "present") if draw.chance(0.4) else None
     if draw.chance(0.08):
-        vehicle = draw.pick(lexicon.select("bus train ship airplane"))
-        subject = sampling.a_noun_phrase(draw, vehicle, subject=True)
+        vehicle = sampling.a_noun_phrase(draw, draw.pick(lexicon.select("bus train ship airplane")), subject=True)
         arrive = next(verb for verb in actions.usable("PLAIN") if verb.base == "arrive")
-        return sentence(clause(subject, VerbPhrase(arrive), time=time, fronted=draw.chance(0.3)))
+        return sentence(clause(vehicle, VerbPhrase(arrive), time=time, fronted=draw.chance(0.3)))
+    subject = a_person(draw)
     kind = draw.pick((actions.separable, actions.separable, actions.plain))
     return sentence(clause(subject, kind(draw, subject), time=time, fronted=draw.chance(0.3)))
 
@@ -107,7 +106,7 @@ def dative(draw: Draw) -> Pair:
     """Some verbs take their only object in the dative, where English shows no difference."""
     subject = a_person(draw)
     phrase = actions.dative(draw, subject)
-    frequency = draw.pick(sampling.frequencies()) if not phrase.verb.stative and draw.chance(0.3) else None
+    frequency = sampling.a_frequency(draw, subject) if not phrase.verb.stative and draw.chance(0.3) else None
     return sentence(clause(subject, phrase, frequency=frequency))
 
 
@@ -165,10 +164,13 @@ def there_is(draw: Draw) -> Pair:
     choice = (lexicon.MANY, lexicon.SOME, lexicon.NO, lexicon.numeral(2 + int(draw.random() * 11)))
     determiner = draw.pick(choice) if plural else draw.pick((lexicon.AN, lexicon.AN, lexicon.NO))
     subject = noun_phrase(determiner, noun, plural, sampling.described(draw, noun, 0.25))
-    be, sein = ("are", "sind") if plural else ("is", "ist")
-    return sentence(
-        (join("there", be, subject.english, place[0]), join(place[1], sein, subject.german(Case.NOMINATIVE)))
-    )
+    return sentence(exists(subject, place))
+
+
+def exists(subject: NounPhrase, place: tuple[str, str]) -> tuple[str, str]:
+    """there is a cat under the table, unter dem Tisch ist eine Katze."""
+    be, sein = ("are", "sind") if subject.plural else ("is", "ist")
+    return join("there", be, subject.english, place[0]), join(place[1], sein, subject.german(Case.NOMINATIVE))
 
 
 @construction("governed prepositions", 5, "We are waiting for the bus.", "Wir warten gerade auf den Bus.")
@@ -183,8 +185,8 @@ def governed(draw: Draw) -> Pair:
 
 @construction("negation with nicht", 6, "The woman does not buy the car.", "Die Frau kauft das Auto nicht.")
 def nicht(draw: Draw) -> Pair:
-    """The word "nicht" stands behind definite objects, but before places, prepositional objects, manners and the right half
-    of the bracket. English needs "do" and has its "not" always behind the auxiliary."""
+    """The word "nicht" stands behind definite objects, but before places, prepositional objects, manners and the
+    right half of the bracket. English needs "do" and has its "not" always behind the auxiliary."""
     if draw.chance(0.4):
         subject, phrase = actions.scene(draw, Form.PRESENT, definite=True)
     else:
@@ -250,9 +252,7 @@ def gern(draw: Draw) -> Pair:
         noun = draw.pick(verb.objects)
         phrase = actions.with_object(verb, noun_phrase(lexicon.BARE, noun, noun.countable))
     else:
-        phrase = VerbPhrase(draw.pick(actions.usable("INTRANSITIVE")))
-        if draw.chance(0.5):
-            phrase = actions.with_place(phrase, sampling.a_location(draw))
+        phrase = actions.perhaps_placed(draw, draw.pick(actions.usable("INTRANSITIVE")))
     if draw.chance(0.25):
         return sentence(like_to(subject, phrase, question=True), "?")
     return sentence(like_to(subject, phrase, negated=draw.chance(0.2), contracted=draw.chance(0.5)))

@@ -7,7 +7,8 @@ A row is `english | German | German participle | what the object may be`. Notes 
 - `essen (iss)`: the stem of the second and third person singular, where its vowel changes: du isst, er isst;
 - `auf·machen`: a separable prefix, which goes to the end of a main clause;
 - `sich`: reflexive; a participle `ist gelaufen` takes "sein" in the perfect, all others take "haben";
-- `*` behind the English verb: a state rather than an act. It takes no progressive, perfect or imperative.
+- `*` behind the English verb: a state rather than an act. It takes no progressive, perfect or imperative;
+- `~`: an act without a progressive (nobody "is seeing" a dog).
 """
 
 TRANSITIVE = """
@@ -22,8 +23,8 @@ TRANSITIVE = """
     cook                       | kochen                | gekocht       | dish
     bake                       | backen                | gebacken      | baked
     cut cut                    | schneiden             | geschnitten   | fruit
-    see saw seen               | sehen (sieh)          | gesehen       | living vehicle nature unique place
-    hear heard                 | hören                 | gehört        | living show
+    see saw seen ~             | sehen (sieh)          | gesehen       | living vehicle nature unique place
+    hear heard ~               | hören                 | gehört        | living show
     look +for                  | suchen                | gesucht       | living portable clothes
     find found                 | finden                | gefunden      | portable clothes
     lose lost                  | verlieren             | verloren      | item luggage
@@ -212,6 +213,9 @@ ANIMAL_VERBS = {
     "PLAIN": ("wake", "fall", "come"),
     "POSITION": ("sit", "stand", "lie"),
 }
+
+# Where one runs, swims or hikes is not asked: "He swims in the office."
+NEVER_PLACED = ("run", "swim", "hike")
 
 # The auxiliaries and modals are irregular; persons are ich, du, er/sie/es, wir, sie.
 IRREGULAR_PRESENT = {

@@ -133,7 +133,7 @@ FREQUENCIES = """
     rarely     | selten
 """
 
-# english | german | verbs of the tables INTRANSITIVE and PLAIN that it fits.
+# english | german | verbs of the tables INTRANSITIVE and PLAIN that it fits; "together" needs several people.
 MANNERS = """
     well       | gut      | sleep sing dance cook swim
     badly      | schlecht | sleep sing dance cook

@@ -1,0 +1,223 @@
+"""translate.py as a user meets it: what goes where, and one clear line for everything that cannot work."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import bpe
+import numpy_transformer as nt
+import translate
+from numpy_transformer.translator import Translator
+
+ROOT = Path(__file__).resolve().parent.parent
+LINES = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"] * 4
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def make_run(folder: Path, seed: int = 0) -> Path:
+    """A run folder with a random model."""
+    tokenizer = bpe.train(LINES, vocabulary_size=275)
+    config = nt.TransformerConfig(
+        vocabulary_size=len(tokenizer), encoder_layers=1, decoder_layers=1, d_model=16, d_ff=24, heads=2
+    )
+    model = nt.Transformer(config, seed=seed)
+    (folder / "checkpoints").mkdir(parents=True)
+    model.save(folder / "checkpoints" / "best.safetensors")
+    tokenizer.save(folder / "tokenizer.json")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs/."""
+    folder = tmp_path_factory.mktemp("workplace")
+    make_run(folder / "runs" / "first")
+    return folder
+
+
+@pytest.fixture
+def run(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture) -> Run:
+    """Runs the program in this process: arguments, standard input -> status, standard output, standard error."""
+
+    def run(*arguments: object, stdin: bytes = b"", cwd: Path = workplace) -> tuple[int, str, str]:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["translate.py", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        status = translate.main()
+        out, err = capfdbinary.readouterr()
+        return status, out.decode("utf-8"), err.decode("utf-8")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def expected(workplace: Path) -> Translator:
+    return Translator.load(workplace / "runs" / "first")
+
+
+def test_texts_files_and_standard_input_give_the_same_lines(run, expected, tmp_path):
+    texts = ["the dog", "", "we see a cat", "  "]
+    translations = "".join(line + "\n" for line in expected.translate(texts))
+    assert translations.count("\n") == 4
+    assert run(*texts) == (0, translations, "")
+    assert run(stdin="\n".join(texts).encode()) == (0, translations, "")
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(texts).encode() + b"\r\n")  # byte order mark and CRLF
+    assert run("--input", source, "--output", target) == (0, "", "")
+    assert target.read_text(encoding="utf-8") == translations
+    assert run(stdin=b"") == (0, "", "")
+
+
+def test_only_a_newline_ends_a_line(run, expected):
+    """Unlike str.splitlines, which would misalign the output."""
+    text = "the dog\u2028runs\x85home\x1cnow"
+    assert run(stdin=text.encode()) == (0, expected.translate([text])[0] + "\n", "")
+
+
+def test_a_file_longer_than_a_window_keeps_its_order(run, expected, monkeypatch):
+    monkeypatch.setattr(translate, "WINDOW_LINES", 3)
+    texts = [*LINES[:5], "", *LINES[2:4]]
+    status, out, _ = run("--beam", 1, stdin="\n".join(texts).encode())
+    assert (status, out) == (0, "".join(line + "\n" for line in expected.translate(texts, beam=1)))
+
+
+def test_n_best_and_scores_are_columns(run, expected):
+    found = expected.hypotheses(["the dog", "we see"], beam=5, n_best=5)
+    rows = [(n, one.score, one.text) for n, hypotheses in enumerate(found, 1) for one in hypotheses]
+    _, out, _ = run("--n-best", 5, "--scores", "the dog", "we see")  # the beam grows with n
+    assert out == "".join(f"{n}\t{score:.4f}\t{text}\n" for n, score, text in rows)
+    _, out, _ = run("--beam", 5, "--n-best", 5, "the dog", "we see")
+    assert out == "".join(f"{n}\t{text}\n" for n, _, text in rows)
+    _, out, _ = run("--scores", "the dog", "")
+    assert out.endswith("\n0.0000\t\n")
+
+
+def test_whatever_the_model_writes_one_line_stays_one_line(run, expected, monkeypatch):
+    monkeypatch.setattr(bpe.Tokenizer, "decode", lambda *_: "two\nlines\r\n")
+    assert run("the dog") == (0, "two lines  \n", "")
+
+
+def test_sampling_is_repeated_by_its_seed(run):
+    options = ("--sample", "--temperature", 2, "--top-k", 50, "--top-p", 0.9, "the dog")
+    assert run(*options, "--seed", 1) == run(*options, "--seed", 1) != run(*options, "--seed", 2)
+
+
+def test_the_latest_run_is_the_default(run, tmp_path, capfdbinary):
+    older, newer = make_run(tmp_path / "runs" / "z", seed=1), make_run(tmp_path / "runs" / "a", seed=2)
+    (newer / "checkpoints" / "training.safetensors").write_bytes(b"of no use here")
+    os.utime(older / "checkpoints" / "best.safetensors", ns=(10**18, 10**18))
+    for latest in (newer, older):
+        os.utime(latest / "checkpoints" / "best.safetensors", ns=(2 * 10**18, 2 * 10**18))
+        assert run("the dog", cwd=tmp_path)[1] == run("--model", latest, "the dog")[1]
+        os.utime(newer / "checkpoints" / "best.safetensors", ns=(10**18, 10**18))
+
+
+def test_attention_is_drawn(run, tmp_path):
+    for name in ("map.png", "map.html"):
+        status, out, err = run("the dog", "--attention", tmp_path / name)
+        assert (status, out.count("\n"), err) == (0, 1, f"attention: {tmp_path / name}\n")
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (["--model", "nowhere", "x"], b"", "nowhere: no such run folder or checkpoint"),
+        (["--model", "runs", "x"], b"", "runs: holds no checkpoint"),
+        (["--input", "nowhere.txt"], b"", "nowhere.txt: No such file or directory"),
+        (["--input", "runs"], b"", "runs: Is a directory"),
+        (["--input", "x.txt", "text"], b"", "give TEXT or --input, not both"),
+        (["\udcff"], b"", "TEXT is not valid UTF-8"),
+        ([], b"one\ntwo\nthr\xffee\n", "standard input: line 3 is not UTF-8 (byte 4 of the line)"),
+        ([], b"one\n" + b"x" * 1001, "standard input: line 2 has 1,001 tokens, more than 1,000: split it"),
+        ([], b"one\n" + b"x" * (1 << 20), "standard input: line 2 is 1,048,576 bytes long or longer: split it"),
+        (["--beam", "0", "x"], b"", "beam is 0; it must be at least 1"),
+        (["--beam", "2", "--n-best", "3", "x"], b"", "n-best is 3; it must be at most the beam (2)"),
+        (["--top-k", "5", "x"], b"", "--top-k only has a meaning with --sample"),
+        (["--sample", "--top-p", "2", "x"], b"", "top-p is 2.0; it must be above 0 and at most 1"),
+        (["--sample", "--beam", "2", "x"], b"", "give --sample or --beam, not both"),
+        (["--attention", "a.png", "x", "y"], b"", "--attention shows one sentence: give exactly one TEXT"),
+        (["--attention", "a.png", " "], b"", "--attention shows one sentence: give exactly one TEXT"),
+        (["--attention", "a.gif", "x"], b"", "a.gif: attention is drawn as .png or .html"),
+        (["--output", "runs", "x"], b"", "runs: is a folder"),
+    ],
+)
+def test_what_cannot_work_is_one_clear_line(run, arguments, stdin, message):
+    status, out, err = run(*arguments, stdin=stdin)
+    assert (status, out) == (2, "")
+    assert err.startswith("translate.py: " + message)
+    assert err.count("\n") == 1
+
+
+def test_without_any_run_the_advice_is_to_train(run, tmp_path):
+    status, out, err = run("Hello", cwd=tmp_path)
+    assert (status, out) == (2, "")
+    assert "no trained model in runs/ yet: train one with python train.py" in err
+
+
+def test_foreign_and_damaged_files_are_named(run, workplace, tmp_path):
+    checkpoint = workplace / "runs" / "first" / "checkpoints" / "best.safetensors"
+    for name, content in {
+        "foreign.safetensors": b"PK\x03\x04 something else entirely",
+        "cut.safetensors": checkpoint.read_bytes()[:-100],
+        "empty.safetensors": b"",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        status, out, err = run("--model", tmp_path / name, "x")
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert name in err
+
+
+def test_a_line_that_cannot_be_translated_leaves_no_output_file(run, tmp_path):
+    target = tmp_path / "out.txt"
+    target.write_text("of yesterday")
+    assert run("--output", target, stdin=b"one\n\xff\n")[0] == 2
+    assert target.read_text() == "of yesterday"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_impossible_arguments_and_help(run):
+    for arguments, status in ((["--beam", "many"], 2), (["--device", "tpu"], 2), (["--help"], 0)):
+        with pytest.raises(SystemExit) as caught:
+            run(*arguments)
+        assert caught.value.code == status
+
+
+def test_a_reader_that_went_away_ends_the_program_quietly(workplace):
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "translate.py"), "--beam", "1"],
+        cwd=workplace,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.write(b"the dog\n")
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_a_sentence_does_not_wait_for_what_it_does_not_use(workplace):
+    """Cold start: the heavy libraries are imported only where they are needed."""
+    script = "import sys, translate; sys.argv[1:] = ['the dog']; assert translate.main() == 0; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=workplace,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = set(result.stdout.split("\n")[-2].split())
+    assert "numpy" in modules
+    assert modules.isdisjoint({"matplotlib", "rich", "sacrebleu", "torch", "cupy"})

@@ -1,0 +1,254 @@
+"""class Translator: from text to text, whatever the batch; run folders; attention maps."""
+
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bpe
+import numpy_transformer as nt
+from numpy_transformer.decoding import Sampling, greedy_search
+from numpy_transformer.decoding.attention_maps import FORMATS, save_attention, token_label
+from numpy_transformer.translator import LONGEST_SOURCE, Hypothesis, OverlongError, Translator
+
+LINES = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"] * 4
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> bpe.Tokenizer:
+    return bpe.train(LINES, vocabulary_size=275)
+
+
+def random_model(tokenizer: bpe.Tokenizer, seed: int = 0, **changes: object) -> nt.Transformer:
+    """A model that ends its sentences now and then."""
+    config = nt.TransformerConfig(
+        vocabulary_size=len(tokenizer), encoder_layers=1, decoder_layers=2, d_model=16, d_ff=24, heads=2
+    )
+    model = nt.Transformer(config.replace(**changes), seed=seed)
+    model.parameters.flat[...] += np.random.default_rng(seed).normal(size=model.parameters.flat.shape) * 0.3
+    model.parameters.tree.embedding.weight[2] *= 1.5
+    return model
+
+
+@pytest.fixture(scope="module")
+def translator(tokenizer: bpe.Tokenizer) -> Translator:
+    return Translator(random_model(tokenizer), tokenizer)
+
+
+texts = st.lists(st.one_of(st.sampled_from([*LINES[:5], "", "  ", "\t"]), st.text(max_size=12)), min_size=1, max_size=8)
+
+
+@given(texts=texts, batch_tokens=st.sampled_from([1, 20, 60, 2048]), data=st.data())
+@settings(max_examples=25)
+def test_a_translation_depends_on_its_sentence_alone(translator, texts, batch_tokens, data):
+    """Not on the other sentences, their order or the size of a batch; scores to 1e-5 in float32."""
+    order = data.draw(st.permutations(range(len(texts))))
+    options = data.draw(
+        st.sampled_from([{"beam": 3, "n_best": 2}, {"beam": 1}, {"sampling": Sampling(seed=4), "n_best": 2}])
+    )
+    found = translator.hypotheses([texts[i] for i in order], batch_tokens=batch_tokens, **options)
+    for i, hypotheses in zip(order, found, strict=True):
+        [alone] = translator.hypotheses([texts[i]], **options)
+        assert [one.ids for one in hypotheses] == [one.ids for one in alone]
+        for one, other in zip(hypotheses, alone, strict=True):
+            assert one.score == pytest.approx(other.score, abs=1e-5, rel=1e-5)
+
+
+def test_translate_gives_the_best_hypothesis_of_each_text_in_order(translator):
+    found = translator.hypotheses(LINES[:5], beam=3, alpha=0.6, n_best=3)
+    assert translator.translate(LINES[:5], beam=3, alpha=0.6) == [best.text for best, *_ in found]
+    for hypotheses in found:
+        assert hypotheses == sorted(hypotheses, key=lambda one: -one.score)
+        for one in hypotheses:
+            assert one.text == translator.tokenizer.decode(one.ids)
+
+
+def test_the_source_is_its_tokens_and_eos(translator, tokenizer):
+    """As in training."""
+    ids = tokenizer.encode("a cat sees us")
+    [[expected]] = greedy_search(translator.model, np.array([[*ids, 2]]), limits=np.array([len(ids) + 50]))
+    [[found]] = translator.hypotheses(["a cat sees us"], beam=1)
+    assert found.ids == expected.ids
+
+
+def test_a_translation_is_at_most_fifty_tokens_longer_than_its_source(tokenizer):
+    model = random_model(tokenizer)
+    model.parameters.tree.embedding.weight[2] = 0  # eos is never likely
+    [[one]] = Translator(model, tokenizer).hypotheses(["the dog"], beam=1)
+    assert len(one.ids) == len(tokenizer.encode("the dog")) + 50
+
+
+@pytest.mark.parametrize("options", [{}, {"beam": 1}, {"sampling": Sampling(), "n_best": 3}])
+def test_blank_texts_stay_blank(translator, options):
+    empty = [Hypothesis("", [], 0.0, 0.0)]
+    found = translator.hypotheses(["", "the dog", " \t ", "\u2003"], **options)
+    assert found[0] == found[2] == found[3] == empty
+    assert found[1] != empty
+    assert translator.translate([]) == []
+    assert translator.translate(["", " "]) == ["", ""]
+
+
+def test_overlong_texts_are_refused_with_their_number(translator):
+    assert len(translator.translate(["x" * LONGEST_SOURCE], beam=1)) == 1
+    with pytest.raises(OverlongError, match=r"line 3 has 1,001 tokens, more than 1,000: split it") as caught:
+        translator.translate(["the dog", "", "x" * (LONGEST_SOURCE + 1)])
+    assert caught.value.number == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam": 0}, "beam is 0; it must be at least 1"),
+        ({"alpha": -0.1}, "alpha is -0.1; it must be at least 0"),
+        ({"alpha": float("nan")}, "alpha is nan"),
+        ({"n_best": 0}, "n-best is 0"),
+        ({"n_best": 5}, r"n-best is 5; it must be at most the beam \(4\)"),
+        ({"batch_tokens": 0}, "batch-tokens is 0"),
+    ],
+)
+def test_impossible_options_are_refused(translator, options, message):
+    with pytest.raises(nt.InputError, match=message):
+        translator.hypotheses(["the dog"], **options)
+
+
+def test_a_single_str_is_refused(translator):
+    with pytest.raises(nt.InputError, match="list"):
+        translator.translate("the dog")
+
+
+def test_a_tokenizer_of_another_model_is_refused(tokenizer):
+    model = random_model(tokenizer)
+    with pytest.raises(nt.InputError, match=r"has \d+ tokens, the model"):
+        Translator(model, bpe.train(LINES, vocabulary_size=260))
+    with pytest.raises(nt.InputError, match="no special tokens"):
+        Translator(model, bpe.Tokenizer(tokenizer.merges, special_tokens=["<x>"], protected_terms=["qq", "rr"]))
+
+
+# --- Loading ---
+
+
+@pytest.fixture
+def run(tokenizer: bpe.Tokenizer, tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    tokenizer.save(folder / "tokenizer.json")
+    for seed, name in enumerate(["averaged", "best", "step-00000200", "step-00000100"]):
+        random_model(tokenizer, seed).save(folder / "checkpoints" / f"{name}.safetensors")
+    return folder
+
+
+def test_a_run_gives_its_averaged_checkpoint_or_else_the_best_or_else_the_newest(run, tokenizer):
+    for seed, name in enumerate(["averaged", "best", "step-00000200", "step-00000100"]):
+        expected = random_model(tokenizer, seed).parameters.flat
+        np.testing.assert_array_equal(Translator.load(run).model.parameters.flat, expected)
+        (run / "checkpoints" / f"{name}.safetensors").unlink()
+    with pytest.raises(nt.InputError, match="holds no checkpoint"):
+        Translator.load(run)
+
+
+def test_a_checkpoint_file_finds_its_tokenizer_beside_it_or_above(run, tmp_path, translator):
+    checkpoint = run / "checkpoints" / "averaged.safetensors"
+    assert Translator.load(checkpoint).translate(LINES[:2]) == translator.translate(LINES[:2])
+    alone = tmp_path / "a" / "alone"
+    alone.mkdir(parents=True)
+    shutil.copy(checkpoint, alone)
+    with pytest.raises(nt.InputError, match=r"averaged.safetensors: no tokenizer.json"):
+        Translator.load(alone / "averaged.safetensors")
+    shutil.copy(run / "tokenizer.json", alone)
+    assert Translator.load(alone / "averaged.safetensors").translate(LINES[:2]) == translator.translate(LINES[:2])
+
+
+def test_what_cannot_be_loaded_is_named(run, tmp_path):
+    with pytest.raises(nt.InputError, match="nowhere: no such run folder or checkpoint"):
+        Translator.load(tmp_path / "nowhere")
+    with pytest.raises(nt.InputError, match=r"tokenizer.json"):
+        Translator.load(run / "tokenizer.json")
+    checkpoint = run / "checkpoints" / "averaged.safetensors"
+    content = bytearray(checkpoint.read_bytes())
+    content[-1] ^= 1
+    checkpoint.write_bytes(content)
+    with pytest.raises(nt.InputError, match=r"averaged.safetensors: is damaged"):
+        Translator.load(run)
+    checkpoint.unlink()
+    (run / "tokenizer.json").write_text("{}")
+    with pytest.raises(bpe.TokenizerError, match=r"tokenizer.json"):
+        Translator.load(run)
+
+
+# --- Attention maps ---
+
+
+class _Page(HTMLParser):
+    """What a page holds: the number of each element, its text, and every attribute that could load something."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: dict[str, int] = {}
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.links: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements[tag] = self.elements.get(tag, 0) + 1
+        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements[tag] = self.elements.get(tag, 0) + 1
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_attention_of_a_translation(translator, tokenizer, tmp_path):
+    text = "the dog <b> & $x$ \u6f22"
+    [[best]] = translator.hypotheses([text])
+    maps = translator.attention(text, best.ids)
+    assert maps.source[-1] == maps.target[-1] == "<eos>"
+    assert len(maps.source) == len(tokenizer.encode(text)) + 1
+    L, H = 2, 2
+    assert maps.weights.cross.shape == (L, H, len(best.ids) + 1, len(maps.source))
+
+    save_attention(tmp_path / "map.png", maps)
+    picture = (tmp_path / "map.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert picture.endswith(b"IEND\xaeB`\x82")
+
+    save_attention(tmp_path / "map.HTML", maps)
+    page = _Page((tmp_path / "map.HTML").read_text(encoding="utf-8"))
+    assert not page.open
+    assert not page.links
+    assert page.elements["svg"] == 2 * L * H + 1 * H  # the encoder has one layer
+    assert not {"script", "link", "img"} & page.elements.keys()
+    assert set(maps.source) | set(maps.target) <= set(page.text)
+
+
+def test_a_blank_text_has_no_attention(translator):
+    with pytest.raises(nt.InputError, match="blank"):
+        translator.attention(" ", [5])
+
+
+@pytest.mark.parametrize("name", ["map.jpg", "map", "png"])
+def test_other_formats_are_refused(translator, tmp_path, name):
+    maps = translator.attention("the dog", [5])
+    with pytest.raises(nt.InputError, match=r"drawn as .png or .html"):
+        save_attention(tmp_path / name, maps)
+    assert not list(tmp_path.iterdir())
+    assert FORMATS == (".png", ".html")
+
+
+@pytest.mark.parametrize(
+    ("token", "label"),
+    [(b" dog", "▁dog"), ("\u00fc".encode(), "ü"), (b"\xc3", "\\xc3"), (b"\n", "\\n"), (b"\x00", "\\x00")],
+)
+def test_token_labels_can_be_read(token, label):
+    assert token_label(token) == label
