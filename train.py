@@ -94,7 +94,7 @@ def train(arguments: argparse.Namespace) -> int:
     given = given_options(arguments)
     resume = "resume" in arguments
     if resume:
-        path = Path(arguments.run) if "run" in arguments else latest_run(RUNS)
+        path = Path(arguments.run) if "run" in arguments else latest_run(RUNS, with_model=False)
         if path is None:
             raise InputError(f"--resume: there is no run in {RUNS}/ yet; begin one without --resume")
         folder = RunFolder(path)

@@ -118,28 +118,19 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
 
 def load_translator(options: argparse.Namespace) -> "Translator":
     """The model that --model names, or the latest. Raises InputError with advice when there is none."""
+    from numpy_transformer.run_folder import latest_run
     from numpy_transformer.translator import Translator
 
-    path = Path(options.model) if options.model is not None else latest_run()
-    translator = Translator.load(path, device=options.device)
-    if options.device == "cpu":
-        limit_blas_threads(2 if translator.model.config.d_model >= WIDE_MODEL else 1)
-    return translator
-
-
-def latest_run() -> Path:
-    """The run in runs/ whose newest model was written last."""
-    written = [
-        (file.stat().st_mtime_ns, file.parent.parent)
-        for file in RUNS.glob("*/checkpoints/*.safetensors")
-        if file.name != "training.safetensors"  # the state of a run that has no model to translate with yet
-    ]
-    if not written:
+    path = latest_run(RUNS, with_model=True) if options.model is None else Path(options.model)
+    if path is None:
         raise InputError(
             f"there is no trained model in {RUNS}/ yet: train one with python train.py (a few minutes), "
             "or name one with --model"
         )
-    return max(written)[1]
+    translator = Translator.load(path, device=options.device)
+    if options.device == "cpu":
+        limit_blas_threads(2 if translator.model.config.d_model >= WIDE_MODEL else 1)
+    return translator
 
 
 def limit_blas_threads(count: int) -> None:

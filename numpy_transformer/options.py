@@ -29,11 +29,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "multi30k": {
         "epochs": 70,
         "vocabulary": 8000,
-        "batch_tokens": 8192,
-        "warmup": 2000,
-        "rate_scale": 2.53,
+        "batch_tokens": 4096,
+        "warmup": 1500,
+        "rate_scale": 1.25,
         "dropout": 0.3,
-        "evaluate_every": 55,
+        "evaluate_every": 140,
         "average": 10,
     },
 }

@@ -40,15 +40,14 @@ def ones(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return np.ones(shape)
 
 
-def xavier_uniform(blocks: int = 1) -> Initialiser:
+def xavier_uniform(fan_out: int | None = None) -> Initialiser:
     """Uniform within +-sqrt(6 / (in + out)), which keeps the variance of values and gradients (Glorot and Bengio 2010).
 
-    A matrix that holds several projections side by side, such as query-key-value (D, 3D), is drawn as that many blocks.
+    `fan_out` replaces the number of outputs, for a matrix that is drawn as a part of a wider one.
     """
 
     def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        fan_in, fan_out = shape[0], shape[1] // blocks
-        bound = math.sqrt(6 / (fan_in + fan_out))
+        bound = math.sqrt(6 / (shape[0] + (fan_out or shape[1])))
         return rng.uniform(-bound, bound, shape)
 
     return draw

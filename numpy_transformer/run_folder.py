@@ -30,6 +30,7 @@ from numpy_transformer.optimizer import Adam
 from numpy_transformer.options import TrainingOptions, options_from_dict, read_json
 from numpy_transformer.parameters import Parameters
 
+TRAINING_FILE = "training.safetensors"
 STEP_FILE = re.compile(r"step-(\d{8,})\.safetensors")
 
 
@@ -55,7 +56,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best.safetensors"
         self.averaged = self.checkpoints / "averaged.safetensors"
-        self.training = self.checkpoints / "training.safetensors"
+        self.training = self.checkpoints / TRAINING_FILE
         self.log = self.path / "log.jsonl"
         self.curves = self.path / "curves.png"
         self.samples = self.path / "samples.txt"
@@ -185,10 +186,17 @@ def run_name(data: str) -> str:
     return Path(data).name.split(".")[0] or "run"
 
 
-def latest_run(parent: Path) -> Path | None:
-    """The run in `parent` whose training state was written last; None if there is none."""
-    states = list(parent.glob("*/checkpoints/training.safetensors"))
-    return max(states, key=lambda path: path.stat().st_mtime).parent.parent if states else None
+def latest_run(parent: Path, *, with_model: bool) -> Path | None:
+    """The run in `parent` that was written to last; None if there is none.
+
+    `with_model` asks for a run that has a model to translate with; else for one that can be resumed.
+    """
+    written = [
+        (file.stat().st_mtime_ns, file.parent.parent)
+        for file in parent.glob("*/checkpoints/*.safetensors")
+        if (file.name != TRAINING_FILE) == with_model
+    ]
+    return max(written)[1] if written else None
 
 
 def _host_tree(model: Transformer) -> Parameters:

@@ -142,6 +142,18 @@ def test_beam_search_equals_a_plain_one_that_never_stops_early(seed, norm, alpha
             assert result.score == pytest.approx(penalised(forced, len(result.ids) + 1, alpha), abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", [0, 12, 22, 37, 86])
+def test_a_longer_translation_may_still_overtake(seed):
+    """Here a live hypothesis whose score is behind wins in the end: stopping when it falls behind would lose it."""
+    model = small_model(seed, sharpness=2.0)
+    sources = random_sources(np.random.default_rng(seed), 3)
+    found = beam_search(model, padded(sources), limits=np.full(3, 10), beam=4, alpha=2.0)
+    for source, [best] in zip(sources, found, strict=True):
+        [(score, ids)] = plain_beam_search(model, source, limit=10, beam=4, alpha=2.0, n_best=1)
+        assert best.ids == ids
+        assert best.score == pytest.approx(score)
+
+
 def test_a_wider_beam_can_be_better_than_greedy():
     """Otherwise the tests above would prove little."""
     better = 0

@@ -86,14 +86,15 @@ def test_the_same_seed_gives_the_same_model_in_every_precision():
 
 
 def test_first_values():
-    """Embeddings N(0, 1/D); projections Xavier-uniform, a fused matrix as the square blocks it stands for."""
+    """Embeddings N(0, 1/D); projections Xavier-uniform; query, key and value as one matrix in both attentions."""
     config = nt.TransformerConfig.preset("tiny", vocabulary_size=4000)
     named = dict(nt.Transformer(config).parameters.named())
     assert named["embedding.weight"].std() == pytest.approx(128**-0.5, rel=0.01)
-    fused = named["encoder.0.self_attention.query_key_value.weight"]
-    assert abs(fused).max() == pytest.approx(np.sqrt(6 / 256), rel=0.01)
-    assert fused.std() == pytest.approx(np.sqrt(2 / 256), rel=0.02)
-    hidden = named["encoder.0.feed_forward.hidden.weight"]  # (D, 2 D), but one projection
+    for name in ("self_attention.query_key_value", "cross_attention.query", "cross_attention.key_value"):
+        weight = named[f"decoder.0.{name}.weight"]
+        assert abs(weight).max() == pytest.approx(np.sqrt(6 / (4 * 128)), rel=0.01)
+        assert weight.std() == pytest.approx(np.sqrt(2 / (4 * 128)), rel=0.02)
+    hidden = named["encoder.0.feed_forward.hidden.weight"]
     assert abs(hidden).max() == pytest.approx(np.sqrt(6 / (128 + 256)), rel=0.01)
     assert (named["encoder.0.self_attention_norm.gain"] == 1).all()
     assert (named["decoder.0.feed_forward.output.bias"] == 0).all()

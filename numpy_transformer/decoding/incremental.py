@@ -23,11 +23,10 @@ import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_device
 from numpy_transformer.blocks import NO_DROPOUT, DecoderLayerParameters, feed_forward_sublayer_forward
-from numpy_transformer.layers.attention import scaled_dot_product_attention_forward
 from numpy_transformer.layers.embedding import embedding_forward
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_forward
 from numpy_transformer.layers.linear import LinearParameters, linear_forward
-from numpy_transformer.layers.multi_head_attention import split_heads
+from numpy_transformer.layers.multi_head_attention import attend, split_heads
 from numpy_transformer.layers.output_loss import output_projection
 from numpy_transformer.layers.positional_encoding import positional_encoding_forward
 from numpy_transformer.layers.residual import after_sublayer_forward, before_sublayer_forward
@@ -141,10 +140,7 @@ class IncrementalDecoder:
 
     def _attend(self, query: Array, key: Array, value: Array, mask: Any, output: LinearParameters) -> Array:
         """Attention of all heads, joined and projected: (B, H, W, K) -> (B, W, D)."""
-        B, H, W, K = query.shape
-        joined = self._xp.empty((B, W, H * K), dtype=query.dtype)
-        [context] = split_heads(joined, 1, H)
-        scaled_dot_product_attention_forward(query=query, key=key, value=value, mask=mask, out=context)
+        joined, _ = attend(query, key, value, mask)
         y, _ = linear_forward(joined, output)
         return y
 

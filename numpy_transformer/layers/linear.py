@@ -21,9 +21,9 @@ class LinearParameters(NamedTuple):
     bias: Any  # (O,)
 
 
-def linear_spec(inputs: int, outputs: int, *, blocks: int = 1) -> LinearParameters:
-    """Xavier-uniform weight and zero bias; `blocks` projections of equal width stand side by side in the weight."""
-    return LinearParameters(ParameterSpec((inputs, outputs), xavier_uniform(blocks)), ParameterSpec((outputs,), zeros))
+def linear_spec(inputs: int, outputs: int, *, fan_out: int | None = None) -> LinearParameters:
+    """Xavier-uniform weight, drawn as a part of one with `fan_out` outputs if that is given, and zero bias."""
+    return LinearParameters(ParameterSpec((inputs, outputs), xavier_uniform(fan_out)), ParameterSpec((outputs,), zeros))
 
 
 def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
