@@ -71,7 +71,8 @@ def main() -> int:
     parser.add_argument("--measure", nargs=2, metavar=("PATTERN", "TOKENIZER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        measure(*options.measure, options.repeat)
+        name, tokenizer_path = options.measure
+        measure(name, tokenizer_path, options.repeat)
         return 0
     report = Report()
     report(f"{'a text of':<28}{'10^5, ms':>10}{'10^6, ms':>10}{'ratio':>8}{'MB':>8}")

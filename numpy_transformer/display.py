@@ -3,7 +3,10 @@
 import sys
 import time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -51,19 +54,19 @@ class PlainDisplay:
 class TerminalDisplay:
     """A rich progress bar with the latest figures under the lines that stay."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: "Console | None" = None) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-        self._bar = Progress(
-            BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}"), transient=True
-        )
+        figures = TextColumn("{task.description}", markup=False)
+        self._bar = Progress(BarColumn(bar_width=24), TaskProgressColumn(), figures, transient=True, console=console)
         self._task = self._bar.add_task("", total=1.0)
 
     def message(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        # Sentences are shown as they are: brackets are no markup, ":smile:" is no emoji.
+        self._bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def progress(self, fraction: float, text: str) -> None:
-        self._bar.update(self._task, completed=fraction, description=text.replace("[", r"\["))
+        self._bar.update(self._task, completed=fraction, description=text)
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -15,15 +15,15 @@ from numpy_transformer.errors import InputError
 RECIPES: dict[str, dict[str, Any]] = {
     # A few minutes on a laptop. Generated sentences are clean and plentiful: little regularisation, a quick warmup.
     "phrasebook": {
-        "minutes": 4.0,
+        "minutes": 4.5,
         "vocabulary": 2000,
-        "batch_tokens": 4096,
-        "warmup": 400,
-        "rate_scale": 1.5,
+        "batch_tokens": 1024,
+        "warmup": 600,
+        "rate_scale": 0.5,
         "dropout": 0.0,
         "label_smoothing": 0.05,
-        "evaluate_every": 150,
-        "average": 5,
+        "evaluate_every": 200,
+        "average": 4,
     },
     # 29,000 real sentences. Size, dropout and peak rate follow Wu et al. (2021), who found them best for Multi30k.
     "multi30k": {

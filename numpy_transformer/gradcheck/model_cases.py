@@ -21,6 +21,7 @@ from numpy_transformer.gradcheck.attention_cases import attention_mask
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutMasks
+from numpy_transformer.parameters import map_tree
 from numpy_transformer.transformer import transformer_backward, transformer_forward, transformer_spec
 
 
@@ -148,8 +149,9 @@ def transformer(
     config = small_config(norm=norm, encoder_layers=layers, decoder_layers=layers)
     source, target = draw_batch(source_lengths, target_lengths, config, seed + 1)
 
-    def run(p: Any, g: Any) -> tuple[Array, Any]:
-        return transformer_forward(
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        gradients = map_tree(lambda _, leaf: xp.full_like(leaf, xp.nan), p)
+        loss, cache = transformer_forward(
             source,
             target,
             p,
@@ -157,15 +159,14 @@ def transformer(
             label_smoothing=label_smoothing,
             token_count=token_count,
             dropouts=draw_dropouts(dropout, seed, xp),
-            gradients=g,
+            gradients=gradients,
         )
-
-    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return run(p, None)[0], None  # with gradients the loss writes them at once, so the backward starts over
+        return loss, (cache, gradients.embedding)  # the loss has already written the projection's part of this
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        _, cache = run(p, g)
-        transformer_backward(cache, p, g)
+        inner, projection = cache
+        g.embedding.weight[...] = projection.weight
+        transformer_backward(inner, p, g)
         return ()
 
     return make_case(

@@ -39,7 +39,7 @@ def test_both_oracles_find_known_derivatives(seed, which):
     np.testing.assert_allclose(complex_step(function, {"x": x}, "x", dy), exact, rtol=0, atol=1e-14 * largest)
     value, uncertainty = central_differences(function, {"x": x}, "x", dy)
     np.testing.assert_allclose(value, exact, rtol=0, atol=1e-9 * largest)
-    assert (np.abs(value - exact) <= uncertainty).mean() > 0.6  # an honest estimate, if not a strict bound
+    assert (np.abs(value - exact) <= 10 * uncertainty).all()  # an estimate, not a bound
     along = {"x": np.sign(x)}
     expected = float((exact * along["x"]).sum())
     assert abs(complex_step_along(function, {"x": x}, along, dy) - expected) <= 1e-14 * 6 * largest
