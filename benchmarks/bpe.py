@@ -327,16 +327,16 @@ print(json.dumps([imported, sorted(times)[4], first]))
 """
 
 LEARN_ALL = """
-import resource, sys, time
+import sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import bpe
-from benchmarks.bpe_corpora import multi30k, tatoeba
+from benchmarks.bpe_corpora import multi30k, peak_megabytes, tatoeba
 folder = Path(sys.argv[2])
 lines = multi30k(folder) + tatoeba(folder)
 begin = time.process_time(); tokenizer = bpe.train(lines, 259 + 32000)
 taken = time.process_time() - begin
-print(len(tokenizer.merges), round(taken, 2), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(len(tokenizer.merges), round(taken, 2), round(peak_megabytes()))
 """
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import available_cpus, machine
+from benchmarks.machine import available_cpus, machine, peak_memory
 
 PEERS = ("tokenizers", "sentencepiece", "tiktoken", "subword-nmt")
 
@@ -50,6 +50,14 @@ def where() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return {**machine(), "cpus of this process": available_cpus(), **versions}
+
+
+def peak_megabytes() -> float:
+    """The most memory that this program has held. (getrusage would count that of the one that started it.)"""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return (peak_memory() or 0) / 1e6
 
 
 class Report:

@@ -22,8 +22,7 @@ import tempfile
 import time
 
 import bpe
-from benchmarks.bpe_corpora import Report, data_folder, multi30k
-from benchmarks.machine import peak_memory
+from benchmarks.bpe_corpora import Report, data_folder, multi30k, peak_megabytes
 
 LETTERS = random.Random(0).choices("etaoinshrdlucmfwypvbgkjqxz", k=1_000_000)
 PATTERNS = {
@@ -59,7 +58,7 @@ def measure(name: str, tokenizer_path: str, repeat: int) -> None:
                 raise AssertionError(f"{name}: not given back")
             del ids
         fastest.append(min(times))
-    print(json.dumps([*fastest, (peak_memory() or 0) / 1e6]))
+    print(json.dumps([*fastest, peak_megabytes()]))
 
 
 def main() -> int:

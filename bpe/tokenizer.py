@@ -67,7 +67,7 @@ class Tokenizer:
         special_tokens: Sequence[str] | Mapping[str, int] = DEFAULT_SPECIAL_TOKENS,
         protected_terms: Iterable[str] = (),
         token_ids: Sequence[int] | None = None,
-        cache_size: int = 1 << 16,
+        cache_size: int = 1 << 17,
     ) -> None:
         self.merges: list[tuple[bytes, bytes]] = list(merges)
         self.special_tokens: dict[str, int] = checked_special_tokens(special_tokens)

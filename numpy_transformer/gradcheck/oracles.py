@@ -24,9 +24,10 @@ to 1e-8. One step of Richardson's extrapolation lowers it again: D(h / 4) has 1/
 the error there about 1e-13 |f| / l. `python -m numpy_transformer.gradcheck --plot FILE.png` draws all of this.
 
 The length l is not known beforehand: for layer norm it is the spread of a row, for attention 1 / (the size of the
-keys). So it is measured: steps go down a ladder, each a quarter of the one before, until two neighbours agree; twice
-their difference is the uncertainty that comes with each value. It also exposes a kink: where a step crosses a corner of ReLU
-neighbours disagree, and the ladder is climbed further down. An oracle that knows what it does not know can be trusted.
+keys). So it is measured: steps go down a ladder, each a quarter of the one before, until two neighbours agree. Twice
+their difference is the uncertainty that comes with each value. This exposes kinks as well: where a step crosses a
+corner of ReLU the neighbours disagree, and the ladder is climbed further down. An oracle that knows what it does not
+know can be trusted.
 """
 
 from collections.abc import Callable, Mapping
