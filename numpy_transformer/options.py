@@ -15,7 +15,7 @@ from numpy_transformer.errors import InputError
 RECIPES: dict[str, dict[str, Any]] = {
     # A few minutes on a laptop. Generated sentences are clean and plentiful: little regularisation, a quick warmup.
     "phrasebook": {
-        "minutes": 4.5,
+        "minutes": 4.6,
         "vocabulary": 2000,
         "batch_tokens": 1024,
         "warmup": 600,

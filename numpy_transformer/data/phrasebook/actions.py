@@ -99,7 +99,7 @@ def transitive(
 ) -> VerbPhrase:
     """Someone does something: buys a house, sees her, opens the door. `among` restricts the choice."""
     verb = draw.pick(among or usable("TRANSITIVE", acts))
-    noun = draw.pick(verb.objects)
+    noun = draw.word(verb.objects)
     if noun.section in nouns.GROUPS["people"]:
         # English would put a pronoun between verb and particle: "picks me up".
         pronoun = 0.0 if verb.particle in (" up", " on", " off") else 0.5
@@ -192,7 +192,7 @@ def position(draw: Draw, subject: Nominal, *, acts: bool = False, definite: bool
 def placing(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = False) -> VerbPhrase:
     """Someone puts something somewhere: puts the book on the table, legt das Buch auf den Tisch."""
     verb = draw.pick(usable("PLACING"))
-    thing = a_noun_phrase(draw, draw.pick(verb.objects), definite=definite, adjective=0.1)
+    thing = a_noun_phrase(draw, draw.word(verb.objects), definite=definite, adjective=0.1)
     return with_place(with_object(verb, thing), a_spot(draw, Case.ACCUSATIVE))
 
 
@@ -209,7 +209,7 @@ def ditransitive(draw: Draw, subject: Nominal, *, acts: bool = True, definite: b
     """
     verb = draw.pick(usable("DITRANSITIVE"))
     receiver = another_person(draw, subject, lexicon.select("people"))
-    noun = draw.pick(verb.objects)
+    noun = draw.word(verb.objects)
     thing = a_noun_phrase(draw, noun, definite=definite, adjective=0.12)
     while thing.determiner is BARE:
         thing = a_noun_phrase(draw, noun, definite=definite, adjective=0.12)
@@ -219,7 +219,7 @@ def ditransitive(draw: Draw, subject: Nominal, *, acts: bool = True, definite: b
 def prepositional(draw: Draw, subject: Nominal, *, acts: bool = False, definite: bool = False) -> VerbPhrase:
     """Someone waits for, thinks of, dreams of something."""
     verb = draw.pick(usable("PREPOSITIONAL", acts))
-    noun = draw.pick(verb.objects)
+    noun = draw.word(verb.objects)
     if noun.section in nouns.GROUPS["people"]:
         return with_preposition(verb, another_person(draw, subject, lexicon.select("people")))
     return with_preposition(verb, a_noun_phrase(draw, noun, definite=True, adjective=0.12))
@@ -260,7 +260,7 @@ def animal_action(draw: Draw, subject: Nominal, *, definite: bool = False) -> Ve
 def scene(draw: Draw, form: Form, *, definite: bool = False) -> tuple[Nominal, VerbPhrase]:
     """Somebody, in one of eight cases an animal, and what he, she or it does, in an English that shows the form."""
     if draw.chance(0.125):
-        animal = draw.pick(lexicon.select("beast"))
+        animal = draw.word(lexicon.select("beast"))
         subject: Nominal = a_noun_phrase(draw, animal, subject=True, definite=definite)
         phrase = animal_action(draw, subject, definite=definite)
         while not is_clear(phrase.verb, subject.person, form):

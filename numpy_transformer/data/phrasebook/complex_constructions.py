@@ -141,7 +141,7 @@ def relative(draw: Draw) -> Pair:
     noun, plural, inner = _person_and_clause(draw) if draw.chance(0.5) else _thing_and_clause(draw)
     if draw.chance(0.5):
         head = noun_phrase(THE, noun, plural, tail=(f" {inner[0]}", f", {inner[1]},"))
-        phrase = actions.to_be(draw.pick(lexicon.adjectives_of(noun)))
+        phrase = actions.to_be(draw.word(lexicon.adjectives_of(noun)))
         return sentence(clause(head, phrase, draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))))
     verbs = tuple(verb for verb in actions.verbs_taking(noun) if verb.base in OUTER)
     if not verbs:
@@ -156,7 +156,7 @@ OUTER = ("see", "know", "like", "buy", "find", "need", "have", "read", "hear", "
 
 def _person_and_clause(draw: Draw) -> tuple[Noun, bool, tuple[str, str]]:
     """People, whether several, and a clause in which they are the subject or an object."""
-    noun = draw.pick(lexicon.select("people"))
+    noun = draw.word(lexicon.select("people"))
     plural = noun.plural_only or draw.chance(0.2)
     if draw.chance(0.4):
         case = draw.pick((Case.ACCUSATIVE, Case.ACCUSATIVE, Case.DATIVE))

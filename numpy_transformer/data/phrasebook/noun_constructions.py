@@ -25,8 +25,8 @@ def a_predicate(draw: Draw) -> tuple[Nominal, Adjective]:
         subject = sampling.a_person(draw, pronoun=0.8)
         if not isinstance(subject, NounPhrase):
             return subject, lexicon.adjectives()[draw.pick(MOODS)]
-    noun = draw.pick(lexicon.select(EVERYTHING))
-    return sampling.a_noun_phrase(draw, noun, definite=True, adjective=0), draw.pick(lexicon.adjectives_of(noun))
+    noun = draw.word(lexicon.select(EVERYTHING))
+    return sampling.a_noun_phrase(draw, noun, definite=True, adjective=0), draw.word(lexicon.adjectives_of(noun))
 
 
 @construction("predicate adjective", 7, "The soup was very hot.", "Die Suppe war sehr heiß.")
@@ -49,7 +49,7 @@ def predicate(draw: Draw) -> Pair:
 def comparison(draw: Draw) -> Pair:
     """The comparative ends in -er for short and long adjectives alike, often with an umlaut; "than" is "als", "as
     ... as" is "so ... wie", and both sides stand in the nominative."""
-    noun = draw.pick(lexicon.select("living clothes object vehicle place reading show fruit"))
+    noun = draw.word(lexicon.select("living clothes object vehicle place reading show fruit"))
     compared = tuple(adjective for adjective in lexicon.adjectives_of(noun) if adjective.comparative)
     adjective = draw.pick(compared)
     partners = tuple(
@@ -91,7 +91,7 @@ def introducing(draw: Draw) -> Pair:
         owner, bearer = ("her", "sie heißt") if woman else ("his", "er heißt")
         owner, bearer = draw.pick(((owner, bearer), ("my", "ich heiße")))
         return sentence((f"{owner} name is {name.english}", f"{bearer} {name.english}"))
-    noun = draw.pick(lexicon.select(EVERYTHING))
+    noun = draw.word(lexicon.select(EVERYTHING))
     phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
     while phrase.determiner in NOT_INTRODUCED:
         phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
@@ -115,13 +115,13 @@ def introduce(phrase: NounPhrase, demonstrative: tuple[str, str], *, negated: bo
 def possession(draw: Draw) -> Pair:
     """The English owner comes first with 's; the German owner follows in the genitive (des Lehrers, meiner Mutter).
     Only a name stands in front, without an apostrophe: Annas Auto."""
-    noun = draw.pick(lexicon.select("animal clothes object vehicle room reading"))
+    noun = draw.word(lexicon.select("animal clothes object vehicle room reading"))
     plural = noun.countable and draw.chance(0.25)
     if draw.chance(0.3):
         name = draw.pick(sampling.names())
         thing = noun_phrase(named_owner(name.english), noun, plural, sampling.described(draw, noun, 0.2))
     else:
-        person = draw.pick(lexicon.select("people"))
+        person = draw.word(lexicon.select("people"))
         several = person.plural_only or draw.chance(0.15)
         owner = noun_phrase(
             draw.pick(sampling.with_possessives((lexicon.THE,) * 4, person, several)),
@@ -145,11 +145,11 @@ def _another(draw: Draw, noun: Noun, used: Adjective | None) -> Adjective:
 def compounds(draw: Draw) -> Pair:
     """German writes compounds as one word, often with a joining letter (Küche + n + Tisch). The last part decides
     gender and plural: die Küche, der Tisch, der Küchentisch."""
-    noun = draw.pick(lexicon.compounds())
+    noun = draw.word(lexicon.compounds())
     chance = draw.random()
     if chance < 0.35:
         subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
-        phrase = actions.to_be(draw.pick(lexicon.adjectives_of(noun)))
+        phrase = actions.to_be(draw.word(lexicon.adjectives_of(noun)))
         return sentence(clause(subject, phrase, negated=draw.chance(0.2)))
     if chance < 0.45:
         subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0.3)
@@ -171,7 +171,7 @@ def numbers(draw: Draw) -> Pair:
         return sentence(clause(subject, VerbPhrase(lexicon.be(), age[0], complement=age[1])))
     subject = sampling.a_person(draw)
     n = 2 + int(draw.random() * (11 if draw.chance(0.5) else 98))
-    noun = draw.pick(lexicon.select("animal fruit reading clothes item tableware gift"))
+    noun = draw.word(lexicon.select("animal fruit reading clothes item tableware gift"))
     phrase = noun_phrase(lexicon.numeral(n), noun, True, sampling.described(draw, noun, 0.25))
     verb = draw.pick(actions.verbs_taking(noun))
     forms = (Form.PRESENT, Form.PRESENT, Form.PAST)
@@ -189,7 +189,7 @@ def professions(draw: Draw) -> Pair:
     elif draw.chance(0.3):
         subject = draw.pick(tuple(name for name in sampling.names() if name.gender == gender))
     else:
-        noun = draw.pick(lexicon.select("female" if woman else "male"))
+        noun = draw.word(lexicon.select("female" if woman else "male"))
         subject = sampling.a_noun_phrase(draw, noun, definite=True, singular=True, adjective=0.1)
     phrase = to_be_a(draw.pick(_professions()), woman)
     form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
@@ -228,7 +228,7 @@ def clock_times(draw: Draw) -> Pair:
 def ordering(draw: Draw) -> Pair:
     """What one says in a café: the polite "möchte" with an accusative object; "bitte" moves in behind the verb, and
     "of" has no German counterpart in a cup of coffee."""
-    noun = draw.pick(lexicon.select("food drink"))
+    noun = draw.word(lexicon.select("food drink"))
     if noun.section == "drink" and draw.chance(0.7):
         phrase = actions.measured(draw, noun)
     elif noun.countable and draw.chance(0.4):

@@ -105,7 +105,7 @@ def which_whose_how(draw: Draw) -> Pair:
 
 
 def _whose(draw: Draw) -> tuple[str, str]:
-    noun = draw.pick(lexicon.select("kinsman kinswoman animal clothes object vehicle reading"))
+    noun = draw.word(lexicon.select("kinsman kinswoman animal clothes object vehicle reading"))
     several = draw.chance(0.2)
     source = f"whose {noun.english[several]} {'are these' if several else 'is this'}"
     return source, f"wessen {noun.german[Case.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
@@ -116,7 +116,7 @@ def _how(draw: Draw) -> tuple[str, str]:
         subject, measures = a_person(draw, pronoun=0.5), ("old", "tall")
         adjective = lexicon.adjectives()[draw.pick(measures)]
     else:
-        noun = draw.pick(lexicon.select("animal vehicle object place clothes"))
+        noun = draw.word(lexicon.select("animal vehicle object place clothes"))
         subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
         adjective = draw.pick(tuple(a for a in lexicon.adjectives_of(noun) if a.english in MEASURES))
     word = Adverbial(f"how {adjective.english}", f"wie {adjective.german}")

@@ -93,7 +93,7 @@ def separable(draw: Draw) -> Pair:
     (aufmachen), the participle (aufgemacht) and at the end of a subordinate clause (aufmacht)."""
     time = a_time(draw, "present") if draw.chance(0.4) else None
     if draw.chance(0.08):
-        vehicle = sampling.a_noun_phrase(draw, draw.pick(lexicon.select("bus train ship airplane")), subject=True)
+        vehicle = sampling.a_noun_phrase(draw, draw.word(lexicon.select("bus train ship airplane")), subject=True)
         arrive = next(verb for verb in actions.usable("PLAIN") if verb.base == "arrive")
         return sentence(clause(vehicle, VerbPhrase(arrive), time=time, fronted=draw.chance(0.3)))
     subject = a_person(draw)
@@ -142,9 +142,9 @@ def two_way(draw: Draw) -> Pair:
 def thing_in_place(draw: Draw) -> Pair:
     """Where something is, with the dative after a two-way preposition."""
     if draw.chance(0.5):
-        noun, place = draw.pick(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
+        noun, place = draw.word(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
     else:
-        noun, place = draw.pick(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
+        noun, place = draw.word(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
     subject = sampling.a_noun_phrase(draw, noun, definite=True)
     phrase = VerbPhrase(lexicon.be(), place[0], complement=place[1])
     form = draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))
@@ -157,9 +157,9 @@ def there_is(draw: Draw) -> Pair:
     """German has no empty "there" here: the place comes first, the verb second, and the subject, in the nominative,
     last."""
     if draw.chance(0.5):
-        noun, place = draw.pick(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
+        noun, place = draw.word(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
     else:
-        noun, place = draw.pick(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
+        noun, place = draw.word(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
     plural = noun.plural_only or draw.chance(0.4)
     choice = (lexicon.MANY, lexicon.SOME, lexicon.NO, lexicon.numeral(2 + int(draw.random() * 11)))
     determiner = draw.pick(choice) if plural else draw.pick((lexicon.AN, lexicon.AN, lexicon.NO))
@@ -249,7 +249,7 @@ def gern(draw: Draw) -> Pair:
     subject = a_person(draw, definite=True)
     if draw.chance(0.6):
         verb = draw.pick(tuple(v for v in actions.usable("TRANSITIVE") if v.base in LIKED))
-        noun = draw.pick(verb.objects)
+        noun = draw.word(verb.objects)
         phrase = actions.with_object(verb, noun_phrase(lexicon.BARE, noun, noun.countable))
     else:
         phrase = actions.perhaps_placed(draw, draw.pick(actions.usable("INTRANSITIVE")))
