@@ -22,8 +22,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "rate_scale": 0.5,
         "dropout": 0.0,
         "label_smoothing": 0.05,
-        "evaluate_every": 200,
-        "average": 4,
+        "evaluate_every": 150,
+        "average": 5,
     },
     # 29,000 real sentences. Size, dropout and peak rate follow Wu et al. (2021), who found them best for Multi30k.
     "multi30k": {

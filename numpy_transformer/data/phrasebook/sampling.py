@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 WHERE = Adverbial("where", "wo")
 
-# The first tenth of a table is drawn about a quarter of the time, the last tenth about one time in seventeen.
-WORD_SKEW = 1.7
+# The first tenth of a table is drawn about a third of the time, the last tenth about one time in twenty.
+WORD_SKEW = 2.0
 
 
 class Draw(random.Random):
