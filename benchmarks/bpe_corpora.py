@@ -53,10 +53,7 @@ def where() -> dict[str, Any]:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this program has held. (getrusage would count that of the one that started it.)"""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    """The most memory that this program has held."""
     return (peak_memory() or 0) / 1e6
 
 

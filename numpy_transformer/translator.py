@@ -169,7 +169,8 @@ class Translator:
         return sources
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
-        text = self.tokenizer.decode(decoded.ids)
+        # A byte-level model may write any bytes, half a surrogate pair among them, which no file or terminal takes.
+        text = self.tokenizer.decode(decoded.ids).encode("utf-8", "replace").decode("utf-8")
         return Hypothesis(text, decoded.ids, decoded.log_probability, decoded.score)
 
 

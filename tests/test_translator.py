@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import bpe
 import numpy_transformer as nt
-from numpy_transformer.decoding import Sampling, greedy_search
+from numpy_transformer.decoding import Decoded, Sampling, greedy_search
 from numpy_transformer.decoding.attention_maps import FORMATS, save_attention, token_label
 from numpy_transformer.translator import LONGEST_SOURCE, Hypothesis, OverlongError, Translator
 
@@ -21,6 +21,13 @@ LINES = ["the dog runs home", "a cat sees the dog", "we see a house", "the house
 @pytest.fixture(scope="module")
 def tokenizer() -> bpe.Tokenizer:
     return bpe.train(LINES, vocabulary_size=275)
+
+
+def test_half_a_surrogate_pair_does_not_leave_the_translator(translator: Translator):
+    """A model may write any bytes; ED A0 80 stands for a lone surrogate, which no file or terminal takes."""
+    ids_of = {text: i for i, text in translator.tokenizer.vocabulary.items() if i > 2}
+    decoded = Decoded([ids_of[bytes([byte])] for byte in b"a\xed\xa0\x80"], -1.0, -1.0)
+    assert translator._hypothesis(decoded).text == "a?"
 
 
 def random_model(tokenizer: bpe.Tokenizer, seed: int = 0, **changes: object) -> nt.Transformer:
