@@ -64,9 +64,14 @@ def test_wrong_options_end_as_argparse_ends_them():
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to a Windows subprocess")
 def test_ctrl_c():
     script = SCRIPT.format(body="    print('ready', flush=True)\n    import time\n    time.sleep(60)")
-    program = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True
-    )
+    # Tests that a script runs in the background are deaf to SIGINT, and so is whatever they start.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert program.stdout is not None
     assert program.stdout.readline() == "ready\n"
     program.send_signal(signal.SIGINT)
