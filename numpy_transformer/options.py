@@ -27,7 +27,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     # 29,000 real sentences. Size, dropout and peak rate follow Wu et al. (2021), who found them best for Multi30k.
     "multi30k": {
-        "epochs": 70,
+        "epochs": 50,
         "vocabulary": 8000,
         "batch_tokens": 4096,
         "warmup": 1500,

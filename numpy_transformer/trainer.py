@@ -220,7 +220,7 @@ class Trainer:
             }
         )
         done = min(1.0, self._fraction_done())
-        remaining = (time.monotonic() - self._sitting_began) * (1 - done) / done if done > 0.001 else math.nan
+        remaining = self._seconds() * (1 - done) / done if done > 0.001 else math.nan
         self.display.progress(
             done,
             f"step {progress.step}  epoch {epoch + 1}  loss {loss:.3f}  rate {rate:.2e}  {speed:,.0f} tokens/s"
