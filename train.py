@@ -1,6 +1,7 @@
 """Train a Transformer: python train.py [--data phrasebook|multi30k|FILE.tsv|FOLDER] [options]; see --help."""
 
 import argparse
+import shlex
 import sys
 import time
 import warnings
@@ -19,7 +20,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="train.py",
         description="Train the Transformer of 'Attention Is All You Need', every gradient written by hand.",
-        epilog="Without arguments: learns English to German from the built-in phrasebook in about four minutes.",
+        epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
         argument_default=argparse.SUPPRESS,
     )
     add = parser.add_argument
@@ -61,7 +62,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group("where and how")
     add = group.add_argument
     add("--device", choices=("cpu", "gpu"), help="cpu (NumPy, default) or gpu (CuPy)")
-    add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores)")
+    add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores); "
+        "with 1, BLAS uses threads instead")  # fmt: skip
     add("--run", metavar="DIR", help="folder for everything the run writes (runs/NAME)")
     add("--resume", action="store_true", help="go on with the run in --run, or with the latest one")
     add("--config", metavar="FILE.toml", help="options from a file: name = value; the command line goes first")
@@ -103,6 +105,8 @@ def train(arguments: argparse.Namespace) -> int:
         options = TrainingOptions.for_data(given)
         path = Path(arguments.run) if "run" in arguments else new_run_path(RUNS, run_name(options.data))
         folder = RunFolder(path)
+        if path.exists() and not path.is_dir():
+            raise InputError(f"--run {path} is a file; name a folder for the run")
         if folder.exists():
             raise InputError(f"--run {path} already holds a run; add --resume to go on with it, or name another folder")
 
@@ -136,15 +140,15 @@ def train(arguments: argparse.Namespace) -> int:
             tokenizer.save(folder.tokenizer)
         folder.write_config(options, make_config(options, tokenizer))
         finished = trainer.run()
+        name = shlex.quote(str(path))
         if not finished:
             display.message(
-                f"stopped at step {trainer.progress.step}; go on with: python train.py --resume --run {path}"
+                f"stopped at step {trainer.progress.step}; go on with: python train.py --resume --run {name}"
             )
             return 130
         display.message(f"run folder: {path}")
-        display.message(
-            f'try it: python translate.py --model {path} "{corpus.test.sources[0] if len(corpus.test) else "Hello"}"'
-        )
+        sentence = shlex.quote(trainer.test_text.text.sources[0])
+        display.message(f"try it: python translate.py --model {name} {sentence}")
     return 0
 
 

@@ -1,7 +1,6 @@
 """The learning curves of a run as one picture: loss, perplexity, BLEU and learning rate over the steps."""
 
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw a run's log records (run_folder.py) to a PNG file, replaced in one piece."""
     from matplotlib.figure import Figure  # slow to import, and needs no display when used without pyplot
 
-    steps = [record for record in records if record["kind"] == "step" and math.isfinite(record["loss"])]
+    steps = [record for record in records if record["kind"] == "step" and record["loss"] is not None]
     evaluations = [record for record in records if record["kind"] == "evaluation"]
     tests = [record for record in records if record["kind"] == "test"]
 
@@ -29,7 +28,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
 
     perplexity.plot(
         [r["step"] for r in evaluations],
-        [min(math.exp(min(r["loss"], 20)), PERPLEXITY_CEILING) for r in evaluations],
+        [min(r["perplexity"], PERPLEXITY_CEILING) for r in evaluations],
         color="C1",
     )
     perplexity.set(title="Validation perplexity", yscale="log")

@@ -50,8 +50,6 @@ def translate_text(
 def sample_lines(text: ParallelText, hypotheses: Sequence[str], count: int = SAMPLES) -> list[str]:
     """The first `count` sentences with reference and translation, for samples.txt."""
     lines: list[str] = []
-    for source, target, hypothesis in zip(text.sources, text.targets, hypotheses, strict=False):
-        if len(lines) == 3 * count:
-            break
+    for source, target, hypothesis in zip(text.sources[:count], text.targets, hypotheses, strict=False):
         lines += [f"source     {source}", f"reference  {target}", f"model      {hypothesis}"]
     return lines

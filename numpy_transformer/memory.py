@@ -18,7 +18,9 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return all(
-        mallopt(option, value) == 1
-        for option, value in ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_ARENA_MAX, 1))
-    )
+    settings = [
+        mallopt(_M_MMAP_THRESHOLD, 1 << 30) or mallopt(_M_MMAP_THRESHOLD, 1 << 25),  # older versions take no more
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1),
+        mallopt(_M_ARENA_MAX, 1),
+    ]
+    return all(settings)

@@ -131,7 +131,7 @@ class Transformer:
     def _dropouts(self, seed: int | Sequence[int] | None) -> Dropouts:
         if seed is None:
             return NO_DROPOUT
-        key = (seed,) if isinstance(seed, int) else tuple(seed)
+        key = tuple(seed) if isinstance(seed, Sequence) else (seed,)
         xp = array_module(self.parameters.flat)
 
         def masks(kind: int, probability: float) -> DropoutMasks | None:

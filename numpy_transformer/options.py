@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from numpy_transformer.config import PRESETS
+from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
 
 # Defaults that suit a corpus, below what a --config file or the command line says.
@@ -89,6 +90,7 @@ class TrainingOptions:
             require(name, value is None or value >= 1, "at least 1")
         for name in ("accumulate", "warmup", "evaluate_every", "average"):
             require(name, getattr(self, name) >= 1, "at least 1")
+        require("warmup", self.warmup <= 10**9, "at most 1,000,000,000")
         for name in ("minutes", "clip"):
             value = getattr(self, name)
             require(name, value is None or value > 0, "above 0")
@@ -98,7 +100,7 @@ class TrainingOptions:
         require("rate_scale", self.rate_scale > 0, "above 0")
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
-        require("max_length", self.max_length >= 2, "at least 2")
+        require("max_length", 2 <= self.max_length <= LONGEST_SOURCE, f"between 2 and {LONGEST_SOURCE}")
         require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
         require("norm", self.norm in ("post", "pre"), "post or pre")
@@ -109,7 +111,8 @@ class TrainingOptions:
     @classmethod
     def for_data(cls, given: Mapping[str, Any]) -> Self:
         """The options `given`, completed by the recipe of their corpus, completed by the defaults."""
-        recipe = dict(RECIPES.get(given.get("data", cls.data), {}))
+        data = given.get("data", cls.data)
+        recipe = dict(RECIPES.get(data, {})) if isinstance(data, str) else {}
         if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
             recipe = {name: value for name, value in recipe.items() if name not in ("steps", "epochs", "minutes")}
         return cls(**{**recipe, **given})

@@ -71,7 +71,7 @@ class Workers:
     def close(self) -> None:
         """End the threads and give BLAS its own back."""
         if self._executor is not None:
-            self._executor.shutdown()
+            self._executor.shutdown(cancel_futures=True)
         if self._blas_limit is not None:
             self._blas_limit.restore_original_limits()
 

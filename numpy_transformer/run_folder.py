@@ -13,8 +13,9 @@ Every file but the log and the samples is replaced in one piece, so a file that 
 
 import dataclasses
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from numpy_transformer.options import TrainingOptions, options_from_dict, read_j
 from numpy_transformer.parameters import Parameters
 
 TRAINING_FILE = "training.safetensors"
+SAMPLE_TITLE = re.compile(r"step (\d+)\n")
 STEP_FILE = re.compile(r"step-(\d{8,})\.safetensors")
 
 
@@ -39,7 +41,7 @@ class Progress:
     """How far a run has come."""
 
     step: int = 0  # updates
-    tokens: int = 0  # real target tokens learned from
+    evaluated_step: int = 0  # the last one that was evaluated
     seconds: float = 0.0  # of training, over all its sittings
     best_loss: float | None = None  # lowest validation loss, nats a token
     best_step: int = 0
@@ -82,8 +84,8 @@ class RunFolder:
             raise InputError(f"{self.tokenizer} is missing; the run cannot be used without the tokenizer it began with")
         return bpe.Tokenizer.load(self.tokenizer)
 
-    def save_training(self, model: Transformer, adam: Adam, progress: Progress, tokenizer_digest: str) -> None:
-        """Everything that --resume needs, in one file."""
+    def save_training(self, model: Transformer, adam: Adam, progress: Progress, digests: Mapping[str, str]) -> None:
+        """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text."""
         tensors = dict(_host_tree(model).named())
         tensors["adam.first_moment"] = to_host(adam.first_moment)
         tensors["adam.second_moment"] = to_host(adam.second_moment)
@@ -91,23 +93,26 @@ class RunFolder:
             "config": model.config.to_json(),
             "progress": json.dumps(dataclasses.asdict(progress)),
             "adam_step": str(adam.step),
-            "tokenizer": tokenizer_digest,
+            "digests": json.dumps(dict(digests)),
         }
         save_tensors(self.training, tensors, metadata)
 
-    def load_training(self, model: Transformer, adam: Adam, tokenizer_digest: str) -> Progress:
+    def load_training(self, model: Transformer, adam: Adam, digests: Mapping[str, str]) -> Progress:
         """Put model and optimizer back where `save_training` found them. Raises InputError if they do not fit."""
         tensors, metadata = load_tensors(self.training)
         try:
             progress = Progress(**json.loads(metadata["progress"]))
-            adam_step, digest = int(metadata["adam_step"]), metadata["tokenizer"]
+            adam_step, saved_digests = int(metadata["adam_step"]), json.loads(metadata["digests"])
             moments = tensors["adam.first_moment"], tensors["adam.second_moment"]
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{self.training} is not the state of a training run; name another run") from None
         if metadata.get("config") != model.config.to_json() or moments[0].shape != adam.first_moment.shape:
             raise InputError(f"{self.training} is of another model than {self.config}; restore the one that fits")
-        if digest != tokenizer_digest:
-            raise InputError(f"{self.tokenizer} is not the tokenizer this run began with; restore the original")
+        for name, digest in digests.items():
+            if saved_digests.get(name) != digest:
+                raise InputError(
+                    f"{self.path}: the {name} is not the one this run began with; restore it, or begin another run"
+                )
         model.assign(tensors, self.training)
         xp = array_module(adam.first_moment)
         adam.first_moment[...] = xp.asarray(moments[0])
@@ -128,38 +133,44 @@ class RunFolder:
         for path in self.step_files()[:-keep]:
             path.unlink(missing_ok=True)
 
-    def save_average(self, count: int) -> int:
-        """Write the mean of the last `count` checkpoints (section 6.1); returns how many there were."""
+    def average(self, count: int, *, device: str) -> tuple[Transformer, int]:
+        """The mean of the last `count` checkpoints (section 6.1), and how many there were."""
         files = self.step_files()[-count:]
-        mean = Transformer.load(files[0])
+        mean = Transformer.load(files[0], device=device)
         total = mean.parameters.flat.astype("float64")
         for path in files[1:]:
-            total += Transformer.load(path).parameters.flat
+            total += Transformer.load(path, device=device).parameters.flat
         mean.parameters.flat[...] = total / len(files)
-        mean.save(self.averaged)
-        return len(files)
+        return mean, len(files)
 
     def append_log(self, record: dict[str, Any]) -> None:
         """One more line of log.jsonl."""
+        plain = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in record.items()}
         with open(self.log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps(plain) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
         """The records so far; a line cut short by a crash is left out."""
         if not self.log.exists():
             return []
         records = []
-        for line in self.log.read_text(encoding="utf-8").split("\n"):
+        for line in self.log.read_bytes().split(b"\n"):
             try:
-                records.append(json.loads(line))
+                record = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(record, dict):
+                records.append(record)
         return records
 
-    def rewind_log(self, step: int) -> None:
-        """Drop what was logged after `step`: the resumed run will log it again."""
-        records = [record for record in self.read_log() if record.get("step", 0) <= step and record["kind"] != "test"]
+    def rewind(self, step: int) -> None:
+        """Drop from log and samples what came after `step`: the resumed run will write it again."""
+        records = [r for r in self.read_log() if r.get("step", 0) <= step and r.get("kind") != "test"]
         write_text(self.log, "".join(json.dumps(record) + "\n" for record in records))
+        if self.samples.exists():
+            blocks = self.samples.read_text(encoding="utf-8").split("\n\n")
+            kept = [b for b in blocks if (title := SAMPLE_TITLE.match(b)) and int(title[1]) <= step]
+            write_text(self.samples, "".join(block + "\n\n" for block in kept))
 
     def append_samples(self, title: str, lines: Sequence[str]) -> None:
         """One more block of sample translations."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bpe import Tokenizer
+from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.decoding import (
     EXTRA_LENGTH,
     Decoded,
@@ -22,7 +23,6 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.model import Transformer
 from numpy_transformer.run_folder import RunFolder
 
-LONGEST_SOURCE = 1000  # tokens; more is refused, since memory and time grow with the square
 BATCH_TOKENS = 2048  # source tokens of a batch, padding included
 
 

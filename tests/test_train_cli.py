@@ -130,6 +130,9 @@ def bad_cases(corpus: Path, finished: Path) -> dict[str, tuple[list[object], str
         "missing config file": (["--config", "gone.toml"], "gone.toml"),
         "no pair short enough": (["--data", corpus, "--max-length", 2], "--max-length"),
         "batch of nothing": (["--batch-tokens", 0], "--batch-tokens is 0"),
+        "warmup beyond numbers": (["--warmup", 10**400], "--warmup is 1000"),
+        "longer than can be decoded": (["--max-length", 5000], "between 2 and 1000"),
+        "a file as run folder": (["--data", corpus, "--run", corpus], "is a file"),
     }
 
 
@@ -161,6 +164,7 @@ def test_config_file_and_command_line(corpus: Path, tmp_path: Path):
         ("stepps = 3", "stepps"),
         ('steps = "many"', "--steps is 'many'"),
         ("seed = true", "--seed"),
+        ('data = ["x"]', "--data is ['x']"),
     ],
 )
 def test_bad_config_files(content: str, expected: str, tmp_path: Path):
@@ -216,3 +220,77 @@ def test_a_diverged_model_does_not_replace_the_last_good_state(corpus: Path, tmp
     assert "validation loss at step 1 is" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not list((tmp_path / "run/checkpoints").glob("*"))
+
+
+def log_of(folder: Path) -> list[tuple[str, int]]:
+    return [(record["kind"], record["step"]) for record in map(json.loads, (folder / "log.jsonl").open())]
+
+
+def test_resuming_a_finished_run_repeats_only_the_final_test(finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    before = (tmp_path / "run/checkpoints/training.safetensors").read_bytes()
+    assert run("--resume", "--run", "run", cwd=tmp_path).returncode == 0
+    assert log_of(tmp_path / "run") == log_of(finished)
+    assert (tmp_path / "run/checkpoints/training.safetensors").read_bytes() == before
+    assert (tmp_path / "run/samples.txt").read_text() == (finished / "samples.txt").read_text()
+
+
+def test_a_killed_run_begins_again_where_its_state_was_saved(corpus: Path, tmp_path: Path):
+    """Killed before the first evaluation there is no state: the resumed run begins anew, its log, too."""
+    command = [sys.executable, "-u", str(ROOT / "train.py"), "--data", str(corpus), *SMALL, "--run", "run"]
+    command += ["--steps", "25", "--evaluate-every", "25"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("step 10 "):
+                process.kill()
+                break
+    assert run("--resume", "--run", "run", cwd=tmp_path).returncode == 0
+    assert log_of(tmp_path / "run") == [("step", 10), ("step", 20), ("evaluation", 25), ("test", 25)]
+
+
+def test_another_text_is_not_the_same_run(corpus: Path, finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    changed = tmp_path / "numbers.tsv"
+    changed.write_text(corpus.read_text(encoding="utf-8").replace("nine", "ten", 1), encoding="utf-8")
+    config = tmp_path / "run/config.json"
+    config.write_text(config.read_text().replace(str(corpus), str(changed)))
+    result = run("--resume", "--run", "run", "--steps", 12, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "training text is not the one this run began with" in result.stderr
+
+
+def test_early_stopping_ends_a_run_for_good(corpus: Path, tmp_path: Path):
+    """With a tiny learning rate after a huge one the validation loss soon stops falling."""
+    options = ["--data", corpus, *SMALL, "--rate-scale", 30, "--patience", 1, "--epochs", 40, "--evaluate-every", 2]
+    result = run(*options, "--run", "run", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "early stop: 1 evaluations without" in result.stdout
+    steps = log_of(tmp_path / "run")[-1][1]
+    assert steps < 400
+    assert run("--resume", "--run", "run", cwd=tmp_path).returncode == 0
+    assert log_of(tmp_path / "run")[-1][1] == steps
+
+
+def test_overlong_sentences_are_left_out_everywhere(corpus: Path, tmp_path: Path):
+    lines = corpus.read_text(encoding="utf-8").split("\n")[:-1]
+    long = "nine " * 1500 + "\t" + "neun " * 1500
+    (tmp_path / "valid.tsv").write_text("\n".join([long, *lines[:20]]) + "\n", encoding="utf-8")
+    (tmp_path / "train.tsv").write_text("\n".join([long, *lines[20:]]) + "\n", encoding="utf-8")
+    options = ["--data", "train.tsv", "--validation", "valid.tsv", *SMALL, "--steps", 2, "--run", "run"]
+    result = run(*options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "1 of 281 training pairs left out" in result.stdout
+    assert "1 of 21 validation pairs left out" in result.stdout
+
+
+def test_a_terminal_that_knows_only_ascii(corpus: Path, tmp_path: Path):
+    command = [sys.executable, str(ROOT / "train.py"), "--data", str(corpus), *SMALL, "--steps", "2", "--run", "run"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 0, result.stderr
+
+
+def test_minutes_end_a_run(corpus: Path, tmp_path: Path):
+    result = run("--data", corpus, *SMALL, "--minutes", 0.05, "--run", "run", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert log_of(tmp_path / "run")[-1][0] == "test"

@@ -5,6 +5,7 @@ batches shuffled: neighbours have equal lengths, so almost nothing is padded. Ev
 so a resumed run sees the batches an uninterrupted one would have seen.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import numpy as np
 
 from numpy_transformer.backend import Array
 from numpy_transformer.config import TransformerConfig
+
+LONGEST_SOURCE = 1000  # tokens; time and memory of attention grow with the square
 
 
 class Batch(NamedTuple):
@@ -65,10 +68,13 @@ class EncodedText:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def shorter_than(self, limit: int) -> "EncodedText":
-        """The pairs of which both sides have at most `limit` ids, special ones included."""
-        kept = [i for i in range(len(self)) if max(len(self.sources[i]), len(self.targets[i])) <= limit]
-        return EncodedText([self.sources[i] for i in kept], [self.targets[i] for i in kept])
+    def digest(self) -> str:
+        """A SHA-256 of all ids and lengths, by which a resumed run knows its text."""
+        sha = hashlib.sha256()
+        for side in (self.sources, self.targets):
+            sha.update(np.array([len(ids) for ids in side], dtype=np.int64).tobytes())
+            sha.update(np.concatenate(side).tobytes() if side else b"")
+        return sha.hexdigest()
 
     def batch(self, indices: Array, pad_id: int) -> Batch:
         """The pairs at `indices`, padded."""

@@ -76,9 +76,7 @@ def scaled_dot_product_attention_forward(
         xp.copyto(scores, MASKED_SCORE, where=~mask)
     weights, _ = softmax_forward(scores, out=scores)
     if mask is not None:
-        sees_a_key = mask.any(axis=-1, keepdims=True)
-        if not sees_a_key.all():  # a sentence of padding only: softmax made all its weights equal
-            weights *= sees_a_key
+        weights *= mask.any(axis=-1, keepdims=True)  # in a sentence of padding only, softmax made all weights equal
     dropped, dropout_cache = dropout_forward(weights, dropout)
     context = xp.matmul(dropped, value, out=out)  # (B, H, T, K)
     return context, AttentionCache(query, key, value, weights, dropped, dropout_cache)

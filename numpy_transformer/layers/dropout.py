@@ -10,6 +10,7 @@ to be stored to repeat a step exactly. Each element spends 16 random bits, so p 
 the scale uses the rounded value: the mean stays exact.
 """
 
+import operator
 from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
@@ -27,7 +28,8 @@ class DropoutMasks:
     def __init__(self, probability: float, seed: int | Sequence[int], xp: ModuleType = np) -> None:
         self.threshold = round(probability * LEVELS)
         self.scale = LEVELS / (LEVELS - self.threshold)  # 1 / (1 - p)
-        self._seed = (seed,) if isinstance(seed, int) else tuple(seed)
+        parts = seed if isinstance(seed, Sequence) else (seed,)
+        self._seed = tuple(operator.index(part) for part in parts)
         self._site = 0
         self._xp = xp
 

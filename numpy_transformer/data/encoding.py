@@ -1,0 +1,33 @@
+"""From sentence pairs to ids: what the trainer learns from and is judged by."""
+
+from dataclasses import dataclass
+
+import bpe
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.data.batching import EncodedText
+from numpy_transformer.data.files import ParallelText
+
+
+@dataclass(frozen=True)
+class PreparedText:
+    """The same pairs as text and as ids; `dropped` counts those that were too long."""
+
+    text: ParallelText
+    ids: EncodedText
+    dropped: int
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+
+def prepare_text(
+    text: ParallelText, tokenizer: bpe.Tokenizer, config: TransformerConfig, max_length: int
+) -> PreparedText:
+    """Encode the pairs of which both sides have at most `max_length` tokens, bos and eos not counted."""
+    sources, targets = tokenizer.encode_batch(text.sources), tokenizer.encode_batch(text.targets)
+    kept = [i for i in range(len(text)) if max(len(sources[i]), len(targets[i])) <= max_length]
+    return PreparedText(
+        ParallelText([text.sources[i] for i in kept], [text.targets[i] for i in kept]),
+        EncodedText.from_ids([sources[i] for i in kept], [targets[i] for i in kept], config),
+        len(text) - len(kept),
+    )
