@@ -125,22 +125,3 @@ SMALL_TALK = """
     Don't worry!                 | Keine Sorge!
     I am a beginner.             | Ich bin Anfänger.
 """
-
-# As people type them.
-CASUAL = """
-    hello                        | hallo
-    hi                           | hi
-    good morning                 | guten Morgen
-    good evening                 | guten Abend
-    good night                   | gute Nacht
-    goodbye                      | auf Wiedersehen
-    bye                          | tschüss
-    thank you                    | danke
-    thanks                       | danke
-    please                       | bitte
-    yes                          | ja
-    no                           | nein
-    how are you                  | wie geht es dir
-    how are you?                 | wie geht es dir?
-    i love you                   | ich liebe dich
-"""

@@ -261,6 +261,6 @@ def fixed_expressions() -> tuple[Pair, ...]:
     for row in lexicon.rows(expressions.GREETINGS):
         for source, target in ((row[0], row[1]), (row[0].rstrip(".!?"), row[1].rstrip(".!?"))):
             found[Pair(source, target)] = None
-    for row in lexicon.rows(expressions.SMALL_TALK + expressions.CASUAL):
+    for row in lexicon.rows(expressions.SMALL_TALK):
         found[Pair(row[0], row[1])] = None
     return tuple(found)
