@@ -19,7 +19,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "minutes": 4.6,
         "vocabulary": 2000,
         "batch_tokens": 1024,
-        "warmup": 600,
+        "warmup": 400,
         "rate_scale": 0.5,
         "dropout": 0.0,
         "label_smoothing": 0.05,

@@ -27,7 +27,7 @@ from numpy_transformer.schedule import learning_rate
 from numpy_transformer.translator import Translator
 
 STEPS_PER_RECORD = 10
-VALIDATION_SENTENCES = 200  # decoded at each evaluation; the validation loss uses all
+VALIDATION_SENTENCES = 200  # at most, decoded at each evaluation; the validation loss uses all
 SKIPS_BEFORE_STOP = 5
 TEST_BEAM = 4
 KEPT = (
@@ -199,7 +199,8 @@ class Trainer:
         if not math.isfinite(loss):
             raise DivergenceError(f"the validation loss at step {progress.step} is {loss}; {KEPT}")
         valid = self.valid_text.text
-        text = ParallelText(valid.sources[:VALIDATION_SENTENCES], valid.targets[:VALIDATION_SENTENCES])
+        every = math.ceil(len(valid) / VALIDATION_SENTENCES)  # files may be sorted: a part from one place would mislead
+        text = ParallelText(valid.sources[::every], valid.targets[::every])
         translations = translate_text(workers, Translator(self.model, self.tokenizer), text, beam=1)
         is_best = progress.best_loss is None or loss < progress.best_loss
         if is_best:
