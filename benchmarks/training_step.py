@@ -192,7 +192,7 @@ def prepare_ours(
     batch = Batch(source, target, target[:, 1:].size)
 
     def step() -> float:
-        return workers.step(adam, [batch], rate=RATE, seed=(0, adam.step), label_smoothing=LABEL_SMOOTHING).loss
+        return workers.step(adam, [batch], rate=RATE, seed=(0, adam.step), label_smoothing=LABEL_SMOOTHING)[0].loss
 
     a, b = np.random.default_rng(0).random((2, MATRIX, MATRIX), dtype=np.float32)
 

@@ -7,13 +7,13 @@ from numpy_transformer.data.batching import EncodedText, epoch_batches
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.metrics import Bleu, bleu, exact_match
 from numpy_transformer.model import Transformer
-from numpy_transformer.parallel import Workers
+from numpy_transformer.parallel import Steps
 from numpy_transformer.translator import Translator
 
 SAMPLES = 5
 
 
-def validation_loss(model: Transformer, text: EncodedText, batch_tokens: int, workers: Workers) -> float:
+def validation_loss(model: Transformer, text: EncodedText, batch_tokens: int, workers: Steps) -> float:
     """Cross-entropy in nats per real target token, without label smoothing or dropout."""
     batches = [text.batch(indices, model.config.pad_id) for indices in epoch_batches(text, batch_tokens, seed=None)]
     token_count = sum(batch.token_count for batch in batches)
@@ -33,7 +33,7 @@ class Translations(NamedTuple):
 
 
 def translate_text(
-    workers: Workers, translator: Translator, text: ParallelText, *, beam: int, alpha: float = 0.6
+    workers: Steps, translator: Translator, text: ParallelText, *, beam: int, alpha: float = 0.6
 ) -> Translations:
     """Translate all of `text`, each worker a part of it, and score the result."""
     count = workers.workers

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -41,12 +41,43 @@ class StepResult(NamedTuple):
     loss: float  # label-smoothed, per real target token
     gradient_norm: float  # before clipping
     updated: bool  # False if the loss or a gradient was not finite: the step was skipped
+    token_count: int  # real target tokens of the step's batches
+
+
+class Steps(Protocol):
+    """What a trainer asks of the machine: `Workers` on a CPU, `GpuStep` (gpu_step.py) on a GPU."""
+
+    @property
+    def workers(self) -> int:
+        """How many parts of a text should be worked on at once."""
+
+    @property
+    def gradients(self) -> Array:
+        """The flat gradient of the last step."""
+
+    def map(self, function: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
+        """function(argument) for each of them; the results in order."""
+
+    def step(
+        self,
+        adam: Adam,
+        batches: Sequence[Batch],
+        *,
+        rate: float,
+        seed: Sequence[int] | None,
+        label_smoothing: float,
+        clip: float | None = None,
+    ) -> list[StepResult]:
+        """Loss, gradients and one Adam update; the results that are known by now, those of several steps at times."""
+
+    def collect(self) -> list[StepResult]:
+        """The results that `step` has not returned yet."""
 
 
 class Workers:
     """Worker threads, their gradient buffers, and one training step over them.
 
-    With one worker everything runs in the calling thread, which is also the way on a GPU.
+    With one worker everything runs in the calling thread. A GPU has steps of its own (gpu_step.py).
     """
 
     def __init__(self, model: Transformer, workers: int) -> None:
@@ -126,7 +157,7 @@ class Workers:
         seed: Sequence[int] | None,
         label_smoothing: float,
         clip: float | None = None,
-    ) -> StepResult:
+    ) -> list[StepResult]:
         """Loss, gradients and one Adam update. A gradient that is not finite leaves parameters and moments alone."""
         loss = self.loss_and_gradients(batches, seed=seed, label_smoothing=label_smoothing)
         norm = self._gradient_norm()
@@ -142,7 +173,11 @@ class Workers:
                 adam.update_slice(parameters, self.gradients, part, rate=rate)
 
             self._over_slices(update)
-        return StepResult(loss, norm, finite)
+        return [StepResult(loss, norm, finite, sum(batch.token_count for batch in batches))]
+
+    def collect(self) -> list[StepResult]:
+        """The results that `step` has not returned yet: none."""
+        return []
 
     def _gradient_norm(self) -> float:
         squares = self._over_slices(lambda part: float(self.gradients[part] @ self.gradients[part]))

@@ -16,12 +16,13 @@ from numpy_transformer.diagnostics import blas_description, nonfinite_report
 from numpy_transformer.display import Display
 from numpy_transformer.errors import InputError
 from numpy_transformer.evaluation import sample_lines, translate_text, validation_loss
+from numpy_transformer.gpu_step import GpuStep
 from numpy_transformer.interrupt import StopRequest
 from numpy_transformer.metrics import perplexity
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
 from numpy_transformer.options import TrainingOptions
-from numpy_transformer.parallel import StepResult, Workers, physical_cores
+from numpy_transformer.parallel import StepResult, Steps, Workers, physical_cores
 from numpy_transformer.run_folder import Progress, RunFolder
 from numpy_transformer.schedule import learning_rate
 from numpy_transformer.translator import Translator
@@ -54,6 +55,7 @@ class _Recent:
     started: float
     loss: float = 0.0
     tokens: int = 0
+    gradient_norm: float = 0.0  # of the last step
 
 
 class Trainer:
@@ -98,8 +100,9 @@ class Trainer:
 
     def run(self) -> bool:
         """Train to the end that the options set. True if it was reached, False if the user stopped the run before."""
-        count = 1 if self.options.device == "gpu" else self.options.workers or physical_cores()
-        with Workers(self.model, count) as workers, StopRequest(self.display.message) as stop:
+        on_gpu = self.options.device == "gpu"
+        steps = GpuStep(self.model) if on_gpu else Workers(self.model, self.options.workers or physical_cores())
+        with steps as workers, StopRequest(self.display.message) as stop:
             self._announce(workers)
             if not self._train(workers, stop):
                 # No evaluation here: the checkpoint it writes would enter the average, which an uninterrupted run,
@@ -114,7 +117,7 @@ class Trainer:
 
     # --- The loop ---
 
-    def _train(self, workers: Workers, stop: StopRequest) -> bool:
+    def _train(self, workers: Steps, stop: StopRequest) -> bool:
         """False if the user stopped the run before its end."""
         options, progress = self.options, self.progress
         recent = _Recent(time.monotonic())
@@ -123,13 +126,14 @@ class Trainer:
             if self._is_over(epoch):
                 break
             if stop.requested:
+                self._account(workers.collect(), recent, skipped, workers)
                 return False
             self.folder.averaged.unlink(missing_ok=True)  # of an earlier end of this run: the model moves on
             progress.step += 1
             rate = learning_rate(
                 progress.step, d_model=self.config.d_model, warmup=options.warmup, scale=options.rate_scale
             )
-            result = workers.step(
+            results = workers.step(
                 self.adam,
                 batches,
                 rate=rate,
@@ -137,23 +141,33 @@ class Trainer:
                 label_smoothing=options.label_smoothing,
                 clip=options.clip,
             )
+            is_due = progress.step % options.evaluate_every == 0
+            if is_due:
+                results += workers.collect()
             progress.seconds = self._seconds()
-            if result.updated:
-                skipped = 0
-                token_count = sum(batch.token_count for batch in batches)
-                recent.loss += result.loss * token_count
-                recent.tokens += token_count
-            else:
-                skipped += 1
-                self._report_skip(result, skipped, workers)
+            skipped = self._account(results, recent, skipped, workers)
             if progress.step % STEPS_PER_RECORD == 0 and recent.tokens:
-                self._record(recent, epoch, rate, result)
+                self._record(recent, epoch, rate)
                 recent = _Recent(time.monotonic())
-            if progress.step % options.evaluate_every == 0:
+            if is_due:
                 before = time.monotonic()
                 self._evaluate(workers)
                 recent.started += time.monotonic() - before
+        self._account(workers.collect(), recent, skipped, workers)
         return True
+
+    def _account(self, results: list[StepResult], recent: _Recent, skipped: int, workers: Steps) -> int:
+        """Add the results of the latest steps to `recent`; returns how many in a row were skipped up to now."""
+        for step, result in enumerate(results, self.progress.step + 1 - len(results)):
+            if result.updated:
+                skipped = 0
+                recent.loss += result.loss * result.token_count
+                recent.tokens += result.token_count
+                recent.gradient_norm = result.gradient_norm
+            else:
+                skipped += 1
+                self._report_skip(step, result, skipped, workers)
+        return skipped
 
     def _updates(self) -> Iterator[tuple[int, list[Batch]]]:
         """(epoch, the batches of one update), from where the run stands."""
@@ -192,7 +206,7 @@ class Trainer:
 
     # --- What is kept ---
 
-    def _evaluate(self, workers: Workers) -> None:
+    def _evaluate(self, workers: Steps) -> None:
         """Validation loss and BLEU; then everything is saved, so that nothing since the last evaluation is lost."""
         progress, folder = self.progress, self.folder
         loss = validation_loss(self.model, self.valid_text.ids, self.options.batch_tokens, workers)
@@ -241,7 +255,7 @@ class Trainer:
     def _save_state(self) -> None:
         self.folder.save_training(self.model, self.adam, self.progress, self._digests)
 
-    def _finish(self, workers: Workers) -> None:
+    def _finish(self, workers: Steps) -> None:
         """Average the last checkpoints, unless the best one is better, and translate the test set with the result."""
         folder, progress = self.folder, self.progress
         final, count = folder.average(self.options.average, device=self.options.device)
@@ -277,7 +291,7 @@ class Trainer:
 
     # --- What is said ---
 
-    def _announce(self, workers: Workers) -> None:
+    def _announce(self, workers: Steps) -> None:
         count = self.model.parameters.flat.size
         self.display.message(
             f"model: {self.options.preset}, {count / 1e6:.2f}M parameters, vocabulary {len(self.tokenizer)}; "
@@ -287,7 +301,7 @@ class Trainer:
         if self.progress.step:
             self.display.message(f"resumed at step {self.progress.step}")
 
-    def _record(self, recent: _Recent, epoch: int, rate: float, result: StepResult) -> None:
+    def _record(self, recent: _Recent, epoch: int, rate: float) -> None:
         step, loss = self.progress.step, recent.loss / recent.tokens
         speed = recent.tokens / (time.monotonic() - recent.started)
         self.folder.append_log(
@@ -297,7 +311,7 @@ class Trainer:
                 "epoch": epoch,
                 "loss": loss,
                 "rate": rate,
-                "gradient_norm": result.gradient_norm,
+                "gradient_norm": recent.gradient_norm,
                 "tokens_per_second": round(speed),
                 "seconds": round(self.progress.seconds, 1),
             }
@@ -308,9 +322,8 @@ class Trainer:
             done, f"step {step}  epoch {epoch + 1}  loss {loss:.3f}  rate {rate:.2e}  {speed:,.0f} tokens/s{left}"
         )
 
-    def _report_skip(self, result: StepResult, skipped: int, workers: Workers) -> None:
+    def _report_skip(self, step: int, result: StepResult, skipped: int, workers: Steps) -> None:
         """A step whose numbers were not finite changed nothing; several in a row end the run."""
-        step = self.progress.step
         self.folder.append_log(
             {"kind": "skip", "step": step, "loss": result.loss, "gradient_norm": result.gradient_norm}
         )

@@ -5,8 +5,28 @@ import pytest
 import strict_gpu
 
 from numpy_transformer.backend import to_host
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.data.batching import Batch, EncodedText
+from numpy_transformer.gpu_step import RESULTS_EVERY, GpuStep
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.suite import SUITE
+from numpy_transformer.model import Transformer
+from numpy_transformer.optimizer import Adam
+from numpy_transformer.parallel import StepResult, Workers
+from numpy_transformer.parameters import Parameters
+
+CONFIG = TransformerConfig(
+    vocabulary_size=40,
+    encoder_layers=1,
+    decoder_layers=2,
+    d_model=8,
+    d_ff=12,
+    heads=2,
+    dropout=0.2,
+    attention_dropout=0.1,
+)
+# A key bias has gradient 0 but for rounding, and Adam divides by the size of what it gets.
+ROUNDING = 1e-9
 
 
 def in_dtype(case: Case, dtype: str) -> Case:
@@ -31,3 +51,91 @@ def test_every_layer_gives_what_the_cpu_gives(layer, dtype, tolerance):
             assert value.dtype == reference.dtype == dtype, name
             scale = max(1.0, abs(reference).max(initial=0))
             np.testing.assert_allclose(to_host(value), reference, rtol=0, atol=tolerance * scale, err_msg=name)
+
+
+# --- A training step ---
+
+
+def on_card(model: Transformer) -> Transformer:
+    """The same model with its parameters on the pretended card."""
+    flat = strict_gpu.asarray(model.parameters.flat)
+    model.parameters = Parameters.view(flat, model.parameters.tree)
+    return model
+
+
+def make_batches(count: int, seed: int = 0) -> list[Batch]:
+    rng = np.random.default_rng(seed)
+    sides = [[rng.integers(3, 40, rng.integers(1, 9)).tolist() for _ in range(5 * count)] for _ in range(2)]
+    text = EncodedText.from_ids(sides[0], sides[1], CONFIG)
+    return [text.batch(np.arange(5 * i, 5 * i + 5), CONFIG.pad_id) for i in range(count)]
+
+
+class Run:
+    """A model, its optimizer and what steps them, on the CPU or on the card."""
+
+    def __init__(self, *, card: bool, config: TransformerConfig = CONFIG, dtype: str = "float64") -> None:
+        model = Transformer(config, seed=1, dtype=dtype)
+        self.model = on_card(model) if card else model
+        self.adam = Adam.for_parameters(self.model.parameters.flat)
+        self.steps = GpuStep(self.model) if card else Workers(self.model, 1)
+
+    def step(self, number: int, *, accumulate: int = 1, clip: float | None = None) -> list[StepResult]:
+        batches = make_batches(accumulate, seed=number)
+        options = {"rate": 0.01 * (number + 1), "seed": (7, number), "label_smoothing": 0.1, "clip": clip}
+        return self.steps.step(self.adam, batches, **options)
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        return [to_host(x) for x in (self.model.parameters.flat, self.adam.first_moment, self.adam.second_moment)]
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_steps_on_the_card_are_those_of_the_cpu(accumulate, clip):
+    runs = [Run(card=card) for card in (False, True)]
+    on_cpu, on_gpu = (
+        [result for number in range(12) for result in run.step(number, accumulate=accumulate, clip=clip)]
+        for run in runs
+    )
+    assert len(on_gpu) == RESULTS_EVERY  # the others are not known yet
+    on_gpu += runs[1].steps.collect()
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-9)
+    assert runs[0].adam.step == runs[1].adam.step == 12
+    for expected, found in zip(runs[0].state, runs[1].state, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=ROUNDING)
+
+
+def test_a_step_neither_waits_nor_uploads_more_than_ids():
+    run = Run(card=True, config=CONFIG.replace(dropout=0.0, attention_dropout=0.0), dtype="float32")
+    run.step(0)  # tables of positions
+    with strict_gpu.counted() as counts:
+        for number in range(1, RESULTS_EVERY - 1):
+            assert run.step(number, clip=1.0) == []
+    assert counts.synchronizations == 0
+    assert counts.uploads == 4 * (RESULTS_EVERY - 2)  # source, target, labels and their positions
+    with strict_gpu.counted() as counts:
+        assert len(run.step(0)) == RESULTS_EVERY
+    assert counts.synchronizations == 1
+
+
+def test_a_step_that_is_not_finite_changes_nothing_on_the_card():
+    run = Run(card=True)
+    run.step(0)
+    weight = run.model.parameters.tree.decoder[1].feed_forward.output.weight
+    good = to_host(weight)[0, 0]
+    weight[0, 0] = np.nan
+    before = run.state
+    run.step(1)
+    after = run.state
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+    weight[0, 0] = good
+    run.step(2)
+    assert [result.updated for result in run.steps.collect()] == [True, False, True]
+    assert run.adam.step == 2  # the bias correction counts updates, not attempts
+
+    never_bad = Run(card=False)
+    never_bad.step(0)
+    never_bad.step(2)
+    for expected, found in zip(never_bad.state, run.state, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=ROUNDING)

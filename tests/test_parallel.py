@@ -66,7 +66,7 @@ def test_clipping_bounds_what_adam_sees():
     model = Transformer(CONFIG, seed=1, dtype="float64")
     adam = Adam.for_parameters(model.parameters.flat)
     with Workers(model, 2) as pool:
-        result = pool.step(adam, make_batches(1), rate=0.0, seed=None, label_smoothing=0.1, clip=0.01)
+        [result] = pool.step(adam, make_batches(1), rate=0.0, seed=None, label_smoothing=0.1, clip=0.01)
         assert result.gradient_norm > 0.01
         assert np.linalg.norm(pool.gradients) == pytest.approx(0.01)
 
@@ -75,10 +75,10 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
     model = Transformer(CONFIG, seed=1, dtype="float64")
     adam = Adam.for_parameters(model.parameters.flat)
     with Workers(model, 2) as pool:
-        assert pool.step(adam, make_batches(1), rate=0.1, seed=None, label_smoothing=0.1).updated
+        assert pool.step(adam, make_batches(1), rate=0.1, seed=None, label_smoothing=0.1)[0].updated
         model.parameters.tree.decoder[1].feed_forward.output.weight[0, 0] = np.nan
         before = model.parameters.flat.copy(), adam.first_moment.copy(), adam.second_moment.copy()
-        result = pool.step(adam, make_batches(1), rate=0.1, seed=None, label_smoothing=0.1)
+        [result] = pool.step(adam, make_batches(1), rate=0.1, seed=None, label_smoothing=0.1)
     assert not result.updated
     assert adam.step == 1
     for old, new in zip(before, (model.parameters.flat, adam.first_moment, adam.second_moment), strict=True):

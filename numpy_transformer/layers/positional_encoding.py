@@ -10,6 +10,7 @@ Derivation. A constant is added, so dx = dy and the backward needs no function.
 """
 
 from functools import lru_cache
+from types import ModuleType
 
 import numpy as np
 
@@ -27,14 +28,14 @@ def sinusoids(length: int, d_model: int) -> Array:
 
 
 @lru_cache(maxsize=16)
-def _table(length: int, d_model: int, dtype: np.dtype) -> Array:
+def _table(length: int, d_model: int, dtype: np.dtype, xp: ModuleType) -> Array:
     table = sinusoids(length, d_model).astype(dtype)
     table.setflags(write=False)  # shared by all callers
-    return table
+    return xp.asarray(table)  # uploaded once
 
 
 def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
     """x (..., T, D) plus the encodings of positions start .. start + T - 1."""
     end = start + x.shape[-2]
     room = max(64, 1 << (end - 1).bit_length())  # few distinct lengths, so that the table is made rarely
-    return x + array_module(x).asarray(_table(room, x.shape[-1], x.dtype)[start:end])
+    return x + _table(room, x.shape[-1], x.dtype, array_module(x))[start:end]
