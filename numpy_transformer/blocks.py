@@ -129,7 +129,7 @@ def feed_forward_sublayer_forward(
 ) -> tuple[Array, SublayerCache]:
     """x (B, T, D) -> (B, T, D)."""
     inner, before = before_sublayer_forward(x, norm_parameters, norm=config.norm)
-    update, inside = feed_forward_forward(inner, parameters)
+    update, inside = feed_forward_forward(inner, parameters, activation=config.activation)
     y, after = after_sublayer_forward(x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual)
     return y, SublayerCache(before, inside, after)
 

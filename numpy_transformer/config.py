@@ -28,6 +28,10 @@ class TransformerConfig:
     5.4 says: to the output of every sub-layer and to the sums of embeddings and positions. `attention_dropout`, on
     the attention weights, is not in the paper's text (its published code has it) and is off by default.
 
+    Two options are not the paper's; imported models need them (marian.py): `activation` is "relu" or "swish", inside
+    the feed-forward layers, and `output_bias` adds a bias to the logits. Such models also begin a translation with pad:
+    bos_id may be pad_id.
+
     Raises InputError, naming the field and what it may be, for any value that cannot work.
     """
 
@@ -40,6 +44,8 @@ class TransformerConfig:
     dropout: float = 0.1
     attention_dropout: float = 0.0
     norm: str = "post"
+    activation: str = "relu"
+    output_bias: bool = False
     pad_id: int = 0
     bos_id: int = 1
     eos_id: int = 2
@@ -61,11 +67,16 @@ class TransformerConfig:
                 raise InputError(f"{name} is {value!r}; it must be at least 0 and below 1")
         if self.norm not in ("post", "pre"):
             raise InputError(f'norm is {self.norm!r}; it must be "post" (the paper) or "pre"')
+        if self.activation not in ("relu", "swish"):
+            raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or "swish"')
+        if not isinstance(self.output_bias, bool):
+            raise InputError(f"output_bias is {self.output_bias!r}; it must be true or false")
         ids = (self.pad_id, self.bos_id, self.eos_id)
-        if any(not isinstance(i, int) or not 0 <= i < self.vocabulary_size for i in ids) or len(set(ids)) < 3:
+        known = all(isinstance(i, int) and 0 <= i < self.vocabulary_size for i in ids)
+        if not known or self.eos_id in (self.pad_id, self.bos_id):
             raise InputError(
-                f"pad_id, bos_id, eos_id are {ids}; they must be three different ids below vocabulary_size "
-                f"({self.vocabulary_size})"
+                f"pad_id, bos_id, eos_id are {ids}; they must be ids below vocabulary_size ({self.vocabulary_size}), "
+                "and eos_id must differ from the others"
             )
 
     @classmethod

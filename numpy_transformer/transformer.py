@@ -58,7 +58,7 @@ def transformer_spec(config: TransformerConfig) -> TransformerParameters:
     """The shape and the first value of every parameter of a model."""
     last_norm = layer_norm_spec(config.d_model) if config.norm == "pre" else None
     return TransformerParameters(
-        embedding=embedding_spec(config.vocabulary_size, config.d_model),
+        embedding=embedding_spec(config.vocabulary_size, config.d_model, output_bias=config.output_bias),
         encoder=tuple(encoder_layer_spec(config) for _ in range(config.encoder_layers)),
         encoder_norm=last_norm,
         decoder=tuple(decoder_layer_spec(config) for _ in range(config.decoder_layers)),

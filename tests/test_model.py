@@ -123,7 +123,7 @@ def test_impossible_ids_are_refused(source, target, message, model: nt.Transform
         ({"d_model": 15, "heads": 5}, "must be even"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"norm": "middle"}, "norm is 'middle'; it must be \"post\""),
-        ({"pad_id": 2}, "must be three different ids"),
+        ({"pad_id": 2}, "eos_id must differ from the others"),
         ({"eos_id": 50}, "below vocabulary_size"),
         ({"encoder_layers": 1.5}, "encoder_layers is 1.5"),
         ({"layers": 3}, "no field 'layers'"),

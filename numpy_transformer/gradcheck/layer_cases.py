@@ -11,7 +11,7 @@ import numpy as np
 from numpy_transformer.backend import Array
 from numpy_transformer.gradcheck.attention_cases import draw_masks
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
-from numpy_transformer.layers.activation import relu_backward, relu_forward
+from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.dropout import dropout_backward, dropout_forward
 from numpy_transformer.layers.embedding import embedding_backward, embedding_forward, embedding_spec
@@ -145,13 +145,33 @@ def relu(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: An
 
 
 @recipe
-def feed_forward(
-    *, seed: int, leading: Sequence[int] = (2, 3), d_model: int = 4, d_ff: int = 6, scale: float = 1.0, xp: Any
-) -> Case:
-    """Linear, ReLU, linear."""
+def swish(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
+    """x / (1 + exp(-x))."""
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return feed_forward_forward(a["x"], p)
+        return swish_forward(a["x"])
+
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
+        return (swish_backward(dy, cache),)
+
+    return make_case("swish", forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
+
+
+@recipe
+def feed_forward(
+    *,
+    seed: int,
+    leading: Sequence[int] = (2, 3),
+    d_model: int = 4,
+    d_ff: int = 6,
+    activation: str = "relu",
+    scale: float = 1.0,
+    xp: Any,
+) -> Case:
+    """Linear, activation, linear."""
+
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return feed_forward_forward(a["x"], p, activation=activation)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (feed_forward_backward(dy, cache, p, g),)
@@ -253,7 +273,14 @@ def cross_entropy(
 
 @recipe
 def projection_loss(
-    *, seed: int, tokens: int = 4, vocabulary: int = 6, d_model: int = 4, label_smoothing: float = 0.1, xp: Any
+    *,
+    seed: int,
+    tokens: int = 4,
+    vocabulary: int = 6,
+    d_model: int = 4,
+    label_smoothing: float = 0.1,
+    output_bias: bool = False,
+    xp: Any,
 ) -> Case:
     """Output projection with the embedding table, and the loss: forward and backward are one function (output_loss)."""
     targets = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, tokens))
@@ -276,7 +303,7 @@ def projection_loss(
         backward,
         seed=seed,
         activations={"x": (tokens, d_model)},
-        spec=embedding_spec(vocabulary, d_model),
+        spec=embedding_spec(vocabulary, d_model, output_bias=output_bias),
         upstream=np.ones(()),  # the way back starts here: the loss's own gradient is 1
         xp=xp,
     )

@@ -143,10 +143,15 @@ def transformer(
     dropout: float = 0.3,
     label_smoothing: float = 0.1,
     token_count: int | None = None,
+    imported: bool = False,
     xp: Any,
 ) -> Case:
-    """The whole model: ids to loss. The embedding is one table in three places, so its gradient has three parts."""
-    config = small_config(norm=norm, encoder_layers=layers, decoder_layers=layers)
+    """The whole model: ids to loss. The embedding is one table in three places, so its gradient has three parts.
+
+    `imported` sets what only imported models have: swish, and a bias behind the output projection.
+    """
+    config = small_config(norm=norm, encoder_layers=layers, decoder_layers=layers, output_bias=imported)
+    config = config.replace(activation="swish") if imported else config
     source, target = draw_batch(source_lengths, target_lengths, config, seed + 1)
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
@@ -166,6 +171,8 @@ def transformer(
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         inner, projection = cache
         g.embedding.weight[...] = projection.weight
+        if imported:
+            g.embedding.output_bias[...] = projection.output_bias
         transformer_backward(inner, p, g)
         return ()
 

@@ -44,11 +44,16 @@ SUITE: dict[str, Group] = {
         attention_cases.cross_attention(seed=seed, lengths=(4, 2), dropout=0.3, xp=xp)
     ],
     "relu": _one(layer_cases.relu),
-    "feed_forward": _one(layer_cases.feed_forward),
+    "swish": _one(layer_cases.swish),
+    "feed_forward": lambda seed, xp: [
+        layer_cases.feed_forward(seed=seed, activation=activation, xp=xp) for activation in ("relu", "swish")
+    ],
     "dropout": _one(layer_cases.dropout),
     "residual": _both_norms(layer_cases.residual),
     "cross_entropy": _one(layer_cases.cross_entropy),
-    "output_loss": _one(layer_cases.projection_loss),
+    "output_loss": lambda seed, xp: [
+        layer_cases.projection_loss(seed=seed, output_bias=output_bias, xp=xp) for output_bias in (False, True)
+    ],
     "encoder_layer": _both_norms(model_cases.encoder_layer),
     "decoder_layer": _both_norms(model_cases.decoder_layer),
     "transformer": _both_norms(model_cases.transformer),
@@ -57,6 +62,7 @@ SUITE: dict[str, Group] = {
 # The file whose docstring derives each group's gradients.
 DERIVATIONS = {
     "relu": "layers/activation.py",
+    "swish": "layers/activation.py",
     "self_attention": "layers/multi_head_attention.py",
     "cross_attention": "layers/multi_head_attention.py",
     "encoder_layer": "blocks.py",

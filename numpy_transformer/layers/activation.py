@@ -1,12 +1,19 @@
-"""ReLU, the non-linearity between the two linear maps of the feed-forward layer (section 3.3).
+"""The non-linearity between the two linear maps of the feed-forward layer: ReLU (section 3.3), or swish.
 
-    y = max(x, 0)
+    ReLU     y = max(x, 0)
+    swish    y = x s, with the gate s = 1 / (1 + exp(-x))        (Ramachandran et al. 2017; also called SiLU)
 
-Derivation. Each element stands alone: y_i = x_i where x_i > 0, else 0, so dx_i = dy_i where x_i > 0, else 0. At x = 0
-there is no derivative; any value in [0, 1] is a subgradient and 0 is the usual choice.
+Derivation. Each element stands alone. ReLU: y_i = x_i where x_i > 0, else 0, so dx_i = dy_i where x_i > 0, else 0. At
+x = 0 there is no derivative; any value in [0, 1] is a subgradient and 0 is the usual choice.
+
+Swish: the gate's own derivative is ds/dx = s (1 - s), so by the product rule
+
+    dx = dy (s + x s (1 - s)) = dy (s + y (1 - s))
+
+The paper's activation is ReLU. Swish is what the OPUS-MT models use (marian.py).
 """
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend import Array, array_module
 
 
 def relu_forward(x: Array) -> tuple[Array, Array]:
@@ -19,3 +26,19 @@ def relu_backward(dy: Array, cache: Array) -> Array:
     """dx = dy where x > 0, else 0."""
     positive = cache
     return dy * positive
+
+
+def swish_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
+    """y = x / (1 + exp(-x)). Any shape; the cache is (gate, y)."""
+    xp = array_module(x)
+    positive = x.real > 0
+    small = xp.exp(xp.where(positive, -x, x))  # at most 1: the gate is 1 / (1 + small) or small / (1 + small)
+    gate = xp.where(positive, 1, small) / (1 + small)
+    y = x * gate
+    return y, (gate, y)
+
+
+def swish_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
+    """dx = dy (gate + y (1 - gate))."""
+    gate, y = cache
+    return dy * (gate + y * (1 - gate))

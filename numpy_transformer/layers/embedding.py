@@ -18,20 +18,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_transformer.backend import Array, array_module
-from numpy_transformer.parameters import ParameterSpec
+from numpy_transformer.parameters import ParameterSpec, zeros
 
 
 class EmbeddingParameters(NamedTuple):
     weight: Any  # (V, D)
+    output_bias: Any = None  # (V,) added to the logits by the output projection, or None as in the paper
 
 
-def embedding_spec(vocabulary_size: int, d_model: int) -> EmbeddingParameters:
-    """Normal with standard deviation D^-1/2."""
+def embedding_spec(vocabulary_size: int, d_model: int, *, output_bias: bool = False) -> EmbeddingParameters:
+    """Normal with standard deviation D^-1/2; a zero bias if the output projection shall have one."""
 
     def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.normal(0, d_model**-0.5, shape)
 
-    return EmbeddingParameters(ParameterSpec((vocabulary_size, d_model), normal))
+    bias = ParameterSpec((vocabulary_size,), zeros) if output_bias else None
+    return EmbeddingParameters(ParameterSpec((vocabulary_size, d_model), normal), bias)
 
 
 def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:

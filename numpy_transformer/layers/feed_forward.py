@@ -1,19 +1,19 @@
 """Position-wise feed-forward network: the same two-layer network at every position (section 3.3).
 
-    y = max(0, x W_1 + b_1) W_2 + b_2
+    y = f(x W_1 + b_1) W_2 + b_2        with f(h) = max(0, h), or swish (activation.py)
 
-Derivation. A chain of three layers, h = x W_1 + b_1, a = max(0, h), y = a W_2 + b_2, so the backward is their three
+Derivation. A chain of three layers, h = x W_1 + b_1, a = f(h), y = a W_2 + b_2, so the backward is their three
 backwards in reverse (linear.py, activation.py):
 
     dW_2 = a^T dy      db_2 = sum_n dy_n      da = dy W_2^T
-    dh   = da where h > 0, else 0
+    dh   = da where h > 0, else 0 (ReLU)
     dW_1 = x^T dh      db_1 = sum_n dh_n      dx = dh W_1^T
 """
 
 from typing import Any, NamedTuple
 
 from numpy_transformer.backend import Array
-from numpy_transformer.layers.activation import relu_backward, relu_forward
+from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
 
 
@@ -24,7 +24,8 @@ class FeedForwardParameters(NamedTuple):
 
 class FeedForwardCache(NamedTuple):
     input: Array  # (..., D)
-    positive: Array  # (..., F)
+    swish: bool  # the activation: swish, or ReLU
+    activation: Any  # its cache, (..., F)
     activated: Array  # (..., F)
 
 
@@ -33,19 +34,22 @@ def feed_forward_spec(d_model: int, d_ff: int) -> FeedForwardParameters:
     return FeedForwardParameters(linear_spec(d_model, d_ff), linear_spec(d_ff, d_model))
 
 
-def feed_forward_forward(x: Array, parameters: FeedForwardParameters) -> tuple[Array, FeedForwardCache]:
-    """(..., D) -> (..., D)."""
+def feed_forward_forward(
+    x: Array, parameters: FeedForwardParameters, *, activation: str = "relu"
+) -> tuple[Array, FeedForwardCache]:
+    """(..., D) -> (..., D); `activation` is "relu" or "swish"."""
+    swish = activation == "swish"
     hidden, x = linear_forward(x, parameters.hidden)  # (..., F)
-    activated, positive = relu_forward(hidden)
+    activated, inside = swish_forward(hidden) if swish else relu_forward(hidden)
     y, activated = linear_forward(activated, parameters.output)
-    return y, FeedForwardCache(x, positive, activated)
+    return y, FeedForwardCache(x, swish, inside, activated)
 
 
 def feed_forward_backward(
     dy: Array, cache: FeedForwardCache, parameters: FeedForwardParameters, gradients: FeedForwardParameters
 ) -> Array:
     """(..., D) -> dx (..., D); writes both linear layers' gradients."""
-    x, positive, activated = cache
+    x, swish, inside, activated = cache
     dactivated = linear_backward(dy, activated, parameters.output, gradients.output)
-    dhidden = relu_backward(dactivated, positive)
+    dhidden = swish_backward(dactivated, inside) if swish else relu_backward(dactivated, inside)
     return linear_backward(dhidden, x, parameters.hidden, gradients.hidden)

@@ -1,11 +1,11 @@
 """Output projection and loss in one, forward and backward, without ever holding all logits (sections 3.4 and 5.4).
 
-    logits = x E^T                  (N, V), with E the embedding table (V, D)
+    logits = x E^T (+ b)            (N, V), with E the embedding table (V, D), b its output bias if there is one
     loss   = cross_entropy(logits)
 
-Derivation. A linear layer without bias, so with dlogits from cross_entropy.py:
+Derivation. A linear layer, so with dlogits from cross_entropy.py:
 
-    dx = dlogits E        dE = dlogits^T x
+    dx = dlogits E        dE = dlogits^T x        db = sum_n dlogits_n
 
 N x V logits are by far the largest array of a training step (8,192 tokens, V = 37,000: 1.2 GB in float32). The loss is
 where backpropagation turns around, so a chunk of rows can go forward and back at once, and its logits be forgotten:
@@ -23,8 +23,11 @@ CACHED_LOGITS = 1 << 18
 
 
 def output_projection(x: Array, parameters: EmbeddingParameters) -> Array:
-    """Logits x E^T. (..., D) -> (..., V)."""
-    return x @ parameters.weight.T
+    """Logits x E^T, plus the bias if there is one. (..., D) -> (..., V)."""
+    logits = x @ parameters.weight.T
+    if parameters.output_bias is not None:
+        logits += parameters.output_bias
+    return logits
 
 
 def output_loss(
@@ -36,7 +39,7 @@ def output_loss(
     token_count: int,
     gradients: EmbeddingParameters | None,
 ) -> tuple[Array, Array | None]:
-    """x (N, D), targets (N,) -> the loss (scalar array) and dx (N, D); ASSIGNS gradients.weight (V, D).
+    """x (N, D), targets (N,) -> the loss (scalar array) and dx (N, D); ASSIGNS gradients.weight (V, D) and its bias.
 
     With gradients=None only the loss is computed and dx is None.
     """
@@ -47,6 +50,8 @@ def output_loss(
     if gradients is not None and N == 0:
         gradients.weight[...] = 0
     partial = None
+    if gradients is not None and gradients.output_bias is not None:
+        gradients.output_bias[...] = 0
     for start in range(0, N, PRODUCT_ROWS):
         rows = slice(start, min(start + PRODUCT_ROWS, N))
         logits = output_projection(x[rows], parameters)  # (n, V)
@@ -57,6 +62,8 @@ def output_loss(
             continue
         dlogits = logits
         xp.matmul(dlogits, parameters.weight, out=dx[rows])
+        if gradients.output_bias is not None:
+            gradients.output_bias[...] += dlogits.sum(axis=0)
         if start == 0:
             xp.matmul(dlogits.T, x[rows], out=gradients.weight)
         else:

@@ -270,7 +270,7 @@ def all_cases() -> dict[str, list[Case]]:
         for norm, smoothing in (("post", 0.1), ("pre", 0.0))
     ]
     return {
-        "activation": [L.relu(seed=1)],
+        "activation": [L.relu(seed=1), L.swish(seed=1)],
         "attention": [
             A.attention(seed=1, queries=4, keys=5, width=3, dropout=0.3),
             A.attention(seed=1, mask="causal+padding", lengths=(4, 2)),
@@ -278,13 +278,14 @@ def all_cases() -> dict[str, list[Case]]:
         "cross_entropy": [L.cross_entropy(seed=1, label_smoothing=smoothing) for smoothing in (0.0, 0.3)],
         "dropout": [L.dropout(seed=1), L.dropout(seed=1, probability=0.0)],
         "embedding": [L.embedding(seed=seed) for seed in range(3)],
-        "feed_forward": [L.feed_forward(seed=1)],
+        "feed_forward": [L.feed_forward(seed=1, activation=activation) for activation in ("relu", "swish")],
         "layer_norm": [L.layer_norm(seed=1)],
         "linear": [L.linear(seed=1)],
         "multi_head_attention": [A.self_attention(seed=1, dropout=0.3), A.cross_attention(seed=1, dropout=0.3)],
         "output_loss": [
             *(L.projection_loss(seed=1, tokens=tokens, label_smoothing=0.1) for tokens in (0, 1, 11)),
             L.projection_loss(seed=1, tokens=5, label_smoothing=0.0),
+            L.projection_loss(seed=1, tokens=11, vocabulary=5, output_bias=True),
         ],
         "residual": [L.residual(seed=1, norm=norm, dropout=p) for norm in ("post", "pre") for p in (0.0, 0.3)],
         "softmax": [L.softmax(seed=1)],

@@ -13,15 +13,23 @@ A hidden unit that is off at every position gets no gradient at all: no part of 
 import numpy as np
 from gradient_draws import LEADING, SCALES, SEEDS, SIZES
 from hypothesis import given
+from hypothesis import strategies as st
 
 from numpy_transformer.gradcheck.layer_cases import feed_forward
 from numpy_transformer.layers.feed_forward import FeedForwardParameters, feed_forward_backward, feed_forward_forward
 from numpy_transformer.layers.linear import LinearParameters
 
 
-@given(seed=SEEDS, leading=LEADING, d_model=SIZES, d_ff=SIZES, scale=SCALES)
-def test_gradients(agree, seed, leading, d_model, d_ff, scale):
-    agree(feed_forward(seed=seed, leading=leading, d_model=d_model, d_ff=d_ff, scale=scale))
+@given(
+    seed=SEEDS,
+    leading=LEADING,
+    d_model=SIZES,
+    d_ff=SIZES,
+    activation=st.sampled_from(["relu", "swish"]),
+    scale=SCALES,
+)
+def test_gradients(agree, seed, leading, d_model, d_ff, activation, scale):
+    agree(feed_forward(seed=seed, leading=leading, d_model=d_model, d_ff=d_ff, activation=activation, scale=scale))
 
 
 def test_a_dead_unit_gets_no_gradient():

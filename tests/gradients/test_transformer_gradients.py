@@ -78,6 +78,7 @@ def test_all_parameters_along_one_random_direction(seed, norm, lengths, dropout)
 def test_every_single_derivative_of_the_model(agree, norm):
     """Once entry by entry: every number of the model, the shared embedding included."""
     agree(transformer(seed=1, norm=norm, dropout=0.2), oracles=("complex step",))
+    agree(transformer(seed=1, norm=norm, imported=True), along=True, oracles=("complex step",))
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
