@@ -20,6 +20,7 @@ from numpy_transformer.decoding import (
 from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
 from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.errors import InputError
+from numpy_transformer.marian import MarianTokenizer, is_marian_folder, load_marian
 from numpy_transformer.model import Transformer
 from numpy_transformer.run_folder import RunFolder
 
@@ -54,7 +55,7 @@ class Translator:
     Raises InputError if the tokenizer does not fit the model.
     """
 
-    def __init__(self, model: Transformer, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: Transformer, tokenizer: Tokenizer | MarianTokenizer) -> None:
         config = model.config
         if len(tokenizer) != config.vocabulary_size:
             raise InputError(
@@ -71,7 +72,7 @@ class Translator:
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu") -> "Translator":
-        """Open a run folder or a checkpoint file.
+        """Open a run folder, a checkpoint file, or a Marian model's folder (marian.py).
 
         Of a run folder the averaged checkpoint is taken if there is one, else the best, else the newest. The
         tokenizer of a checkpoint file is looked for in its folder and in the folder above. Raises InputError, or
@@ -80,6 +81,8 @@ class Translator:
         path = Path(path)
         if not path.exists():
             raise InputError(f"{path}: no such run folder or checkpoint: check the name, or train a model first")
+        if is_marian_folder(path):
+            return cls(*load_marian(path, device=device))
         checkpoint = checkpoint_of_run(path) if path.is_dir() else path
         model = Transformer.load(checkpoint, device=device)
         checkpoint = checkpoint.absolute()
