@@ -14,6 +14,8 @@ Of each sentence B, a step extends W hypotheses at once. They share everything t
 So when beam search lets two hypotheses continue the same parent, no key or value moves: only rows of `visible` do.
 Tokens that no hypothesis can see any more are dropped when the room runs out.
 
+The batch is continuous: a sentence that is done leaves, and another takes its room while the rest go on.
+
 All the mathematics is that of the layers; this file only decides what to keep.
 """
 
@@ -28,7 +30,7 @@ from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_
 from numpy_transformer.layers.linear import LinearParameters, linear_forward
 from numpy_transformer.layers.multi_head_attention import attend, split_heads
 from numpy_transformer.layers.output_loss import output_projection
-from numpy_transformer.layers.positional_encoding import positional_encoding_forward
+from numpy_transformer.layers.positional_encoding import positional_encoding_rows
 from numpy_transformer.layers.residual import after_sublayer_forward, before_sublayer_forward
 from numpy_transformer.model import Transformer
 from numpy_transformer.transformer import encoder_forward, source_mask
@@ -39,28 +41,50 @@ FIRST_ROOM = 32  # tokens per sentence that the cache has room for at first
 class IncrementalDecoder:
     """Decodes a batch of sentences, one position a step.
 
-    `source` is a host array (B, S) of ids, padded behind with pad_id. The batch shrinks with `retain`; `step` always
-    works on the sentences that are left.
+    `source` is a host array (B, S) of ids, padded behind with pad_id. The batch shrinks with `retain` and grows with
+    `admit`; `step` always works on the sentences that are in it, each at a position of its own.
     """
 
     def __init__(self, model: Transformer, source: Array) -> None:
         self._config = model.config
         self._parameters = model.parameters.tree
         self._xp = array_module(model.parameters.flat)
-        on_device = to_device(source, self._xp)
-        memory, _ = encoder_forward(on_device, self._parameters, self._config, dropouts=NO_DROPOUT)
+        self._positions = np.zeros(0, dtype=np.intp)  # (B,) tokens so far
+        # Of each layer, key and value side by side, as the projections make them. Of the rows the first B are in use.
+        width, layers = 2 * self._config.d_model, self._parameters.decoder
+        dtype = model.parameters.flat.dtype
+        self._cross_caches = [self._xp.zeros((0, 0, width), dtype=dtype) for _ in layers]  # (rows, S, 2D)
+        # (rows, room, 2D), of which N columns are in use
+        self._self_caches = [self._xp.zeros((0, FIRST_ROOM, width), dtype=dtype) for _ in layers]
+        self._real = self._xp.zeros((0, 0), dtype=bool)  # (B, S) true at source tokens, false at padding
+        self._visible = self._xp.ones((0, 1, 0), dtype=bool)  # (B, W, N)
+        self._weights: Array | None = None
+        self.admit(source)
 
-        # Of each layer, key and value side by side, as the projections make them.
-        self._cross_caches = [
-            linear_forward(memory, layer.cross_attention.key_value)[0] for layer in self._parameters.decoder
-        ]  # (B, S, 2D)
-        B, _, D = memory.shape
-        self._self_caches = [
-            self._xp.empty((B, FIRST_ROOM, 2 * D), dtype=memory.dtype) for _ in self._parameters.decoder
-        ]  # (B, room, 2D), of which N columns are in use
-        self._memory_mask = source_mask(on_device, self._config)  # (B, 1, 1, S)
-        self._visible = self._xp.ones((B, 1, 0), dtype=bool)  # (B, W, N)
-        self._position = 0
+    def admit(self, source: Array) -> None:
+        """Sentences (n, S) join behind those already there; their next tokens are bos, in all W columns."""
+        xp = self._xp
+        on_device = to_device(source, xp)
+        memory, _ = encoder_forward(on_device, self._parameters, self._config, dropouts=NO_DROPOUT)
+        B, (n, length) = len(self._positions), source.shape
+        if B == 0:
+            self._visible = xp.zeros((0, 1, 0), dtype=bool)
+        _, W, N = self._visible.shape
+        rows, S = max(B + n, len(self._self_caches[0])), max(length, self._real.shape[1])
+        for index, layer in enumerate(self._parameters.decoder):
+            cross, _ = linear_forward(memory, layer.cross_attention.key_value)
+            # What is masked has weight 0, but 0 * NaN is NaN: unused room must hold numbers.
+            self._cross_caches[index] = _with_room(self._cross_caches[index], B, rows, S)
+            self._cross_caches[index][B : B + n, :length] = cross
+            self._cross_caches[index][B : B + n, length:] = 0
+            self._self_caches[index] = _with_room(self._self_caches[index], B, rows, self._self_caches[index].shape[1])
+            self._self_caches[index][B : B + n] = 0
+        real = xp.zeros((B + n, S), dtype=bool)
+        real[:B, : self._real.shape[1]] = self._real
+        real[B:, :length] = source_mask(on_device, self._config)[:, 0, 0]
+        self._real = real
+        self._visible = xp.concatenate([self._visible, xp.zeros((n, W, N), dtype=bool)])
+        self._positions = np.concatenate([self._positions, np.zeros(n, dtype=np.intp)])
 
     def step(self, tokens: Array, parents: Array | None = None) -> Array:
         """tokens (B, W), one new token per hypothesis -> the next token's logits (B, W, V), an array of its own.
@@ -69,20 +93,26 @@ class IncrementalDecoder:
         it must at the first step, whose tokens are bos. W may differ from step to step. Both are host arrays of ids.
         """
         B, W = tokens.shape
-        if parents is not None:
+        if parents is not None and self._visible.shape[2]:
             seen_by = to_device(parents, self._xp)[:, :, None]
             self._visible = self._xp.take_along_axis(self._visible, seen_by, axis=1)
         self._add_columns(W)
-        x, _ = embedding_forward(to_device(tokens.reshape(B * W, 1), self._xp), self._parameters.embedding)
-        x = positional_encoding_forward(x, start=self._position).reshape(B, W, -1)
+        x, _ = embedding_forward(to_device(tokens, self._xp), self._parameters.embedding)  # (B, W, D)
+        x += positional_encoding_rows(self._positions, x)[:, None, :]
         layers = zip(self._parameters.decoder, self._self_caches, self._cross_caches, strict=True)
         for layer, self_cache, cross_cache in layers:
-            x = self._layer(x, layer, self_cache, cross_cache)
+            x = self._layer(x, layer, self_cache[:B], cross_cache[:B])
         if self._parameters.decoder_norm is not None:
             x, _ = layer_norm_forward(x, self._parameters.decoder_norm)
-        self._position += 1
+        self._positions += 1
         logits = output_projection(x.reshape(B * W, -1), self._parameters.embedding)
         return logits.reshape(B, W, -1)
+
+    def source_weights(self) -> Array:
+        """(B, W, S) how much the last step's hypotheses looked at each source token: the mean of the last layer's
+        heads."""
+        assert self._weights is not None, "there was no step yet"
+        return self._weights.mean(axis=1)
 
     def retain(self, rows: Array) -> None:
         """Go on with fewer sentences: sentence b of the new batch is sentence rows[b] of the present one.
@@ -90,17 +120,19 @@ class IncrementalDecoder:
         `rows` (host array, each row at most once) should leave as many sentences as possible where they are, since
         only the others are copied; see `rows_that_stay`.
         """
-        B, N = len(rows), self._visible.shape[2]
-        moved = np.flatnonzero(rows != np.arange(B))
-        to, origin = to_device(moved, self._xp), to_device(rows[moved], self._xp)
-        for index in range(len(self._self_caches)):
-            cross_cache, self_cache = self._cross_caches[index], self._self_caches[index]
-            if len(moved):
+        N = self._visible.shape[2]
+        moved = np.flatnonzero(rows != np.arange(len(rows)))
+        if len(moved):
+            to, origin = to_device(moved, self._xp), to_device(rows[moved], self._xp)
+            for cross_cache, self_cache in zip(self._cross_caches, self._self_caches, strict=True):
                 cross_cache[to] = cross_cache[origin]
                 self_cache[to, :N] = self_cache[origin, :N]
-            self._cross_caches[index], self._self_caches[index] = cross_cache[:B], self_cache[:B]
         on_device = to_device(rows, self._xp)
-        self._memory_mask, self._visible = self._memory_mask[on_device], self._visible[on_device]
+        self._positions = self._positions[rows]
+        self._visible = self._visible[on_device]
+        # Columns of padding only are not looked at any more.
+        self._real = self._real[on_device]
+        self._real = self._real[:, : int(self._real.sum(axis=1).max(initial=0))]
 
     def _layer(self, x: Array, layer: DecoderLayerParameters, self_cache: Array, cross_cache: Array) -> Array:
         """One decoder layer at the new position: x (B, W, D) -> (B, W, D)."""
@@ -113,16 +145,17 @@ class IncrementalDecoder:
         self_cache[:, N - W : N] = projected[:, :, D:]
         [query] = split_heads(projected[:, :, :D], 1, heads)  # (B, H, W, K)
         key, value = split_heads(self_cache[:, :N], 2, heads)  # (B, H, N, K) each
-        # With a single path in each sentence everything cached lies on it.
-        mask = None if self._position + 1 == N else self._visible[:, None]  # (B, 1, W, N)
-        update = self._attend(query, key, value, mask, layer.self_attention.output)
+        # With a single path in each sentence, all of one age, everything cached lies on it.
+        mask = None if (self._positions + 1 == N).all() else self._visible[:, None]  # (B, 1, W, N)
+        update, _ = self._attend(query, key, value, mask, layer.self_attention.output)
         x = self._after(x, update, layer.self_attention_norm)
 
         inner = self._before(x, layer.cross_attention_norm)
         projected, _ = linear_forward(inner, layer.cross_attention.query)  # (B, W, D)
         [query] = split_heads(projected, 1, heads)
-        key, value = split_heads(cross_cache, 2, heads)  # (B, H, S, K) each
-        update = self._attend(query, key, value, self._memory_mask, layer.cross_attention.output)
+        key, value = split_heads(cross_cache[:, : self._real.shape[1]], 2, heads)  # (B, H, S, K) each
+        mask = self._real[:, None, None, :]  # (B, 1, 1, S)
+        update, self._weights = self._attend(query, key, value, mask, layer.cross_attention.output)
         x = self._after(x, update, layer.cross_attention_norm)
 
         x, _ = feed_forward_sublayer_forward(
@@ -138,11 +171,13 @@ class IncrementalDecoder:
         y, _ = after_sublayer_forward(x, update, parameters, norm=self._config.norm, dropout=None)
         return y
 
-    def _attend(self, query: Array, key: Array, value: Array, mask: Any, output: LinearParameters) -> Array:
-        """Attention of all heads, joined and projected: (B, H, W, K) -> (B, W, D)."""
-        joined, _ = attend(query, key, value, mask)
+    def _attend(
+        self, query: Array, key: Array, value: Array, mask: Any, output: LinearParameters
+    ) -> tuple[Array, Array]:
+        """Attention of all heads, joined and projected: (B, H, W, K) -> (B, W, D), and its weights."""
+        joined, cache = attend(query, key, value, mask)
         y, _ = linear_forward(joined, output)
-        return y
+        return y, cache.weights
 
     def _add_columns(self, W: int) -> None:
         """Room for one new token per hypothesis, each visible to its own hypothesis only."""
@@ -160,17 +195,25 @@ class IncrementalDecoder:
         """
         xp = self._xp
         needed = self._visible.any(axis=1)  # (B, N)
-        N = int(needed.sum(axis=1).max())
+        N = int(needed.sum(axis=1).max(initial=0))
         columns = xp.argsort(~needed, axis=1, kind="stable")[:, :N]  # the needed ones first, in their order
         self._visible = xp.take_along_axis(self._visible, columns[:, None, :], axis=2)
         sentences = xp.arange(len(columns))[:, None]
         for index, cache in enumerate(self._self_caches):
-            B, room, width = cache.shape
             kept = cache[sentences, columns]
-            if room < 2 * (N + W):
-                cache = xp.empty((B, 2 * (N + W), width), dtype=cache.dtype)
-            cache[:, :N] = kept
+            if cache.shape[1] < 2 * (N + W):
+                cache = xp.zeros((len(cache), 2 * (N + W), cache.shape[2]), dtype=cache.dtype)
+            cache[: len(kept), :N] = kept
             self._self_caches[index] = cache
+
+
+def _with_room(cache: Array, used: int, rows: int, columns: int) -> Array:
+    """`cache` itself if it is large enough, else a larger one that begins with its `used` rows."""
+    if rows <= cache.shape[0] and columns <= cache.shape[1]:
+        return cache
+    larger = array_module(cache).zeros((rows, max(columns, cache.shape[1]), cache.shape[2]), dtype=cache.dtype)
+    larger[:used, : cache.shape[1]] = cache[:used]
+    return larger
 
 
 def rows_that_stay(live: Array) -> Array:

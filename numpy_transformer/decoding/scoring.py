@@ -31,6 +31,14 @@ def length_penalty(length: Any, alpha: float) -> Any:
     return ((5 + length) / 6) ** alpha
 
 
+def coverage_penalty(attended: Array) -> float:
+    """sum_i log min(a_i, 1), a_i being the attention of all steps to source token i (Wu et al. 2016, eq. 15).
+
+    0 when every source token was looked at as much as one whole step does; a token that was left out costs much.
+    """
+    return float(np.log(np.clip(attended, 1e-12, 1)).sum())
+
+
 def log_normalizer(logits: Array) -> Array:
     """log sum_v exp(logits_v): (..., V) -> (...). A logit minus this is the log-probability of its token."""
     xp = array_module(logits)

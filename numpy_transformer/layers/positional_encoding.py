@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend import Array, array_module, to_device
 
 
 def sinusoids(length: int, d_model: int) -> Array:
@@ -37,5 +37,16 @@ def _table(length: int, d_model: int, dtype: np.dtype, xp: ModuleType) -> Array:
 def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
     """x (..., T, D) plus the encodings of positions start .. start + T - 1."""
     end = start + x.shape[-2]
-    room = max(64, 1 << (end - 1).bit_length())  # few distinct lengths, so that the table is made rarely
-    return x + _table(room, x.shape[-1], x.dtype, array_module(x))[start:end]
+    return x + _table(_room(end), x.shape[-1], x.dtype, array_module(x))[start:end]
+
+
+def positional_encoding_rows(positions: Array, like: Array) -> Array:
+    """The encodings (B, D) of `positions` (B,), a host array, for vectors such as `like` (..., D)."""
+    xp = array_module(like)
+    table = _table(_room(int(positions.max(initial=0)) + 1), like.shape[-1], like.dtype, xp)
+    return table[to_device(positions, xp)]
+
+
+def _room(length: int) -> int:
+    """Few distinct lengths, so that the table is made rarely."""
+    return max(64, 1 << (length - 1).bit_length())

@@ -1,0 +1,43 @@
+"""Forced scoring: the log-probability of translations that are given, not searched."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from numpy_transformer.backend import array_module, to_device
+from numpy_transformer.decoding.ensemble import Models, mean_log_probabilities
+from numpy_transformer.decoding.scoring import check_numbers, on_host
+from numpy_transformer.model import Transformer
+
+
+def forced_log_probabilities(
+    models: Models, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, rows: int = 32
+) -> list[float]:
+    """Of each pair, log p(target and the eos behind it | source), natural logarithm.
+
+    A source ends with eos, a target has neither bos nor eos. `rows` pairs are computed at once; pairs of like length
+    beside each other waste little. Raises InputError if a model does not compute numbers.
+    """
+    models = [models] if isinstance(models, Transformer) else models
+    config = models[0].config
+    found: list[float] = []
+    for start in range(0, len(pairs), rows):
+        batch = pairs[start : start + rows]
+        source = _padded([source for source, _ in batch], config.pad_id)
+        target = _padded([[config.bos_id, *target, config.eos_id] for _, target in batch], config.pad_id)
+        log_probabilities = mean_log_probabilities([model.logits(source, target[:, :-1]) for model in models])
+        xp = array_module(log_probabilities)
+        labels = target[:, 1:]
+        chosen = xp.take_along_axis(log_probabilities, to_device(labels, xp)[..., None], axis=-1)[..., 0]
+        totals = np.where(labels != config.pad_id, on_host(chosen), 0).sum(axis=1)
+        check_numbers(totals)
+        found += totals.tolist()
+    return found
+
+
+def _padded(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray:
+    """(n, longest), pad behind."""
+    array = np.full((len(sequences), max(map(len, sequences))), pad_id)
+    for row, ids in zip(array, sequences, strict=True):
+        row[: len(ids)] = ids
+    return array
