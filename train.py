@@ -12,7 +12,17 @@ from numpy_transformer.program import run_program
 
 RUNS = Path("runs")
 # What may differ when a run goes on: how long, how fast, how often. Everything else decides what the run is.
-MAY_CHANGE_ON_RESUME = {"steps", "epochs", "minutes", "workers", "device", "evaluate_every", "patience", "data_dir"}
+MAY_CHANGE_ON_RESUME = {
+    "steps",
+    "epochs",
+    "minutes",
+    "workers",
+    "device",
+    "precision",
+    "evaluate_every",
+    "patience",
+    "data_dir",
+}
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -62,6 +72,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group("where and how")
     add = group.add_argument
     add("--device", choices=("cpu", "gpu"), help="cpu (NumPy, default) or gpu (CuPy)")
+    add("--precision", choices=("float32", "tf32", "bfloat16"), help="what operands of matrix products are rounded to "
+        "on a GPU; sums are float32 (float32)")  # fmt: skip
     add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores); "
         "with 1, BLAS uses threads instead")  # fmt: skip
     add("--run", metavar="DIR", help="folder for everything the run writes (runs/NAME)")
@@ -90,6 +102,7 @@ def train(arguments: argparse.Namespace) -> int:
     from numpy_transformer.display import make_display
     from numpy_transformer.errors import InputError
     from numpy_transformer.options import TrainingOptions
+    from numpy_transformer.precision import check_precision
     from numpy_transformer.run_folder import RunFolder, latest_run, new_run_path, run_name
     from numpy_transformer.trainer import Trainer, make_config
 
@@ -110,7 +123,8 @@ def train(arguments: argparse.Namespace) -> int:
         if folder.exists():
             raise InputError(f"--run {path} already holds a run; add --resume to go on with it, or name another folder")
 
-    device_module(options.device)  # a missing GPU is said at once, not after minutes of preparation
+    # A missing GPU is said at once, not after minutes of preparation.
+    check_precision(options.precision, device_module(options.device))
     with make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = load_corpus(

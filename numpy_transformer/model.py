@@ -14,6 +14,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.layers.output_loss import output_projection
 from numpy_transformer.parameters import Parameters
+from numpy_transformer.precision import check_precision, precision
 from numpy_transformer.transformer import (
     TransformerParameters,
     decoder_forward,
@@ -28,8 +29,9 @@ class Transformer:
     """A configuration and its parameters.
 
     `seed` draws the first parameters, the same ones for every dtype and device. `dtype` is "float32" (training),
-    "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". initialise=False leaves all parameters
-    at zero, for values that come from elsewhere.
+    "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". `precision` is that of matrix products
+    of float32 on a GPU (precision.py). initialise=False leaves all parameters at zero, for values that come from
+    elsewhere.
     """
 
     def __init__(
@@ -39,13 +41,15 @@ class Transformer:
         seed: int = 0,
         dtype: str = "float32",
         device: str = "cpu",
+        precision: str = "float32",
         initialise: bool = True,
     ) -> None:
         spec = transformer_spec(config)
+        xp = device_module(device)
+        check_precision(precision, xp)
         self.config = config
-        self.parameters: Parameters[TransformerParameters] = Parameters.allocate(
-            spec, dtype=dtype, xp=device_module(device)
-        )
+        self.precision = precision
+        self.parameters: Parameters[TransformerParameters] = Parameters.allocate(spec, dtype=dtype, xp=xp)
         if initialise:
             self.parameters.initialise(spec, seed=seed)
 
@@ -69,17 +73,18 @@ class Transformer:
         source, target = self._checked(source, target)
         if gradients is None:
             gradients = self.parameters.twin()
-        loss, cache = transformer_forward(
-            source,
-            target,
-            self.parameters.tree,
-            self.config,
-            label_smoothing=label_smoothing,
-            token_count=token_count,
-            dropouts=self._dropouts(seed),
-            gradients=gradients.tree,
-        )
-        transformer_backward(cache, self.parameters.tree, gradients.tree)
+        with precision(self.precision):
+            loss, cache = transformer_forward(
+                source,
+                target,
+                self.parameters.tree,
+                self.config,
+                label_smoothing=label_smoothing,
+                token_count=token_count,
+                dropouts=self._dropouts(seed),
+                gradients=gradients.tree,
+            )
+            transformer_backward(cache, self.parameters.tree, gradients.tree)
         return loss[()], gradients
 
     def loss(

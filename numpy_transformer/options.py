@@ -11,6 +11,7 @@ from typing import Any, Self
 from numpy_transformer.config import PRESETS
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
+from numpy_transformer.precision import PRECISIONS
 
 # Defaults that suit a corpus, below what a --config file or the command line says.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -74,6 +75,7 @@ class TrainingOptions:
     seed: int = 0
     workers: int | None = None
     device: str = "cpu"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         def require(name: str, condition: bool, what: str) -> None:
@@ -105,6 +107,8 @@ class TrainingOptions:
         require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
         require("norm", self.norm in ("post", "pre"), "post or pre")
         require("device", self.device in ("cpu", "gpu"), "cpu or gpu")
+        require("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")
         if self.steps is None and self.epochs is None and self.minutes is None:
             object.__setattr__(self, "epochs", 20)
 

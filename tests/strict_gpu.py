@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from numpy_transformer.precision import PRECISIONS
+
 # name -> keywords it may be given. A function that CuPy has under another meaning or not at all is left out.
 _UFUNC = {"out", "dtype"}
 _REDUCTION = {"axis", "dtype", "out", "keepdims"}
@@ -298,6 +300,36 @@ def run_twin(twin: Any, arguments: Any) -> None:
 def array_equal(a1: ndarray, a2: ndarray, equal_nan: bool = False) -> ndarray:
     """Whether all are equal: one number on the card; to look at it is to wait."""
     return ndarray(np.asarray(np.array_equal(_unwrap(a1), _unwrap(a2), equal_nan=equal_nan)))
+
+
+def strided_batched_gemm(a: ndarray, b: ndarray, c: ndarray, gemm: Any, precision: str) -> None:
+    """What cuBLAS does with these arguments: it sees pointers and distances, not shapes, and never looks at the arrays.
+
+    In the precisions with fewer bits the operands of float32 are rounded on their way, as tensor cores do it.
+    """
+
+    def matrices(x: ndarray, rows: int, columns: int, operand: Any) -> np.ndarray:
+        if operand.transposed:
+            rows, columns = columns, rows
+        assert operand.leading >= columns, "cuBLAS would refuse this leading dimension"
+        distances = np.array([operand.stride, operand.leading, 1]) * x.itemsize
+        seen = np.lib.stride_tricks.as_strided(x._host, (gemm.batch, rows, columns), distances)
+        return seen.swapaxes(-1, -2) if operand.transposed else seen
+
+    first = _rounded(matrices(a, gemm.M, gemm.K, gemm.a), precision)
+    second = _rounded(matrices(b, gemm.K, gemm.N, gemm.b), precision)
+    assert not gemm.c.transposed
+    np.matmul(first, second, out=matrices(c, gemm.M, gemm.N, gemm.c))
+
+
+def _rounded(x: np.ndarray, precision: str) -> np.ndarray:
+    """float32 with no more mantissa than the precision has, rounded to nearest even."""
+    if x.dtype != np.float32 or precision == "float32":
+        return x
+    dropped = 24 - PRECISIONS[precision]
+    bits = np.ascontiguousarray(x).view(np.uint32)
+    half = np.uint32((1 << (dropped - 1)) - 1) + ((bits >> np.uint32(dropped)) & np.uint32(1))
+    return ((bits + half) >> np.uint32(dropped) << np.uint32(dropped)).view(np.float32)
 
 
 def __getattr__(name: str) -> Any:

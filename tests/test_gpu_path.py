@@ -139,3 +139,18 @@ def test_a_step_that_is_not_finite_changes_nothing_on_the_card():
     never_bad.step(2)
     for expected, found in zip(never_bad.state, run.state, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=ROUNDING)
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-6), ("tf32", 6e-3), ("bfloat16", 5e-2)])
+def test_the_gradient_of_a_precision_stays_near_the_exact_one(precision, bound):
+    """The relative error of the whole gradient, operands rounded as tensor cores round them."""
+    config = CONFIG.replace(dropout=0.0, attention_dropout=0.0, d_model=32, d_ff=64)
+    [batch] = make_batches(1)
+    exact_loss, exact = Transformer(config, seed=1, dtype="float64").loss_and_gradients(batch.source, batch.target)
+    model = on_card(Transformer(config, seed=1))
+    model.precision = precision
+    loss, gradients = model.loss_and_gradients(batch.source, batch.target)
+    error = np.linalg.norm(to_host(gradients.flat) - exact.flat) / np.linalg.norm(exact.flat)
+    assert error < bound
+    assert error > bound / 1e3
+    assert float(loss) == pytest.approx(float(exact_loss), rel=bound)

@@ -33,6 +33,7 @@ from typing import NamedTuple
 
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
+from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 
 # Finite, so that a row with every key masked (a sentence of padding only) is not 0/0; and so large that
@@ -70,7 +71,7 @@ def scaled_dot_product_attention_forward(
     context. Strided views are welcome: no operand is copied as long as the last axis is contiguous.
     """
     xp = array_module(query)
-    scores = xp.matmul(query, key.swapaxes(-1, -2))  # (B, H, T, S)
+    scores = matmul(query, key.swapaxes(-1, -2))  # (B, H, T, S)
     scores *= 1 / math.sqrt(query.shape[-1])
     if mask is not None:
         xp.copyto(scores, MASKED_SCORE, where=~mask)
@@ -78,7 +79,7 @@ def scaled_dot_product_attention_forward(
     if mask is not None:
         weights *= mask.any(axis=-1, keepdims=True)  # in a sentence of padding only, softmax made all weights equal
     dropped, dropout_cache = dropout_forward(weights, dropout)
-    context = xp.matmul(dropped, value, out=out)  # (B, H, T, K)
+    context = matmul(dropped, value, out=out)  # (B, H, T, K)
     return context, AttentionCache(query, key, value, weights, dropped, dropout_cache)
 
 
@@ -87,10 +88,9 @@ def scaled_dot_product_attention_backward(
 ) -> None:
     """dcontext (B, H, T, K) -> writes dquery (B, H, T, K), dkey and dvalue (B, H, S, K), which may be strided views."""
     query, key, value, weights, dropped, dropout_cache = cache
-    xp = array_module(dcontext)
-    xp.matmul(dropped.swapaxes(-1, -2), dcontext, out=dvalue)
-    dweights = dropout_backward(xp.matmul(dcontext, value.swapaxes(-1, -2)), dropout_cache)
+    matmul(dropped.swapaxes(-1, -2), dcontext, out=dvalue)
+    dweights = dropout_backward(matmul(dcontext, value.swapaxes(-1, -2)), dropout_cache)
     dscores = softmax_backward(dweights, weights)
     dscores *= 1 / math.sqrt(query.shape[-1])
-    xp.matmul(dscores, key, out=dquery)
-    xp.matmul(dscores.swapaxes(-1, -2), query, out=dkey)
+    matmul(dscores, key, out=dquery)
+    matmul(dscores.swapaxes(-1, -2), query, out=dkey)

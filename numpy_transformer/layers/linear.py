@@ -13,6 +13,7 @@ reaches W_io through every row n, so the chain rule sums over rows:
 from typing import Any, NamedTuple
 
 from numpy_transformer.backend import Array, array_module
+from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.parameters import ParameterSpec, xavier_uniform, zeros
 
 
@@ -29,7 +30,7 @@ def linear_spec(inputs: int, outputs: int, *, fan_out: int | None = None) -> Lin
 def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
     """y = x W + b. (..., I) -> (..., O); the cache is x."""
     rows = x.reshape(-1, x.shape[-1])  # (N, I): one large matrix product is faster than many small ones
-    y = rows @ parameters.weight  # (N, O)
+    y = matmul(rows, parameters.weight)  # (N, O)
     y += parameters.bias
     return y.reshape(*x.shape[:-1], -1), x
 
@@ -39,6 +40,6 @@ def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradi
     x = cache
     xp = array_module(dy)
     x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])  # (N, I), (N, O)
-    xp.matmul(x_rows.T, dy_rows, out=gradients.weight)  # dW = x^T dy
+    matmul(x_rows.T, dy_rows, out=gradients.weight)  # dW = x^T dy
     xp.matmul(xp.ones(len(dy_rows), dy.dtype), dy_rows, out=gradients.bias)  # db = 1^T dy, the sum of the rows of dy
-    return (dy_rows @ parameters.weight.T).reshape(x.shape)  # dx = dy W^T
+    return matmul(dy_rows, parameters.weight.T).reshape(x.shape)  # dx = dy W^T

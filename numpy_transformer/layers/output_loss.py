@@ -15,6 +15,7 @@ per chunk one product makes the logits, cross-entropy turns them into their grad
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters
+from numpy_transformer.layers.matmul import matmul
 
 # Rows per matrix product: enough to keep BLAS busy and to add into dE rarely.
 PRODUCT_ROWS = 1024
@@ -24,7 +25,8 @@ CACHED_LOGITS = 1 << 18
 
 def output_projection(x: Array, parameters: EmbeddingParameters) -> Array:
     """Logits x E^T, plus the bias if there is one. (..., D) -> (..., V)."""
-    logits = x @ parameters.weight.T
+    rows = x.reshape(-1, x.shape[-1])
+    logits = matmul(rows, parameters.weight.T).reshape(*x.shape[:-1], len(parameters.weight))
     if parameters.output_bias is not None:
         logits += parameters.output_bias
     return logits
@@ -61,13 +63,13 @@ def output_loss(
         if gradients is None or dx is None:
             continue
         dlogits = logits
-        xp.matmul(dlogits, parameters.weight, out=dx[rows])
+        matmul(dlogits, parameters.weight, out=dx[rows])
         if gradients.output_bias is not None:
             gradients.output_bias[...] += dlogits.sum(axis=0)
         if start == 0:
-            xp.matmul(dlogits.T, x[rows], out=gradients.weight)
+            matmul(dlogits.T, x[rows], out=gradients.weight)
         else:
-            partial = xp.matmul(dlogits.T, x[rows], out=partial)
+            partial = matmul(dlogits.T, x[rows], out=partial)
             gradients.weight[...] += partial
     return total, dx
 

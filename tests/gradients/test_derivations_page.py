@@ -36,6 +36,10 @@ def test_links_lead_somewhere():
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings
 
 
+# Each layer derives what its own matrix products need; the switch to the GPU computes nothing.
+WITHOUT_GRADIENT = {"__init__.py", "matmul.py", "twin.py"}
+
+
 def test_every_layer_has_its_section():
     for path in (ROOT / "numpy_transformer" / "layers").glob("*.py"):
-        assert path.name == "__init__.py" or f"numpy_transformer/layers/{path.name})" in PAGE
+        assert path.name in WITHOUT_GRADIENT or f"numpy_transformer/layers/{path.name})" in PAGE
