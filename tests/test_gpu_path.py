@@ -1,5 +1,7 @@
 """The GPU's code path, on the stand-in: every layer, a training step, a translation, beside the same on NumPy."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import strict_gpu
@@ -7,6 +9,8 @@ import strict_gpu
 from numpy_transformer.backend import to_host
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.data.batching import Batch, EncodedText
+from numpy_transformer.decoding import Sampling, beam_search, greedy_search, sample
+from numpy_transformer.decoding.incremental import IncrementalDecoder
 from numpy_transformer.gpu_step import RESULTS_EVERY, GpuStep
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.suite import SUITE
@@ -154,3 +158,43 @@ def test_the_gradient_of_a_precision_stays_near_the_exact_one(precision, bound):
     assert error < bound
     assert error > bound / 1e3
     assert float(loss) == pytest.approx(float(exact_loss), rel=bound)
+
+
+# --- A translation ---
+
+SOURCE = np.array([[5, 9, 3, 7, 2], [11, 2, 0, 0, 0], [8, 8, 30, 2, 0]])
+SEARCHES = {
+    "greedy": lambda model, limits: greedy_search(model, SOURCE, limits=limits, alpha=0.6),
+    "beam": lambda model, limits: beam_search(model, SOURCE, limits=limits, beam=3, alpha=0.6),
+    "wide beam": lambda model, limits: beam_search(model, SOURCE, limits=limits, beam=17, alpha=0.6, rows=2),
+    "sampling": lambda model, limits: sample(model, SOURCE, Sampling(seed=5), limits=limits, samples=2),
+    "top-k": lambda model, limits: sample(model, SOURCE, Sampling(seed=5, top_k=4, top_p=0.9), limits=limits),
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_translation_waits_at_most_once_a_step(search):
+    limits = np.array([12, 40, 20])
+    expected = SEARCHES[search](Transformer(CONFIG, seed=1, dtype="float64"), limits)
+    model = on_card(Transformer(CONFIG, seed=1, dtype="float64"))
+    with (
+        patch.object(IncrementalDecoder, "step", autospec=True, side_effect=IncrementalDecoder.step) as step,
+        patch.object(
+            IncrementalDecoder, "_make_room", autospec=True, side_effect=IncrementalDecoder._make_room
+        ) as room,
+        strict_gpu.counted() as counts,
+    ):
+        found = SEARCHES[search](model, limits)
+    assert [[one.ids for one in sentence] for sentence in found] == [[one.ids for one in each] for each in expected]
+    for sentence, each in zip(found, expected, strict=True):
+        for one, other in zip(sentence, each, strict=True):
+            assert one.score == pytest.approx(other.score, rel=1e-9)
+    assert step.call_count > 1
+    assert counts.synchronizations <= step.call_count + room.call_count  # the latter, when the caches' room runs out
+
+
+def test_a_float32_translation_stays_float32_on_the_card():
+    model = on_card(Transformer(CONFIG, seed=1))
+    options = {"limits": np.array([9, 9, 9]), "beam": 3, "alpha": 0.6}
+    on_cpu = beam_search(Transformer(CONFIG, seed=1), SOURCE, **options)
+    assert [best.ids for best, *_ in beam_search(model, SOURCE, **options)] == [best.ids for best, *_ in on_cpu]

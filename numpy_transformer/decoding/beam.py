@@ -88,7 +88,7 @@ def beam_search(
     while len(live.sentence):
         logits = decoder.step(live.tokens, live.parents)
         if coverage:
-            weights = on_host(decoder.source_weights())
+            [weights] = on_host(decoder.source_weights())
             attended[:, :, : weights.shape[2]] += weights
         hypotheses = Hypotheses(live.sentence, live.ids, live.length, limits[live.sentence])
         continuations = _continuations(logits, live.totals, hypotheses, beam, config, rules, required)
@@ -184,7 +184,7 @@ def _continuations(
     xp = array_module(logits)
     b, w, V = logits.shape
     rows = logits.reshape(b * w, V)
-    normalizer = on_host(log_normalizer(rows)).reshape(b, w, 1)
+    normalizers = log_normalizer(rows)
     eos_logits = rows[:, config.eos_id].reshape(b, w).copy()
     rows[:, config.pad_id] = rows[:, config.bos_id] = -np.inf  # no translation holds them
     if rules:
@@ -200,11 +200,11 @@ def _continuations(
 
     advancing = None if required is None else required.advancing(hypotheses)  # (b, w, A)
     if advancing is not None:
-        advancing_logits = on_host(xp.take_along_axis(logits, to_device(advancing, xp), axis=2))
+        [advancing_logits] = on_host(xp.take_along_axis(logits, to_device(advancing, xp), axis=2))
     k = min(beam, V)  # of one hypothesis no more than these can be among the best of all
-    values, columns = largest(rows, k)
-    log_probabilities = on_host(values).reshape(b, w, k) - normalizer
-    tokens = on_host(columns).reshape(b, w, k)
+    values, tokens, normalizer = on_host(*largest(rows, k), normalizers)
+    tokens, normalizer = tokens.reshape(b, w, k), normalizer.reshape(b, w, 1)
+    log_probabilities = values.reshape(b, w, k) - normalizer
     if advancing is not None:
         twice = (advancing[:, :, :, None] == tokens[:, :, None, :]).any(axis=3)
         advancing_logits[twice] = -np.inf

@@ -29,7 +29,7 @@ def forced_log_probabilities(
         xp = array_module(log_probabilities)
         labels = target[:, 1:]
         chosen = xp.take_along_axis(log_probabilities, to_device(labels, xp)[..., None], axis=-1)[..., 0]
-        totals = np.where(labels != config.pad_id, on_host(chosen), 0).sum(axis=1)
+        totals = np.where(labels != config.pad_id, on_host(chosen)[0], 0).sum(axis=1)
         check_numbers(totals)
         found += totals.tolist()
     return found

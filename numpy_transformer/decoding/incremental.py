@@ -50,6 +50,7 @@ class IncrementalDecoder:
         self._parameters = model.parameters.tree
         self._xp = array_module(model.parameters.flat)
         self._positions = np.zeros(0, dtype=np.intp)  # (B,) tokens so far
+        self._lengths = np.zeros(0, dtype=np.intp)  # (B,) source tokens; like the positions, on the host
         # Of each layer, key and value side by side, as the projections make them. Of the rows the first B are in use.
         width, layers = 2 * self._config.d_model, self._parameters.decoder
         dtype = model.parameters.flat.dtype
@@ -85,6 +86,7 @@ class IncrementalDecoder:
         self._real = real
         self._visible = xp.concatenate([self._visible, xp.zeros((n, W, N), dtype=bool)])
         self._positions = np.concatenate([self._positions, np.zeros(n, dtype=np.intp)])
+        self._lengths = np.concatenate([self._lengths, (source != self._config.pad_id).sum(axis=1)])
 
     def step(self, tokens: Array, parents: Array | None = None) -> Array:
         """tokens (B, W), one new token per hypothesis -> the next token's logits (B, W, V), an array of its own.
@@ -128,11 +130,10 @@ class IncrementalDecoder:
                 cross_cache[to] = cross_cache[origin]
                 self_cache[to, :N] = self_cache[origin, :N]
         on_device = to_device(rows, self._xp)
-        self._positions = self._positions[rows]
+        self._positions, self._lengths = self._positions[rows], self._lengths[rows]
         self._visible = self._visible[on_device]
         # Columns of padding only are not looked at any more.
-        self._real = self._real[on_device]
-        self._real = self._real[:, : int(self._real.sum(axis=1).max(initial=0))]
+        self._real = self._real[on_device, : self._lengths.max(initial=0)]
 
     def _layer(self, x: Array, layer: DecoderLayerParameters, self_cache: Array, cross_cache: Array) -> Array:
         """One decoder layer at the new position: x (B, W, D) -> (B, W, D)."""
@@ -195,7 +196,7 @@ class IncrementalDecoder:
         """
         xp = self._xp
         needed = self._visible.any(axis=1)  # (B, N)
-        N = int(needed.sum(axis=1).max(initial=0))
+        N = int(needed.sum(axis=1).max()) if len(needed) else 0
         columns = xp.argsort(~needed, axis=1, kind="stable")[:, :N]  # the needed ones first, in their order
         self._visible = xp.take_along_axis(self._visible, columns[:, None, :], axis=2)
         sentences = xp.arange(len(columns))[:, None]

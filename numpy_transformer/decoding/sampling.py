@@ -124,13 +124,13 @@ def _extend(
     while len(sentence):
         logits = decoder.step(tokens)  # (b, width, V)
         xp = array_module(logits)
-        normalizer = on_host(log_normalizer(logits))
+        normalizers = log_normalizer(logits)
         logits[..., config.pad_id] = logits[..., config.bos_id] = -math.inf  # no translation holds them
-        chosen = on_host(choose(logits, sentence, len(steps)))
-        only_eos = ended | (limits[sentence] == len(steps))[:, None]
-        tokens = np.where(only_eos, config.eos_id, chosen)
-        token_logits = xp.take_along_axis(logits, to_device(tokens, xp)[..., None], axis=-1)[..., 0]
-        log_probabilities = on_host(token_logits) - normalizer
+        only_eos = to_device(ended | (limits[sentence] == len(steps))[:, None], xp)
+        chosen = xp.where(only_eos, config.eos_id, choose(logits, sentence, len(steps)))
+        token_logits = xp.take_along_axis(logits, chosen[..., None], axis=-1)[..., 0]
+        tokens, log_probabilities, normalizer = on_host(chosen, token_logits, normalizers)
+        log_probabilities -= normalizer
         check_numbers(log_probabilities)
         totals[sentence] += np.where(ended, 0, log_probabilities)
         step = np.full((len(source), width), config.eos_id)

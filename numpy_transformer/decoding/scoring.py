@@ -72,6 +72,16 @@ def check_numbers(log_probabilities: Array) -> None:
         raise InputError("the model computes NaN instead of probabilities: use a checkpoint from before it diverged")
 
 
-def on_host(x: Array) -> Array:
-    """Ids or log-probabilities on the host, in 64 bits: sums over long sentences stay exact."""
-    return to_host(x).astype(np.float64 if x.dtype.kind == "f" else np.intp)
+def on_host(*arrays: Array) -> list[Array]:
+    """Ids and log-probabilities on the host, in 64 bits: sums over long sentences stay exact.
+
+    From a GPU they come in one transfer, as each makes the host wait; float64 holds every id exactly.
+    """
+    if isinstance(arrays[0], np.ndarray):
+        wide = list(arrays)
+    else:
+        xp = array_module(arrays[0])
+        together = to_host(xp.concatenate([x.astype(np.float64).ravel() for x in arrays]))
+        parts = np.split(together, np.cumsum([x.size for x in arrays])[:-1])
+        wide = [part.reshape(x.shape) for part, x in zip(parts, arrays, strict=True)]
+    return [part.astype(np.float64 if x.dtype.kind == "f" else np.intp) for part, x in zip(wide, arrays, strict=True)]
