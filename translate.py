@@ -33,7 +33,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are translated one by one")
 
     add = parser.add_argument_group("what and where").add_argument
-    add("--model", metavar="RUN", help="run folder or checkpoint file (the latest run in runs/)")
+    add(
+        "--model",
+        metavar="RUN",
+        action="append",
+        help="run folder or checkpoint file (the latest run in runs/); given several times, they translate together",
+    )
     add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
@@ -44,6 +49,17 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--alpha", type=float, default=0.6, metavar="A", help="length penalty ((5 + length) / 6)^A; 0 for none (0.6)")
     add("--n-best", type=int, default=1, metavar="N", help="the N best of each line, after the line's number and a tab")
     add("--scores", action="store_true", help="before each translation, its score and a tab")
+
+    add("--coverage", type=float, default=0.0, metavar="B", help="weight of the coverage penalty (0; 0.2 is usual)")
+    add("--score", action="store_true", help="input is source TAB target: print each target's log-probability instead")
+
+    add = parser.add_argument_group("constraints on every translation").add_argument
+    add("--min-length", type=int, metavar="N", help="at least N tokens")
+    add("--max-length", type=int, metavar="N", help="at most N tokens (those of the source + 50)")
+    add("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row twice")
+    add("--prefix", metavar="TEXT", help="it begins with TEXT")
+    add("--ban", metavar="TEXT", action="append", help="it does not contain TEXT; may be repeated")
+    add("--require", metavar="TEXT", action="append", help="it contains TEXT; may be repeated")
 
     add = parser.add_argument_group("sampling").add_argument
     add("--sample", action="store_true", help="draw translations at random instead of searching for the best")
@@ -59,7 +75,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def translate(options: argparse.Namespace) -> None:
     """Read, translate and write as the options say."""
-    from numpy_transformer.translator import OverlongError
+    from numpy_transformer.translator import TextError
 
     if options.text and options.input is not None:
         raise InputError("give TEXT or --input, not both")
@@ -70,6 +86,8 @@ def translate(options: argparse.Namespace) -> None:
         check_format(options.attention)
         if len(texts) != 1 or not texts[0].strip():
             raise InputError("--attention shows one sentence: give exactly one TEXT")
+        if options.score:
+            raise InputError("give --attention or --score, not both")
     search = search_options(options)
     translator = load_translator(options)
 
@@ -83,21 +101,41 @@ def translate(options: argparse.Namespace) -> None:
         before = 0  # lines of the windows before
         for window in windows:
             try:
-                found = translator.hypotheses(window, **search)
-            except OverlongError as error:
+                if options.score:
+                    lines = score_lines(translator, window)
+                else:
+                    found = translator.hypotheses(window, **search)
+                    lines = [
+                        format_line(hypothesis, number, options)
+                        for number, hypotheses in enumerate(found, before + 1)
+                        for hypothesis in hypotheses
+                    ]
+            except TextError as error:
                 raise InputError(f"{name}: line {before + error.number} {error.reason}") from None
-            for number, hypotheses in enumerate(found, before + 1):
-                for hypothesis in hypotheses:
-                    output.write(format_line(hypothesis, number, options).encode("utf-8"))
+            output.write("".join(lines).encode("utf-8"))
             output.flush()
             before += len(window)
         if options.attention is not None:
             draw_attention(translator, texts[0], found[0][0], options.attention)
 
 
+def score_lines(translator: "Translator", lines: list[str]) -> list[str]:
+    """One output line for each `source TAB target`: the target's log-probability. Raises TextError for a line without
+    a tab."""
+    from numpy_transformer.translator import TextError
+
+    pairs = []
+    for number, line in enumerate(lines, 1):
+        source, tab, target = line.partition("\t")
+        if not tab:
+            raise TextError(number, "has no tab: --score reads source TAB target")
+        pairs.append((source, target))
+    return [f"{score:.4f}\n" for score in translator.score(pairs)]
+
+
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments for Translator.hypotheses, checked. Raises InputError for impossible or contradictory options."""
-    from numpy_transformer.translator import BATCH_TOKENS, Sampling, check_options
+    from numpy_transformer.translator import BATCH_TOKENS, Constraints, Sampling, check_options
 
     shape = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
     shape = {name: value for name, value in shape.items() if value is not None}
@@ -105,12 +143,23 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--{next(iter(shape)).replace('_', '-')} only has a meaning with --sample")
     if options.sample and options.beam is not None:
         raise InputError("give --sample or --beam, not both")
+    given = {
+        "minimum_length": options.min_length,
+        "maximum_length": options.max_length,
+        "no_repeat_ngram": options.no_repeat_ngram,
+        "prefix": options.prefix,
+        "banned": options.ban and tuple(options.ban),
+        "required": options.require and tuple(options.require),
+    }
+    given = {name: value for name, value in given.items() if value is not None}
     search = {
         "beam": max(4, options.n_best) if options.beam is None else options.beam,
         "alpha": options.alpha,
         "n_best": options.n_best,
         "sampling": Sampling(**shape) if options.sample else None,
         "batch_tokens": BATCH_TOKENS if options.batch_tokens is None else options.batch_tokens,
+        "coverage": options.coverage,
+        "constraints": Constraints(**given) if given else None,
     }
     check_options(**search)
     return search
@@ -121,13 +170,18 @@ def load_translator(options: argparse.Namespace) -> "Translator":
     from numpy_transformer.run_folder import latest_run
     from numpy_transformer.translator import Translator
 
-    path = latest_run(RUNS, with_model=True) if options.model is None else Path(options.model)
-    if path is None:
-        raise InputError(
-            f"there is no trained model in {RUNS}/ yet: train one with python train.py (a few minutes), "
-            "or name one with --model"
-        )
-    translator = Translator.load(path, device=options.device)
+    paths = [latest_run(RUNS, with_model=True)] if options.model is None else map(Path, options.model)
+    translators = []
+    for path in paths:
+        if path is None:
+            raise InputError(
+                f"there is no trained model in {RUNS}/ yet: train one with python train.py (a few minutes), "
+                "or name one with --model"
+            )
+        translators.append(Translator.load(path, device=options.device))
+    translator, *others = translators
+    if others:
+        translator = translator.together_with(others, names=options.model[1:])
     if options.device == "cpu":
         limit_blas_threads(2 if translator.model.config.d_model >= WIDE_MODEL else 1)
     return translator

@@ -19,6 +19,9 @@ from numpy_transformer.decoding import (
 )
 from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
 from numpy_transformer.decoding.attention_weights import attention_weights
+from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.forced import forced_log_probabilities
+from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.errors import InputError
 from numpy_transformer.marian import MarianTokenizer, is_marian_folder, load_marian
 from numpy_transformer.model import Transformer
@@ -27,13 +30,27 @@ from numpy_transformer.run_folder import RunFolder
 BATCH_TOKENS = 2048  # source tokens of a batch, padding included
 
 
-class OverlongError(InputError):
-    """A text has too many tokens. `number` counts the texts of the call from 1."""
+class TextError(InputError):
+    """A text cannot be translated. `number` counts the texts of the call from 1."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        self.number = number
+        self.reason = reason
+        super().__init__(f"line {number} {reason}")
+
+
+class OverlongError(TextError):
+    """A text has too many tokens."""
 
     def __init__(self, number: int, tokens: int) -> None:
-        self.number = number
-        self.reason = f"has {tokens:,} tokens, more than {LONGEST_SOURCE:,}: split it into sentences"
-        super().__init__(f"line {number} {self.reason}")
+        super().__init__(number, f"has {tokens:,} tokens, more than {LONGEST_SOURCE:,}: split it into sentences")
+
+
+class ForbiddenError(TextError):
+    """The constraints forbid whatever the search came upon."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "has no translation that fulfils the constraints: loosen them, or widen the beam")
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,19 @@ class Translator:
             )
         self.model = model
         self.tokenizer = tokenizer
+        self._models = [model]  # one, or an ensemble
+
+    def together_with(self, others: "Sequence[Translator]", *, names: Sequence[str | Path]) -> "Translator":
+        """An ensemble: the probability of a token is the mean of all the models' (decoding/ensemble.py).
+
+        Raises InputError, with the name of the first that does not fit, unless all have the same tokenizer.
+        """
+        for other, name in zip(others, names, strict=True):
+            if not _same_tokenizer(self.tokenizer, other.tokenizer):
+                raise InputError(f"{name}: has another tokenizer: an ensemble's models must share one")
+        together = Translator(self.model, self.tokenizer)
+        together._models = [model for translator in (self, *others) for model in translator._models]
+        return together
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu") -> "Translator":
@@ -112,6 +142,9 @@ class Translator:
         n_best: int = 1,
         sampling: Sampling | None = None,
         batch_tokens: int = BATCH_TOKENS,
+        coverage: float = 0.0,
+        constraints: Constraints | None = None,
+        recorder: BeamRecorder | None = None,
     ) -> list[list[Hypothesis]]:
         """The n best translations of each text, best first.
 
@@ -119,27 +152,86 @@ class Translator:
         alpha: exponent of the length penalty ((5 + length) / 6)^alpha, at least 0; larger favours longer ones.
         sampling: draw n_best translations at random instead of searching.
         batch_tokens: source tokens that are decoded at once, padding included; a matter of memory and speed only.
+        coverage: weight of the coverage penalty of beam search (Wu et al. 2016), at least 0; 0.2 is usual.
+        constraints: what the translations must hold or not hold; beam search only.
+        recorder: told of every step of beam search, for a single text.
 
         A blank text has one hypothesis, the empty one. A text has fewer than n_best where the search found fewer.
-        Raises InputError for impossible options, and OverlongError for a text of more than 1,000 tokens.
+        Raises InputError for impossible options, OverlongError for a text of more than 1,000 tokens, ForbiddenError
+        for one of which the search found nothing that fulfils the constraints.
         """
-        check_options(beam=beam, alpha=alpha, n_best=n_best, batch_tokens=batch_tokens, sampling=sampling)
+        check_options(
+            beam=beam,
+            alpha=alpha,
+            n_best=n_best,
+            batch_tokens=batch_tokens,
+            sampling=sampling,
+            coverage=coverage,
+            constraints=constraints,
+        )
+        if recorder is not None and len(texts) != 1:
+            raise InputError("the search of one text is recorded at a time: give a list of one")
         sources = self._encode(texts)
         results = [[Hypothesis("", [], 0.0, 0.0)] for _ in sources]
-        for indices in _batches([len(ids) for ids in sources], batch_tokens):
-            source = np.full((len(indices), max(len(sources[i]) for i in indices)), self.model.config.pad_id)
-            for row, index in zip(source, indices, strict=True):
-                row[: len(sources[index])] = sources[index]
-            limits = np.array([len(sources[i]) - 1 + EXTRA_LENGTH for i in indices])
-            if sampling is not None:
-                found = sample(self.model, source, sampling, limits=limits, alpha=alpha, samples=n_best)
-            elif beam == 1:
-                found = greedy_search(self.model, source, limits=limits, alpha=alpha)
-            else:
-                found = beam_search(self.model, source, limits=limits, beam=beam, alpha=alpha, n_best=n_best)
+        lengths = [len(ids) for ids in sources]
+        plain_greedy = beam == 1 and not coverage and constraints is None and recorder is None
+        if sampling is not None or plain_greedy:
+            for indices in _batches(lengths, batch_tokens):
+                source, limits = self._padded([sources[i] for i in indices])
+                if sampling is not None:
+                    found = sample(self._models, source, sampling, limits=limits, alpha=alpha, samples=n_best)
+                else:
+                    found = greedy_search(self._models, source, limits=limits, alpha=alpha)
+                for index, decoded in zip(indices, found, strict=True):
+                    results[index] = [self._hypothesis(one) for one in decoded]
+            return results
+
+        rules, required, least_limit = (constraints or Constraints()).compile(self.tokenizer, self.model.config.eos_id)
+        for indices in _similar(lengths):
+            source, limits = self._padded([sources[i] for i in indices])
+            if constraints is not None and constraints.maximum_length is not None:
+                limits[:] = constraints.maximum_length
+            found = beam_search(
+                self._models,
+                source,
+                limits=np.maximum(limits, least_limit),
+                beam=beam,
+                alpha=alpha,
+                n_best=n_best,
+                coverage=coverage,
+                rules=rules,
+                required=required,
+                rows=max(1, batch_tokens // source.shape[1]),
+                recorder=recorder,
+            )
             for index, decoded in zip(indices, found, strict=True):
+                if not decoded:
+                    raise ForbiddenError(index + 1)
                 results[index] = [self._hypothesis(one) for one in decoded]
         return results
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """The log-probability (natural logarithm) of each pair's second text as a translation of the first.
+
+        Raises InputError for a blank source, and OverlongError for a text of more than 1,000 tokens.
+        """
+        sources = self._encode([source for source, _ in pairs])
+        targets = self._encode([target for _, target in pairs])
+        for number, source in enumerate(sources, 1):
+            if not source:
+                raise TextError(number, "has a blank source: there is nothing that its translation could be scored by")
+        order = sorted(range(len(pairs)), key=lambda i: (len(sources[i]), len(targets[i])))
+        scores = np.zeros(len(pairs))
+        scores[order] = forced_log_probabilities(self._models, [(sources[i], targets[i][:-1]) for i in order])
+        return scores.tolist()
+
+    def _padded(self, sources: Sequence[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (B, S) with padding behind, and how long the translations may be (B,)."""
+        lengths = np.array([len(ids) for ids in sources])
+        source = np.full((len(sources), lengths.max()), self.model.config.pad_id)
+        for row, ids in zip(source, sources, strict=True):
+            row[: len(ids)] = ids
+        return source, lengths - 1 + EXTRA_LENGTH
 
     def attention(self, text: str, ids: Sequence[int]) -> AttentionMaps:
         """Where each layer and head looks, for a text and the ids of a translation of it, such as Hypothesis.ids.
@@ -199,7 +291,34 @@ def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
         start += count
 
 
-def check_options(*, beam: int, alpha: float, n_best: int, batch_tokens: int, sampling: Sampling | None) -> None:
+def _similar(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of texts, longest first, in groups whose longest has at most twice the tokens of the shortest."""
+    order = sorted((i for i, length in enumerate(lengths) if length), key=lambda i: (-lengths[i], i))
+    start = 0
+    while start < len(order):
+        end = start
+        while end < len(order) and 2 * lengths[order[end]] >= lengths[order[start]]:
+            end += 1
+        yield order[start:end]
+        start = end
+
+
+def _same_tokenizer(one: Tokenizer | MarianTokenizer, other: Tokenizer | MarianTokenizer) -> bool:
+    if isinstance(one, Tokenizer) and isinstance(other, Tokenizer):
+        return one.digest == other.digest
+    return type(one) is type(other) and one.vocabulary == other.vocabulary
+
+
+def check_options(
+    *,
+    beam: int,
+    alpha: float,
+    n_best: int,
+    batch_tokens: int,
+    sampling: Sampling | None,
+    coverage: float = 0.0,
+    constraints: Constraints | None = None,
+) -> None:
     """Raises InputError for options of `Translator.hypotheses` that cannot be."""
     if beam < 1:
         raise InputError(f"beam is {beam}; it must be at least 1")
@@ -211,3 +330,7 @@ def check_options(*, beam: int, alpha: float, n_best: int, batch_tokens: int, sa
         raise InputError(f"n-best is {n_best}; it must be at most the beam ({beam})")
     if batch_tokens < 1:
         raise InputError(f"batch-tokens is {batch_tokens}; it must be at least 1")
+    if not 0 <= coverage < math.inf:
+        raise InputError(f"coverage is {coverage}; it must be at least 0")
+    if sampling is not None and (coverage or constraints is not None):
+        raise InputError("coverage and constraints steer the search: they have no meaning for sampling")

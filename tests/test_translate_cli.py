@@ -108,6 +108,45 @@ def test_sampling_is_repeated_by_its_seed(run):
     assert run(*options, "--seed", 1) == run(*options, "--seed", 1) != run(*options, "--seed", 2)
 
 
+def test_constraints_hold(run):
+    status, out, err = run("--prefix", "we see", "--require", "house", "--ban", "dog", "--max-length", 20, *LINES[:5])
+    assert (status, err) == (0, "")
+    assert out.count("\n") == 5
+    for line in out.splitlines():
+        assert line.startswith("we see")
+        assert "house" in line
+        assert "dog" not in line
+
+
+def test_scores_of_given_translations_are_those_of_the_search(run, expected):
+    found = expected.hypotheses(LINES[:3], n_best=2)
+    pairs = [(text, one) for text, hypotheses in zip(LINES, found, strict=False) for one in hypotheses]
+    pairs = [(text, one) for text, one in pairs if expected.tokenizer.encode(one.text) == one.ids]
+    scores = expected.score([(text, one.text) for text, one in pairs])
+    assert scores == pytest.approx([one.log_probability for _, one in pairs], abs=1e-5)
+    pairs = [("the dog", "a cat"), ("we see", ""), ("dogs", "the house")]
+    scores = expected.score(pairs)
+    assert len(set(scores)) == 3
+    stdin = "".join(f"{source}\t{target}\n" for source, target in pairs).encode()
+    assert run("--score", stdin=stdin) == (0, "".join(f"{score:.4f}\n" for score in scores), "")
+
+
+def test_an_ensemble_needs_one_tokenizer(run, expected, tmp_path):
+    make_run(tmp_path / "same", seed=7)
+    other = make_run(tmp_path / "other", seed=8)
+    bpe.train([line[::-1] for line in LINES], vocabulary_size=275).save(other / "tokenizer.json")
+    first = ("--model", "runs/first")
+    assert run(*first, *first, "the dog")[1] == run("the dog")[1]
+    both = expected.together_with([Translator.load(tmp_path / "same")], names=["same"])
+    for options in ({}, {"beam": 1}):
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        status, out, _ = run(*first, "--model", tmp_path / "same", "the dog", *arguments)
+        assert (status, out) == (0, both.translate(["the dog"], **options)[0] + "\n")
+    status, _, err = run(*first, "--model", other, "the dog")
+    assert status == 2
+    assert "other: has another tokenizer" in err
+
+
 def test_the_latest_run_is_the_default(run, tmp_path, capfdbinary):
     older, newer = make_run(tmp_path / "runs" / "z", seed=1), make_run(tmp_path / "runs" / "a", seed=2)
     (newer / "checkpoints" / "training.safetensors").write_bytes(b"of no use here")
@@ -146,6 +185,19 @@ def test_attention_is_drawn(run, tmp_path):
         (["--attention", "a.png", " "], b"", "--attention shows one sentence: give exactly one TEXT"),
         (["--attention", "a.gif", "x"], b"", "a.gif: attention is drawn as .png or .html"),
         (["--output", "runs", "x"], b"", "runs: is a folder"),
+        (["--score", "no tab"], b"", "TEXT: line 1 has no tab: --score reads source TAB target"),
+        (["--score"], b"a\tb\n\tb\n", "standard input: line 2 has a blank source"),
+        (["--attention", "a.png", "--score", "x"], b"", "give --attention or --score, not both"),
+        (["--coverage", "-1", "x"], b"", "coverage is -1.0; it must be at least 0"),
+        (["--sample", "--prefix", "a", "x"], b"", "coverage and constraints steer the search"),
+        (["--min-length", "-1", "x"], b"", "min-length is -1; it must be at least 0"),
+        (["--min-length", "5", "--max-length", "4", "x"], b"", "max-length is 4; it must be at least min-length"),
+        (["--max-length", "1", "--prefix", "the dog", "x"], b"", "max-length is 1, but prefix and required terms have"),
+        (["--no-repeat-ngram", "0", "x"], b"", "no-repeat-ngram is 0; it must be at least 1"),
+        (["--ban", " ", "x"], b"", "a banned term is blank"),
+        (["--require", "", "x"], b"", "a required term is blank"),
+        (["--prefix", "the dog", "--ban", "dog", "x"], b"", "TEXT: line 1 has no translation that fulfils"),
+        (["--model", "runs/first", "--model", "runs/nowhere", "x"], b"", "runs/nowhere: no such run folder"),
     ],
 )
 def test_what_cannot_work_is_one_clear_line(run, arguments, stdin, message):

@@ -25,7 +25,7 @@ import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_device
 from numpy_transformer.config import TransformerConfig
-from numpy_transformer.decoding.ensemble import Models, open_decoder
+from numpy_transformer.decoding.ensemble import Models, config_of, open_decoder
 from numpy_transformer.decoding.incremental import rows_that_stay
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
 from numpy_transformer.decoding.required_terms import RequiredTerms
@@ -71,7 +71,7 @@ def beam_search(
     """
     if not len(source):
         return []
-    config = (models[0] if isinstance(models, Sequence) else models).config
+    config = config_of(models)
     results = _Results(len(source), n_best)
     rules = rules if required is None else (*rules, required)
     rows = len(source) if rows is None else rows

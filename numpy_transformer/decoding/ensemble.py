@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from numpy_transformer.backend import Array, array_module
+from numpy_transformer.config import TransformerConfig
 from numpy_transformer.decoding.incremental import IncrementalDecoder
 from numpy_transformer.decoding.scoring import log_normalizer
 from numpy_transformer.model import Transformer
@@ -49,6 +50,11 @@ def mean_log_probabilities(logits: Sequence[Array]) -> Array:
         xp.logaddexp(mean, other, out=mean)
     mean -= math.log(len(logits))
     return mean
+
+
+def config_of(models: Models) -> TransformerConfig:
+    """The configuration of the model, or of the first of several: their special ids are the same."""
+    return models.config if isinstance(models, Transformer) else models[0].config
 
 
 def open_decoder(models: Models, source: Array) -> IncrementalDecoder | EnsembleDecoder:

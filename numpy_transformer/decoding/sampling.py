@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_device
-from numpy_transformer.decoding.incremental import IncrementalDecoder, rows_that_stay
+from numpy_transformer.decoding.ensemble import Models, config_of, open_decoder
+from numpy_transformer.decoding.incremental import rows_that_stay
 from numpy_transformer.decoding.scoring import (
     Decoded,
     check_numbers,
@@ -29,7 +30,6 @@ from numpy_transformer.decoding.scoring import (
 )
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.softmax import softmax_forward
-from numpy_transformer.model import Transformer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Sampling:
             raise InputError(f"seed is {self.seed}; it must be at least 0")
 
 
-def greedy_search(model: Transformer, source: Array, *, limits: Array, alpha: float = 0.0) -> list[list[Decoded]]:
+def greedy_search(models: Models, source: Array, *, limits: Array, alpha: float = 0.0) -> list[list[Decoded]]:
     """The translation of each sentence that takes the most probable token at every step: a list of one.
 
     Arguments and errors as in `beam_search`; alpha only enters the score.
@@ -61,11 +61,11 @@ def greedy_search(model: Transformer, source: Array, *, limits: Array, alpha: fl
     def most_probable(logits: Array, sentence: Array, position: int) -> Array:
         return logits.argmax(axis=-1)
 
-    return _extend(model, source, most_probable, width=1, limits=limits, alpha=alpha)
+    return _extend(models, source, most_probable, width=1, limits=limits, alpha=alpha)
 
 
 def sample(
-    model: Transformer, source: Array, sampling: Sampling, *, limits: Array, alpha: float = 0.0, samples: int = 1
+    models: Models, source: Array, sampling: Sampling, *, limits: Array, alpha: float = 0.0, samples: int = 1
 ) -> list[list[Decoded]]:
     """Independent samples of each sentence's translation, the best score first; equal ones may occur.
 
@@ -74,14 +74,14 @@ def sample(
     """
     uniform = np.zeros((len(source), samples, limits.max(initial=0) + 1))
     for numbers, ids, limit in zip(uniform, source, limits, strict=True):
-        entropy = [sampling.seed, *ids[ids != model.config.pad_id].tolist()]
+        entropy = [sampling.seed, *ids[ids != config_of(models).pad_id].tolist()]
         numbers[:, :limit] = np.random.default_rng(entropy).random((samples, limit))
 
     def draw(logits: Array, sentence: Array, position: int) -> Array:
         u = to_device(uniform[sentence, :, position], array_module(logits))
         return draw_tokens(logits, u, sampling)
 
-    results = _extend(model, source, draw, width=samples, limits=limits, alpha=alpha)
+    results = _extend(models, source, draw, width=samples, limits=limits, alpha=alpha)
     return [sorted(result, key=lambda decoded: -decoded.score) for result in results]
 
 
@@ -104,7 +104,7 @@ def draw_tokens(logits: Array, u: Array, sampling: Sampling) -> Array:
 
 
 def _extend(
-    model: Transformer,
+    models: Models,
     source: Array,
     choose: Callable[[Array, Array, int], Array],
     *,
@@ -114,8 +114,8 @@ def _extend(
 ) -> list[list[Decoded]]:
     """`width` translations of each sentence; `choose` maps logits (b, width, V), the sentences (b,) they belong to
     and the position to the next tokens (b, width)."""
-    config = model.config
-    decoder = IncrementalDecoder(model, source)
+    config = config_of(models)
+    decoder = open_decoder(models, source)
     sentence = np.arange(len(source))  # (b,) which sentence each row of the shrinking batch is
     tokens = np.full((len(source), width), config.bos_id)
     ended = np.zeros((len(source), width), dtype=bool)

@@ -1,0 +1,79 @@
+"""What a user may demand of translations, in text; `compile` turns it into rules on tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from numpy_transformer.decoding.required_terms import RequiredTerms
+from numpy_transformer.decoding.rules import BannedText, ForcedPrefix, MinimumLength, NoRepeatedNgram, Rule
+from numpy_transformer.errors import InputError
+
+
+class Vocabulary(Protocol):
+    """What is needed of a tokenizer."""
+
+    @property
+    def vocabulary(self) -> Mapping[int, bytes]: ...
+
+    def encode(self, text: str) -> list[int]: ...
+
+
+class Compiled(NamedTuple):
+    """The constraints as beam_search takes them."""
+
+    rules: list[Rule]
+    required: RequiredTerms | None
+    least_limit: int  # tokens that a translation must be allowed to have
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """Lengths count tokens. Raises InputError for impossible values.
+
+    minimum_length, maximum_length: tokens of a translation; the maximum is by default that of the source + 50.
+    no_repeat_ngram: no so many tokens in a row twice in one translation.
+    prefix: how every translation begins.
+    banned: texts that occur in no translation, as a whole or as a part of words.
+    required: texts that occur in every translation.
+    """
+
+    minimum_length: int = 0
+    maximum_length: int | None = None
+    no_repeat_ngram: int | None = None
+    prefix: str = ""
+    banned: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.minimum_length < 0:
+            raise InputError(f"min-length is {self.minimum_length}; it must be at least 0")
+        if self.maximum_length is not None and self.maximum_length < max(1, self.minimum_length):
+            least = "min-length" if self.minimum_length > 1 else "1"
+            raise InputError(f"max-length is {self.maximum_length}; it must be at least {least}")
+        if self.no_repeat_ngram is not None and self.no_repeat_ngram < 1:
+            raise InputError(f"no-repeat-ngram is {self.no_repeat_ngram}; it must be at least 1")
+        for name in ("banned", "required"):
+            if not all(text.strip() for text in getattr(self, name)):
+                raise InputError(f"a {name} term is blank: name at least one character")
+
+    def compile(self, tokenizer: Vocabulary, eos_id: int) -> Compiled:
+        """Raises InputError if max-length leaves no room for the prefix and the required terms."""
+        rules: list[Rule] = []
+        prefix = tokenizer.encode(self.prefix)
+        if prefix:
+            rules.append(ForcedPrefix(prefix))
+        if self.minimum_length:
+            rules.append(MinimumLength(self.minimum_length, eos_id))
+        if self.no_repeat_ngram is not None:
+            rules.append(NoRepeatedNgram(self.no_repeat_ngram))
+        rules += [BannedText(text.encode("utf-8"), tokenizer.vocabulary) for text in self.banned]
+        required = None
+        if self.required:
+            # With a space in front, as the words within a sentence are written.
+            required = RequiredTerms([tokenizer.encode(" " + text.strip()) for text in self.required], eos_id)
+        least_limit = max(self.minimum_length, len(prefix) + (required.tokens if required else 0))
+        if self.maximum_length is not None and least_limit > self.maximum_length:
+            raise InputError(
+                f"max-length is {self.maximum_length}, but prefix and required terms have {least_limit} tokens"
+            )
+        return Compiled(rules, required, least_limit)
