@@ -5,6 +5,7 @@ in one process.
 """
 
 import sys
+from functools import cache
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -16,6 +17,9 @@ from numpy_transformer.errors import InputError
 Array: TypeAlias = npt.NDArray[Any]  # a numpy.ndarray, or a cupy.ndarray, which has the same interface
 
 
+OLDEST_CAPABILITY = 75  # compute capability 7.5
+
+
 def array_module(x: Array) -> ModuleType:
     """The module whose functions work on `x`: numpy, or cupy for an array that lives on a GPU."""
     return sys.modules[type(x).__module__.partition(".")[0]]
@@ -24,7 +28,8 @@ def array_module(x: Array) -> ModuleType:
 def device_module(device: str) -> ModuleType:
     """The array module of a device: numpy for "cpu", cupy for "gpu".
 
-    Raises InputError that says which piece is missing (CuPy, the driver, a card) and what to install.
+    Raises InputError that says which piece is missing (CuPy, the driver, a card, a card that is new enough, CUDA's
+    libraries and headers) and what to do about it.
     """
     if device == "cpu":
         return np
@@ -51,7 +56,30 @@ def device_module(device: str) -> ModuleType:
         raise InputError(f"--device gpu found CuPy but cannot use a GPU ({reason}); {remedy}") from None
     if count == 0:
         raise InputError("--device gpu found CuPy but no CUDA device: check nvidia-smi and CUDA_VISIBLE_DEVICES")
+    _check_card(cupy)
     return cupy
+
+
+@cache
+def _check_card(cupy: ModuleType) -> None:
+    """Raises InputError unless the card is new enough, and CUDA's compiler, headers and cuBLAS do their work on it."""
+    capability = cupy.cuda.Device().compute_capability  # "90" is 9.0
+    if int(capability) < OLDEST_CAPABILITY:
+        raise InputError(
+            f"--device gpu: this card has compute capability {capability[:-1]}.{capability[-1]}; "
+            "7.5 (Turing, 2018) is the oldest that is supported: use --device cpu"
+        )
+    try:
+        x = cupy.ones((2, 2), dtype="float32") + 1  # compiled on the spot
+        (x @ x).get()  # cuBLAS
+    except MemoryError:
+        raise
+    except Exception as error:  # the loader, the compiler and cuBLAS each have errors of their own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"--device gpu found a card, but CUDA's libraries or headers do not work ({reason}); "
+            "install them as wheels with: pip install -r requirements-gpu.txt"
+        ) from None
 
 
 def to_host(x: Array) -> Array:

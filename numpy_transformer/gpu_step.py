@@ -12,11 +12,13 @@ before it is done, and the card then idles until it is given more. So nothing is
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from numpy_transformer.backend import Array, array_module, to_host
 from numpy_transformer.data.batching import Batch
+from numpy_transformer.errors import InputError
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
 from numpy_transformer.parallel import StepResult
@@ -78,20 +80,46 @@ class GpuStep:
         loss = array_module(self.gradients).zeros((), dtype=self.gradients.dtype)
         earlier = None
         for number, batch in enumerate(batches):
-            part, _ = self.model.loss_and_gradients(
-                batch.source,
-                batch.target,
+            attempt = partial(
+                self.model.loss_and_gradients,
                 seed=None if seed is None else (*seed, number, 0),  # the seed of a single CPU worker
                 label_smoothing=label_smoothing,
                 token_count=token_count,
                 gradients=self._gradients,
             )
-            loss = loss + part
+            loss = loss + self._batch_loss(attempt, batch)
             if earlier is not None:
                 self.gradients[...] += earlier
             if number < len(batches) - 1:  # the next batch will overwrite the buffer
                 earlier = self.gradients.copy()
         return loss
+
+    def _batch_loss(self, attempt: Callable[[Array, Array], tuple[Any, Any]], batch: Batch) -> Array:
+        """The loss of one batch; its gradients go into the buffer. Raises InputError if it does not fit on the card."""
+        try:
+            return attempt(batch.source, batch.target)[0]
+        except MemoryError as error:
+            asked = str(error)
+        # Outside the except clause, so that the failed attempt's arrays are gone.
+        fitting = self._size_that_fits(attempt, batch)
+        remedy = (
+            f"{fitting:,} fit: use --batch-tokens {fitting}, with --accumulate for as large an update"
+            if fitting
+            else "not even one sentence fits: use a smaller model or a shorter --max-length"
+        )
+        raise InputError(f"a batch of {_size(batch):,} positions does not fit on the GPU ({asked}); {remedy}")
+
+    def _size_that_fits(self, attempt: Callable[[Array, Array], tuple[Any, Any]], batch: Batch) -> int:
+        """Half of the batch, a quarter and so on are tried out; the size of the first that fits, or 0."""
+        parts = 2
+        while parts < 2 * len(batch.source):
+            part = batch.shards(parts, self.model.config.pad_id)[0]
+            try:
+                attempt(part.source, part.target)
+                return _size(part)
+            except MemoryError:
+                parts *= 2
+        return 0
 
     def step(
         self,
@@ -132,6 +160,11 @@ class GpuStep:
         self._adam.step += sum(result.updated for result in results)
         self._token_counts.clear()
         return results
+
+
+def _size(batch: Batch) -> int:
+    """What --batch-tokens bounds: positions of the longer side, padding included."""
+    return max(batch.source.size, batch.target[:, 1:].size)
 
 
 def _scalars(adam: Adam, updates: Array, norm: Array, finite: Array, *, rate: float, clip: float | None) -> AdamScalars:
