@@ -2,8 +2,10 @@
 
 import argparse
 import itertools
+import os
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,10 +17,7 @@ if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for
     from numpy_transformer.translator import Hypothesis, Translator
 
 RUNS = Path("runs")
-# Input is translated in windows: large enough to sort by length, small enough for constant memory.
-WINDOW_LINES = 2048
-WINDOW_CHARACTERS = 1 << 20
-LONGEST_LINE = 1 << 20  # bytes; no line of that length has few enough tokens
+LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never has a line end
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
 WIDE_MODEL = 512
 
@@ -43,6 +42,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
     add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: memory against speed")
+    add("--workers", type=int, default=1, metavar="N", help="threads, each with batches of its own (1)")
+    add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence by itself")
 
     add = parser.add_argument_group("search").add_argument
     add("--beam", type=int, metavar="N", help="hypotheses kept per sentence; 1 is greedy search (4)")
@@ -75,6 +76,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def translate(options: argparse.Namespace) -> None:
     """Read, translate and write as the options say."""
+    from numpy_transformer.progress import Progress
+    from numpy_transformer.streaming import WINDOW_LINES
     from numpy_transformer.translator import TextError
 
     if options.text and options.input is not None:
@@ -84,53 +87,91 @@ def translate(options: argparse.Namespace) -> None:
         from numpy_transformer.decoding.attention_maps import check_format
 
         check_format(options.attention)
-        if len(texts) != 1 or not texts[0].strip():
+        if len(texts) != 1 or not texts[0].strip() or options.split_sentences:
             raise InputError("--attention shows one sentence: give exactly one TEXT")
         if options.score:
             raise InputError("give --attention or --score, not both")
     search = search_options(options)
+    if options.workers < 1:
+        raise InputError(f"workers is {options.workers}; it must be at least 1")
     translator = load_translator(options)
 
     with ExitStack() as stack:
+        progress: Progress | None = None
+        window_lines = WINDOW_LINES
         if texts:
-            name, windows = "TEXT", iter([texts])
+            name, lines = "TEXT", iter(texts)
         else:
             name = "standard input" if options.input is None else options.input
-            windows = read_windows(stack.enter_context(open_input(options.input)), name)
+            file = stack.enter_context(open_input(options.input))
+            lines = read_lines(file, name)
+            if file.isatty():
+                window_lines = 1  # answer each line before the next is typed
+            else:
+                progress = stack.enter_context(Progress(size_of(file)))
         output = stack.enter_context(open_output(options.output))
-        before = 0  # lines of the windows before
-        for window in windows:
-            try:
-                if options.score:
-                    lines = score_lines(translator, window)
-                else:
-                    found = translator.hypotheses(window, **search)
-                    lines = [
-                        format_line(hypothesis, number, options)
-                        for number, hypotheses in enumerate(found, before + 1)
-                        for hypothesis in hypotheses
-                    ]
-            except TextError as error:
-                raise InputError(f"{name}: line {before + error.number} {error.reason}") from None
-            output.write("".join(lines).encode("utf-8"))
-            output.flush()
-            before += len(window)
+        if options.score:
+            stream = scored(translator, lines, window_lines)
+        else:
+            stream = translated(translator, lines, window_lines, name, search, options)
+        try:
+            for source, text in stream:
+                output.write(text.encode("utf-8"))
+                output.flush()  # a reader at the other end of a pipe should not wait
+                if progress is not None:
+                    progress.add(source)
+        except TextError as error:
+            raise InputError(f"{name}: line {error.number} {error.reason}") from None
         if options.attention is not None:
-            draw_attention(translator, texts[0], found[0][0], options.attention)
+            [best, *_] = translator.hypotheses(texts, **search)[0]
+            draw_attention(translator, texts[0], best, options.attention)
 
 
-def score_lines(translator: "Translator", lines: list[str]) -> list[str]:
-    """One output line for each `source TAB target`: the target's log-probability. Raises TextError for a line without
-    a tab."""
+def translated(
+    translator: "Translator",
+    lines: Iterable[str],
+    window_lines: int,
+    name: str,
+    search: dict[str, Any],
+    options: argparse.Namespace,
+) -> Iterator[tuple[str, str]]:
+    """Each line and what is written for it. Raises TextError for a line that cannot be translated."""
+    from numpy_transformer.streaming import translate_lines
+
+    stream = translate_lines(
+        translator,
+        lines,
+        search=search,
+        workers=options.workers,
+        sentences=options.split_sentences,
+        window_lines=window_lines,
+    )
+    for number, line in enumerate(stream, 1):
+        if line.parts > 1 and not options.split_sentences:
+            note = f"{name}: line {number} is too long for the model: translated in {line.parts:,} parts"
+            print(note, file=sys.stderr)
+        yield line.source, "".join(format_line(hypothesis, number, options) for hypothesis in line.hypotheses)
+
+
+def scored(translator: "Translator", lines: Iterable[str], window_lines: int) -> Iterator[tuple[str, str]]:
+    """Each line, `source TAB target`, and the target's log-probability. Raises TextError for a line without a tab."""
+    from numpy_transformer.streaming import read_windows
     from numpy_transformer.translator import TextError
 
-    pairs = []
-    for number, line in enumerate(lines, 1):
-        source, tab, target = line.partition("\t")
-        if not tab:
-            raise TextError(number, "has no tab: --score reads source TAB target")
-        pairs.append((source, target))
-    return [f"{score:.4f}\n" for score in translator.score(pairs)]
+    before = 0  # lines of the windows before
+    for window in read_windows(lines, window_lines):
+        pairs = []
+        for number, line in enumerate(window, before + 1):
+            source, tab, target = line.partition("\t")
+            if not tab:
+                raise TextError(number, "has no tab: --score reads source TAB target")
+            pairs.append((source, target))
+        try:
+            scores = translator.score(pairs)
+        except TextError as error:
+            raise TextError(before + error.number, error.reason) from None
+        yield from zip(window, (f"{score:.4f}\n" for score in scores), strict=True)
+        before += len(window)
 
 
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -183,7 +224,8 @@ def load_translator(options: argparse.Namespace) -> "Translator":
     if others:
         translator = translator.together_with(others, names=options.model[1:])
     if options.device == "cpu":
-        limit_blas_threads(2 if translator.model.config.d_model >= WIDE_MODEL else 1)
+        one_thread = options.workers > 1 or translator.model.config.d_model < WIDE_MODEL
+        limit_blas_threads(1 if one_thread else 2)
     return translator
 
 
@@ -208,33 +250,31 @@ def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
     """The named file, or standard input."""
     if path is not None:
         return open(path, "rb")
+    if sys.stdin is None:
+        raise InputError("there is no standard input: give TEXT or --input")
     if sys.stdin.isatty():
         print("translating what you type, line by line; end with Ctrl-D", file=sys.stderr)
     return nullcontext(sys.stdin.buffer)
 
 
+def size_of(file: BinaryIO) -> int | None:
+    """Bytes of a regular file, None for a pipe or a device."""
+    try:
+        status = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
     """The named file, which appears whole or not at all, or standard output."""
     if path is None:
+        if sys.stdout is None:
+            raise InputError("there is no standard output: give --output")
         return nullcontext(sys.stdout.buffer)
     from numpy_transformer.atomic import atomic_write
 
     return atomic_write(path)
-
-
-def read_windows(file: BinaryIO, name: str) -> Iterator[list[str]]:
-    """The lines of a file, some thousand at a time; one at a time from a terminal."""
-    window_lines = 1 if file.isatty() else WINDOW_LINES
-    window: list[str] = []
-    characters = 0
-    for line in read_lines(file, name):
-        window.append(line)
-        characters += len(line)
-        if len(window) == window_lines or characters >= WINDOW_CHARACTERS:
-            yield window
-            window, characters = [], 0
-    if window:
-        yield window
 
 
 def read_lines(file: BinaryIO, name: str) -> Iterator[str]:

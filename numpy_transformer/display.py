@@ -4,7 +4,7 @@ import io
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,17 +31,18 @@ class Display(Protocol):
 class PlainDisplay:
     """Lines for a log file or a pipe; progress only every ten seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file  # None: standard output, as it is at the time
         self._next = 0.0
 
     def message(self, text: str) -> None:
-        print(text, flush=True)
+        print(text, flush=True, file=self._file)
 
     def progress(self, fraction: float, text: str) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SECONDS_BETWEEN_LINES
-            print(text, flush=True)
+            print(text, flush=True, file=self._file)
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """How the command-line programs end: one clear line instead of a traceback for what a user did."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -38,7 +39,9 @@ def run_program(main: Callable[[], int | None]) -> int:
         _silence_standard_streams()
         return CLOSED_PIPE_STATUS
     except OSError as error:
-        name = f"{error.filename}: " if error.filename is not None else ""
+        # Files are written by atomic_write, which names them; what has no name and finds no space is a standard stream.
+        nameless = "standard output: " if error.errno == errno.ENOSPC else ""
+        name = f"{error.filename}: " if error.filename is not None else nameless
         return _complain(f"{name}{error.strerror or error}")
     except MemoryError as error:
         return _complain(f"out of memory ({error}): use smaller batches (--batch-tokens) or a smaller model")

@@ -4,14 +4,18 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bpe
 import numpy_transformer as nt
 import translate
+from numpy_transformer import streaming
 from numpy_transformer.translator import Translator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,7 +85,7 @@ def test_only_a_newline_ends_a_line(run, expected):
 
 
 def test_a_file_longer_than_a_window_keeps_its_order(run, expected, monkeypatch):
-    monkeypatch.setattr(translate, "WINDOW_LINES", 3)
+    monkeypatch.setattr(streaming, "WINDOW_LINES", 3)
     texts = [*LINES[:5], "", *LINES[2:4]]
     status, out, _ = run("--beam", 1, stdin="\n".join(texts).encode())
     assert (status, out) == (0, "".join(line + "\n" for line in expected.translate(texts, beam=1)))
@@ -174,8 +178,7 @@ def test_attention_is_drawn(run, tmp_path):
         (["--input", "x.txt", "text"], b"", "give TEXT or --input, not both"),
         (["\udcff"], b"", "TEXT is not valid UTF-8"),
         ([], b"one\ntwo\nthr\xffee\n", "standard input: line 3 is not UTF-8 (byte 4 of the line)"),
-        ([], b"one\n" + b"x" * 1001, "standard input: line 2 has 1,001 tokens, more than 1,000: split it"),
-        ([], b"one\n" + b"x" * (1 << 20), "standard input: line 2 is 1,048,576 bytes long or longer: split it"),
+        (["--workers", "0", "x"], b"", "workers is 0; it must be at least 1"),
         (["--beam", "0", "x"], b"", "beam is 0; it must be at least 1"),
         (["--beam", "2", "--n-best", "3", "x"], b"", "n-best is 3; it must be at most the beam (2)"),
         (["--top-k", "5", "x"], b"", "--top-k only has a meaning with --sample"),
@@ -273,3 +276,100 @@ def test_a_sentence_does_not_wait_for_what_it_does_not_use(workplace):
     modules = set(result.stdout.split("\n")[-2].split())
     assert "numpy" in modules
     assert modules.isdisjoint({"matplotlib", "rich", "sacrebleu", "torch", "cupy"})
+
+
+def test_workers_change_nothing(run, expected):
+    texts = [*LINES[:5], "", "dogs run " * 5]
+    translations = "".join(line + "\n" for line in expected.translate(texts))
+    assert run("--workers", 3, stdin="\n".join(texts).encode()) == (0, translations, "")
+
+
+ODD_LINES = {
+    "empty input": (b"", 0),
+    "one line end": (b"\n", 1),
+    "blank lines": (b"\n\n \n\t\n", 4),
+    "no line end at the end": (b"the dog\na cat", 2),
+    "control characters": (bytes(range(1, 9)) + b"\x0b\x0c\x0e\x1b[31m\x7f\nthe dog\n\x00\x00\n", 3),
+    "only control characters": (b"\x1c\x1d\n\x00\n", 2),
+    "unknown scripts": ("雪が降る\nשלג\n❄️🏔\n\U0010ffff\ufffe\n".encode(), 4),
+    "combining marks": ("e\u0301\u0301\u0301\n\u200b\n\u202eabc\n".encode(), 3),
+    "carriage returns": (b"the dog\r\n\r\na\rcat\r\n", 3),
+}
+
+
+@pytest.mark.parametrize("case", ODD_LINES)
+def test_odd_lines_keep_order_and_count(run, expected, case):
+    stdin, count = ODD_LINES[case]
+    status, out, err = run("--beam", 1, stdin=stdin)
+    assert (status, out.count("\n"), err) == (0, count, "")
+    lines = [line.removesuffix("\r") for line in stdin.decode().split("\n")][:count]
+    assert out == "".join(line + "\n" for line in expected.translate(lines, beam=1))
+    assert [not line.strip() for line in lines] <= [not line.strip() for line in out.split("\n")[:-1]]
+
+
+def test_a_line_that_is_too_long_is_translated_in_parts_and_says_so(run):
+    status, out, err = run("--beam", 1, stdin=b"one\n" + b"x" * 1001 + b"\ntwo\n")
+    assert (status, out.count("\n")) == (0, 3)
+    assert err == "standard input: line 2 is too long for the model: translated in 4 parts\n"
+
+
+def test_a_line_beyond_all_bounds_is_refused_with_its_number(run, monkeypatch):
+    monkeypatch.setattr(translate, "LONGEST_LINE", 1000)
+    status, _, err = run("--beam", 1, stdin=b"one\n" + b"x" * 1000)
+    assert (status, err) == (
+        2,
+        "translate.py: standard input: line 2 is 1,000 bytes long or longer: split it into sentences\n",
+    )
+
+
+def program(workplace: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess:
+    """The program in a process of its own."""
+    command = [sys.executable, str(ROOT / "translate.py"), "--beam", "1", *arguments]
+    return subprocess.run(command, cwd=workplace, capture_output="stdout" not in options, **options)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("lines", [1, 3000])
+def test_a_full_disk_is_one_line(workplace, lines):
+    with open("/dev/full", "wb") as full:
+        done = program(workplace, input=b"the dog\n" * lines, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (2, b"translate.py: standard output: No space left on device\n")
+
+
+def test_closed_standard_streams_are_one_line(workplace):
+    for descriptor, message in (
+        (0, b"no standard input: give TEXT or --input"),
+        (1, b"no standard output: give --output"),
+    ):
+        done = program(workplace, *(["x"] if descriptor else []), preexec_fn=lambda d=descriptor: os.close(d))
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_leaves_a_long_input_ends_the_program_quietly(workplace):
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "translate.py"), "--beam", "1", "--workers", "2"],
+        cwd=workplace,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        writer = threading.Thread(target=feed, args=(process.stdin, b"the dog\n", 20_000))
+        writer.start()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().endswith(b"\n")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+        writer.join()
+
+
+def feed(pipe: Any, line: bytes, count: int) -> None:
+    """Write to a program that may not want it all."""
+    with suppress(BrokenPipeError):
+        for _ in range(count):
+            pipe.write(line)
+    with suppress(BrokenPipeError):
+        pipe.close()

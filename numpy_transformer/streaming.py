@@ -1,0 +1,190 @@
+"""Translating any number of lines in constant memory: an iterator of lines in, an iterator of translations out.
+
+Lines are read in windows of a few thousand. Within a window the translator sorts by length, so that a batch holds
+sentences of similar length; what comes out is in the order of the lines again. A translation depends on its line alone,
+so neither the window nor the number of workers can be seen in it.
+
+Each worker is a thread with its own batches. A window is cut into chunks of similar length, longest first, which the
+workers take one after the other; while the last ones of a window are translated, the next window has already begun.
+
+A line of more tokens than the model takes is translated in parts, and says so (`Translated.parts`).
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy_transformer.data.batching import LONGEST_SOURCE
+from numpy_transformer.sentences import cut, split_sentences
+
+if TYPE_CHECKING:
+    from numpy_transformer.translator import Hypothesis, Translator
+
+# Large enough to sort by length, small enough for constant memory.
+WINDOW_LINES = 2048
+WINDOW_CHARACTERS = 1 << 20
+LONGEST_PART = 256  # tokens; models learn from sentences of at most about that length
+CHUNKS_PER_WORKER = 8  # of a window: few enough for full batches, enough to keep every worker busy to its end
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A line and its translations, best first."""
+
+    source: str
+    hypotheses: "list[Hypothesis]"
+    parts: int  # how many parts it was translated in; 1 for a sentence, 0 for a blank line
+
+
+class _Window:
+    """Some lines, and the texts that they are translated as: `parts[i]` of them for line i, one after the other."""
+
+    def __init__(self, lines: list[str], before: int, translator: "Translator", sentences: bool) -> None:
+        self.lines = lines
+        self.before = before  # lines of the windows before
+        parts = [_parts(line, translator, sentences) for line in lines]
+        self.parts = [len(texts) for texts in parts]
+        self.texts = [text for texts in parts for text in texts]
+
+    def line_of(self, text: int) -> int:
+        """The number, from 1, of the line that texts[text] belongs to."""
+        ends = itertools.accumulate(self.parts)
+        return self.before + next(number for number, end in enumerate(ends, 1) if text < end)
+
+    def translate(
+        self, indices: Sequence[int], translator: "Translator", search: Mapping[str, Any]
+    ) -> "list[list[Hypothesis]]":
+        """The hypotheses of some of the texts. Raises TextError with the number of the line at fault."""
+        from numpy_transformer.translator import TextError
+
+        try:
+            return translator.hypotheses([self.texts[i] for i in indices], **search)
+        except TextError as error:
+            raise TextError(self.line_of(indices[error.number - 1]), error.reason) from None
+
+    def join(self, found: "Sequence[list[Hypothesis]]") -> Iterator[Translated]:
+        """The lines' translations, from those of the texts."""
+        start = 0
+        for line, count in zip(self.lines, self.parts, strict=True):
+            yield Translated(line, _joined(found[start : start + count]), count)
+            start += count
+
+
+def translate_lines(
+    translator: "Translator",
+    lines: Iterable[str],
+    *,
+    search: Mapping[str, Any],
+    workers: int = 1,
+    sentences: bool = False,
+    window_lines: int = WINDOW_LINES,
+) -> Iterator[Translated]:
+    """Translate each line, in order, with the options `search` of Translator.hypotheses.
+
+    sentences: split every line into sentences, not only those that are too long.
+    window_lines: how many lines are read before any is translated; 1 answers each line before the next is read.
+
+    BLAS should use one thread when there are several workers. Raises TextError, with the line's number from 1, for a
+    line that cannot be translated as `search` asks.
+    """
+    windows = _cut_windows(lines, window_lines, translator, sentences)
+    if workers == 1:
+        for window in windows:
+            yield from window.join(window.translate(range(len(window.texts)), translator, search))
+        return
+
+    executor = ThreadPoolExecutor(workers)
+    started: deque[Iterator[Translated]] = deque()
+
+    def start(window: _Window) -> Iterator[Translated]:
+        by_length = sorted(range(len(window.texts)), key=lambda i: -len(window.texts[i]))
+        size = max(1, -(-len(by_length) // (workers * CHUNKS_PER_WORKER)))
+        chunks = [by_length[first : first + size] for first in range(0, len(by_length), size)]
+        tasks = [executor.submit(window.translate, chunk, translator, search) for chunk in chunks]
+
+        def finish() -> Iterator[Translated]:
+            found: list[Any] = [None] * len(window.texts)
+            for chunk, task in zip(chunks, tasks, strict=True):
+                for i, hypotheses in zip(chunk, task.result(), strict=True):
+                    found[i] = hypotheses
+            yield from window.join(found)
+
+        return finish()
+
+    try:
+        for window in windows:
+            started.append(start(window))
+            if len(started) > (window_lines > 1):
+                yield from started.popleft()
+        while started:
+            yield from started.popleft()
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def read_windows(lines: Iterable[str], window_lines: int) -> Iterator[list[str]]:
+    """The lines, some thousand at a time."""
+    window: list[str] = []
+    characters = 0
+    for line in lines:
+        window.append(line)
+        characters += len(line)
+        if len(window) == window_lines or characters >= WINDOW_CHARACTERS:
+            yield window
+            window, characters = [], 0
+    if window:
+        yield window
+
+
+def _cut_windows(
+    lines: Iterable[str], window_lines: int, translator: "Translator", sentences: bool
+) -> Iterator[_Window]:
+    before = 0
+    for some in read_windows(lines, window_lines):
+        yield _Window(some, before, translator, sentences)
+        before += len(some)
+
+
+def _parts(line: str, translator: "Translator", sentences: bool) -> list[str]:
+    """The texts that a line is translated as: itself, its sentences where wanted or needed; none for a blank line."""
+    if not line.strip():
+        return []
+    if not sentences and _tokens_at_most(line, LONGEST_SOURCE, translator):
+        return [line]
+    return [
+        part
+        for sentence in split_sentences(line)
+        for part in cut(sentence, lambda text: _tokens_at_most(text, LONGEST_PART, translator))
+    ]
+
+
+def _tokens_at_most(text: str, count: int, translator: "Translator") -> bool:
+    # No token is shorter than a byte, so that most texts need not be counted.
+    return 4 * len(text) <= count or len(translator.tokenizer.encode(text)) <= count
+
+
+def _joined(found: "Sequence[list[Hypothesis]]") -> "list[Hypothesis]":
+    """One list of hypotheses for a line in parts: the best of all parts side by side, the second best, and so on.
+
+    A part with fewer hypotheses repeats its last. Log-probabilities and scores are summed.
+    """
+    from numpy_transformer.translator import Hypothesis
+
+    if len(found) == 1:
+        return found[0]
+    ranks = max((len(part) for part in found), default=1)
+    joined = []
+    for rank in range(ranks):
+        chosen = [part[min(rank, len(part) - 1)] for part in found]
+        joined.append(
+            Hypothesis(
+                " ".join(one.text for one in chosen),
+                [token for one in chosen for token in one.ids],
+                sum((one.log_probability for one in chosen), start=0.0),
+                sum((one.score for one in chosen), start=0.0),
+            )
+        )
+    return joined
