@@ -15,6 +15,7 @@ Kernels cannot run here. The launcher finds `run_twin` instead of RawModule, and
 import operator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -330,6 +331,13 @@ def _rounded(x: np.ndarray, precision: str) -> np.ndarray:
     bits = np.ascontiguousarray(x).view(np.uint32)
     half = np.uint32((1 << (dropped - 1)) - 1) + ((bits >> np.uint32(dropped)) & np.uint32(1))
     return ((bits + half) >> np.uint32(dropped) << np.uint32(dropped)).view(np.float32)
+
+
+lib = SimpleNamespace(
+    stride_tricks=SimpleNamespace(
+        sliding_window_view=_wrapped(np.lib.stride_tricks.sliding_window_view, {"axis"}, "sliding_window_view")
+    )
+)
 
 
 def __getattr__(name: str) -> Any:

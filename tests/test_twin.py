@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import strict_gpu
 
-from numpy_transformer.layers.twin import gpu_twin
+from numpy_transformer.twin import gpu_twin
 
 
 class Parameters(NamedTuple):

@@ -7,6 +7,7 @@ import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_device, to_host
 from numpy_transformer.blocks import NO_DROPOUT, SublayerCache
+from numpy_transformer.layers.multi_head_attention import attention_weights as layer_weights
 from numpy_transformer.model import Transformer
 from numpy_transformer.transformer import decoder_forward, encoder_forward
 
@@ -33,7 +34,7 @@ def attention_weights(model: Transformer, source: Sequence[int], target: Sequenc
     _, decoder = decoder_forward(target_input, memory, source_ids, tree, config, dropouts=NO_DROPOUT)
 
     def stacked(sublayers: list[SublayerCache]) -> Array:
-        return np.stack([to_host(sublayer.inside.attention.weights[0]) for sublayer in sublayers])
+        return np.stack([to_host(layer_weights(sublayer.inside.attention))[0] for sublayer in sublayers])
 
     return AttentionWeights(
         encoder=stacked([layer.self_attention for layer in encoder.layers]),

@@ -28,7 +28,7 @@ from numpy_transformer.blocks import NO_DROPOUT, DecoderLayerParameters, feed_fo
 from numpy_transformer.layers.embedding import embedding_forward
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_forward
 from numpy_transformer.layers.linear import LinearParameters, linear_forward
-from numpy_transformer.layers.multi_head_attention import attend, split_heads
+from numpy_transformer.layers.multi_head_attention import attend, attention_weights, split_heads
 from numpy_transformer.layers.output_loss import output_projection
 from numpy_transformer.layers.positional_encoding import positional_encoding_rows
 from numpy_transformer.layers.residual import after_sublayer_forward, before_sublayer_forward
@@ -178,7 +178,7 @@ class IncrementalDecoder:
         """Attention of all heads, joined and projected: (B, H, W, K) -> (B, W, D), and its weights."""
         joined, cache = attend(query, key, value, mask)
         y, _ = linear_forward(joined, output)
-        return y, cache.weights
+        return y, attention_weights(cache)
 
     def _add_columns(self, W: int) -> None:
         """Room for one new token per hypothesis, each visible to its own hypothesis only."""

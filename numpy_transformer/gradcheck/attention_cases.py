@@ -1,6 +1,6 @@
 """Case builders for scaled dot-product attention and for multi-head self- and cross-attention."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy_transformer.layers.attention import (
     scaled_dot_product_attention_backward,
     scaled_dot_product_attention_forward,
 )
+from numpy_transformer.layers.blocked_attention import blocked_attention_backward, blocked_attention_forward
 from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.layers.multi_head_attention import (
     cross_attention_backward,
@@ -52,7 +53,6 @@ def attention(
     queries: int = 4,
     keys: int = 4,
     width: int = 3,
-    value_scale: float = 1.0,
     scale: float = 1.0,
     mask: str = "none",
     lengths: Sequence[int] | None = None,
@@ -67,24 +67,62 @@ def attention(
             query=a["query"], key=a["key"], value=a["value"], mask=allowed, dropout=draw_masks(dropout, seed, xp)
         )
 
+    def backward(dcontext: Array, cache: Any, **gradients: Array) -> None:
+        scaled_dot_product_attention_backward(dcontext, cache, **gradients)
+
+    name = f"attention ({mask} mask)" if mask != "none" else "attention"
+    sizes = (batch, heads, queries, keys, width)
+    return _attention_case(name, forward, backward, sizes, seed=seed, scale=scale, xp=xp)
+
+
+@recipe
+def blocked_attention(
+    *,
+    seed: int,
+    batch: int = 2,
+    heads: int = 2,
+    queries: int = 5,
+    keys: int = 5,
+    width: int = 3,
+    scale: float = 1.0,
+    mask: str = "none",
+    lengths: Sequence[int] | None = None,
+    block: int = 2,
+    xp: Any,
+) -> Case:
+    """Attention in blocks of `block` queries and keys."""
+    allowed = attention_mask(mask, lengths or [keys] * batch, queries, keys, xp)
+
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return blocked_attention_forward(query=a["query"], key=a["key"], value=a["value"], mask=allowed, block=block)
+
+    def backward(dcontext: Array, cache: Any, **gradients: Array) -> None:
+        blocked_attention_backward(dcontext, cache, **gradients)
+
+    sizes = (batch, heads, queries, keys, width)
+    return _attention_case("blocked attention", forward, backward, sizes, seed=seed, scale=scale, xp=xp)
+
+
+def _attention_case(
+    name: str,
+    forward: Callable[[Inputs, Any], tuple[Array, Any]],
+    attention_backward: Callable[..., None],
+    sizes: tuple[int, int, int, int, int],
+    *,
+    seed: int,
+    scale: float,
+    xp: Any,
+) -> Case:
+    """A case of query, key and value; `sizes` are B, H, T, S, K."""
+    B, H, T, S, K = sizes
+
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         dquery, dkey, dvalue = (xp.full_like(x, xp.nan) for x in (cache.query, cache.key, cache.value))
-        scaled_dot_product_attention_backward(dy, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+        attention_backward(dy, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
         return dquery, dkey, dvalue
 
-    return make_case(
-        f"attention ({mask} mask)" if mask != "none" else "attention",
-        forward,
-        backward,
-        seed=seed,
-        activations={
-            "query": (batch, heads, queries, width),
-            "key": (batch, heads, keys, width),
-            "value": (batch, heads, keys, width),
-        },
-        scale=scale,
-        xp=xp,
-    )
+    activations = {"query": (B, H, T, K), "key": (B, H, S, K), "value": (B, H, S, K)}
+    return make_case(name, forward, backward, seed=seed, activations=activations, scale=scale, xp=xp)
 
 
 @recipe

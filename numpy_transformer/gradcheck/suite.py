@@ -37,6 +37,9 @@ SUITE: dict[str, Group] = {
     "layer_norm": _one(layer_cases.layer_norm),
     "softmax": _one(layer_cases.softmax),
     "attention": _attention,
+    "blocked_attention": lambda seed, xp: [
+        attention_cases.blocked_attention(seed=seed, mask="causal+padding", lengths=(5, 0), xp=xp)
+    ],
     "self_attention": lambda seed, xp: [
         attention_cases.self_attention(seed=seed, mask="causal+padding", lengths=(4, 2), dropout=0.3, xp=xp)
     ],

@@ -51,9 +51,13 @@ class AttentionCache(NamedTuple):
 
 
 def causal_mask(length: int, like: Array) -> Array:
-    """(T, T), True where query t may see key s: s <= t. The decoder must not look at words it has yet to say."""
+    """(T, T), True where query t may see key s: s <= t. The decoder must not look at words it has yet to say.
+
+    Every row is the one above it, moved on by one place. So it is a read-only view into a line of 2T - 1 values.
+    """
     xp = array_module(like)
-    return xp.tri(length, dtype=bool)
+    line = xp.arange(2 * length - 1) < length  # T times True, then T - 1 times False
+    return xp.lib.stride_tricks.sliding_window_view(line, length)[::-1]
 
 
 def scaled_dot_product_attention_forward(

@@ -7,7 +7,7 @@ NumPy's matmul, under a name of its own so that a GPU can do it without copies a
 """
 
 from numpy_transformer.backend import Array, array_module
-from numpy_transformer.layers.twin import gpu_twin
+from numpy_transformer.twin import gpu_twin
 
 
 @gpu_twin()

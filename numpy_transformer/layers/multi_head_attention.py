@@ -23,14 +23,26 @@ A key bias moves all scores of a query by the same amount, which softmax ignores
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.attention import (
     AttentionCache,
     scaled_dot_product_attention_backward,
     scaled_dot_product_attention_forward,
 )
+from numpy_transformer.layers.blocked_attention import (
+    BlockedAttentionCache,
+    blocked_attention_backward,
+    blocked_attention_forward,
+    blocked_attention_weights,
+)
 from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
+
+# From so many keys on, attention works in blocks: there as fast as the plain form, in a quarter of the memory; at 4,096
+# keys 2.5 times as fast, in a fiftieth (benchmarks/results/attention.txt).
+BLOCKED_FROM = 1024
 
 
 class SelfAttentionParameters(NamedTuple):
@@ -71,7 +83,7 @@ def split_heads(x: Array, parts: int, heads: int) -> list[Array]:
 
 class SelfAttentionCache(NamedTuple):
     input: Array  # (B, T, D)
-    attention: AttentionCache
+    attention: AttentionCache | BlockedAttentionCache
     context: Array  # (B, T, D)
 
 
@@ -104,14 +116,14 @@ def self_attention_backward(
     dprojected = array_module(dy).empty((*dy.shape[:-1], 3 * dy.shape[-1]), dtype=dy.dtype)  # (B, T, 3D)
     dquery, dkey, dvalue = split_heads(dprojected, 3, heads)
     [dcontext_heads] = split_heads(dcontext, 1, heads)
-    scaled_dot_product_attention_backward(dcontext_heads, attention, dquery=dquery, dkey=dkey, dvalue=dvalue)
+    attend_backward(dcontext_heads, attention, dquery=dquery, dkey=dkey, dvalue=dvalue)
     return linear_backward(dprojected, x, parameters.query_key_value, gradients.query_key_value)
 
 
 class CrossAttentionCache(NamedTuple):
     input: Array  # (B, T, D)
     memory: Array  # (B, S, D)
-    attention: AttentionCache
+    attention: AttentionCache | BlockedAttentionCache
     context: Array  # (B, T, D)
 
 
@@ -150,7 +162,7 @@ def cross_attention_backward(
     [dquery] = split_heads(dprojected_query, 1, heads)
     dkey, dvalue = split_heads(dprojected_key_value, 2, heads)
     [dcontext_heads] = split_heads(dcontext, 1, heads)
-    scaled_dot_product_attention_backward(dcontext_heads, attention, dquery=dquery, dkey=dkey, dvalue=dvalue)
+    attend_backward(dcontext_heads, attention, dquery=dquery, dkey=dkey, dvalue=dvalue)
     dx = linear_backward(dprojected_query, x, parameters.query, gradients.query)
     dmemory = linear_backward(dprojected_key_value, memory, parameters.key_value, gradients.key_value)
     return dx, dmemory
@@ -158,12 +170,35 @@ def cross_attention_backward(
 
 def attend(
     query: Array, key: Array, value: Array, mask: Array | None = None, dropout: DropoutMasks | None = None
-) -> tuple[Array, AttentionCache]:
-    """Attention of all heads, written straight into one (B, T, D) buffer in which the heads stand joined."""
+) -> tuple[Array, AttentionCache | BlockedAttentionCache]:
+    """Attention of all heads, written straight into one (B, T, D) buffer in which the heads stand joined.
+
+    Long sentences go through the blocked form, on a CPU, and unless there is dropout on the weights, whose masks are
+    drawn whole.
+    """
     B, H, T, K = query.shape
     joined = array_module(query).empty((B, T, H * K), dtype=query.dtype)
     [out] = split_heads(joined, 1, H)
-    _, cache = scaled_dot_product_attention_forward(
-        query=query, key=key, value=value, mask=mask, dropout=dropout, out=out
-    )
+    cache: AttentionCache | BlockedAttentionCache
+    if key.shape[-2] >= BLOCKED_FROM and dropout is None and isinstance(query, np.ndarray):
+        _, cache = blocked_attention_forward(query=query, key=key, value=value, mask=mask, out=out)
+    else:
+        _, cache = scaled_dot_product_attention_forward(
+            query=query, key=key, value=value, mask=mask, dropout=dropout, out=out
+        )
     return joined, cache
+
+
+def attend_backward(
+    dcontext: Array, cache: AttentionCache | BlockedAttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
+) -> None:
+    """The backward that belongs to the cache: dcontext (B, H, T, K) -> writes dquery, dkey and dvalue."""
+    if isinstance(cache, BlockedAttentionCache):
+        blocked_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+    else:
+        scaled_dot_product_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+
+
+def attention_weights(cache: AttentionCache | BlockedAttentionCache) -> Array:
+    """The weights (B, H, T, S) of an attention, to be looked at."""
+    return blocked_attention_weights(cache) if isinstance(cache, BlockedAttentionCache) else cache.weights

@@ -24,7 +24,7 @@ def test_every_layer_has_a_derivation_where_the_table_says():
 
 
 def test_every_layer_file_is_in_the_table():
-    files = {path.name for path in (PACKAGE / "layers").glob("*.py")} - {"__init__.py"}
+    files = {path.name for path in (PACKAGE / "layers").glob("*.py")} - {"__init__.py", "matmul.py"}
     assert files == {Path(derivation_of(layer)).name for layer in SUITE} - {"blocks.py", "transformer.py"}
 
 

@@ -19,6 +19,7 @@ AXIS = "in a four-dimensional array axis -2 is axis 2"
 CHUNK = "only the number of rows that are handled at once changes"
 EQUIVALENT = {
     "scaled_dot_product_attention_backward: drop the minus: -2  ->  2": AXIS,
+    "blocked_attention_backward: drop the minus: -2  ->  2": AXIS,
     "cross_entropy_backward: always: if label_smoothing: dlogits -= scale * label_smoothing / V": "it subtracts 0",
     "embedding_backward: always: if xp is np: order = np.argsort(ids, kind='stable') ids = ids[order] starts = "
     "np.flatno...": "without a GPU every array is NumPy's",
