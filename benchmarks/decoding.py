@@ -14,7 +14,7 @@ The sides take turns, case by case and round by round. A figure is the median of
 latencies of all repetitions count. Ours searches a batch in as many shards as there are threads, each with
 single-threaded BLAS; one sentence is searched with --threads BLAS threads if the model is wide, else with one. Peak
 memory is the process's, libraries and weights included. "Cold" is `python translate.py --model RUN TEXT`, from the
-start of the process to its end.
+start of the process to its end. "Without caches" runs the whole decoder again for every token, encoder included.
 """
 
 import argparse
@@ -41,6 +41,8 @@ SIDES = {
     "hf": "Hugging Face",
 }
 VOCABULARY = 8000
+WARM_UP_BATCH = 32  # at most
+UNCACHED_LENGTH = 50  # tokens of the comparison with decoding without caches
 WIDE_MODEL = 512  # from this width on, a second BLAS thread helps a single sentence
 
 Search = Callable[[np.ndarray, int], list[list[int]]]  # source (B, S), beam -> tokens of each sentence's best
@@ -70,6 +72,12 @@ def main() -> None:
         print_table(rows, list(sides))
         memory = {name: side.ask({"memory": True})["memory"] for name, side in sides.items()}
         print("peak memory: " + ", ".join(f"{SIDES[name]} {size / 2**20:.0f} MiB" for name, size in memory.items()))
+        caches = sides["ours"].ask({"caches": True}) if "ours" in sides else None
+        if caches is not None:
+            print(
+                f"one sentence of {UNCACHED_LENGTH} tokens, greedy: without caches {caches['uncached']:.3f} s, with caches "
+                f"{caches['cached']:.3f} s, {caches['uncached'] / caches['cached']:.1f} times as fast"
+            )
         cold = cold_starts(Path(folder), options)
         print(f"cold start of translate.py, {options.preset}: median {statistics.median(cold):.3f} s of {len(cold)}")
         starts = {name: side.start for name, side in sides.items()}
@@ -77,7 +85,7 @@ def main() -> None:
             side.close()
     if options.json:
         result = {"machine": host, "options": vars(options), "sides": starts, "rows": rows}
-        result |= {"peak_memory": memory, "cold_start_seconds": cold}
+        result |= {"caches": caches, "peak_memory": memory, "cold_start_seconds": cold}
         Path(options.json).write_text(json.dumps(result, indent=1, default=str) + "\n", encoding="utf-8")
 
 
@@ -140,7 +148,7 @@ def measure(sides: dict[str, Side], *, beam: int, batch: int, rounds: int) -> di
     question = {"beam": beam, "batch": batch, "repeat": 7 if batch == 1 else 1}
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
     for side in sides.values():
-        side.ask({**question, "repeat": 1})  # warm up
+        side.ask({"beam": beam, "batch": min(batch, WARM_UP_BATCH), "repeat": 1})
     for number in range(rounds):
         order = list(sides) if number % 2 == 0 else list(reversed(sides))
         for name in order:
@@ -223,6 +231,9 @@ def serve(options: argparse.Namespace) -> None:
         if "memory" in question:
             print(json.dumps({"memory": peak_memory() or 0}), flush=True)
             continue
+        if "caches" in question:
+            print(json.dumps(caches(folder, options)), flush=True)
+            continue
         source = np.random.default_rng(question["batch"]).integers(3, VOCABULARY, (question["batch"], options.source))
         source[:, -1] = 2
         seconds = []
@@ -265,6 +276,29 @@ def ours(folder: Path, options: argparse.Namespace) -> tuple[Search, dict[str, s
             return [ids for part in executor.map(search_shard, shards, [beam] * len(shards)) for ids in part]
 
     return search, libraries()
+
+
+def caches(folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Seconds of greedy search with caches and of the same tokens by running the whole model again for each."""
+    import numpy_transformer as nt
+    from numpy_transformer.decoding import greedy_search
+
+    model = nt.Transformer.load(folder / "checkpoints" / "best.safetensors")
+    source = np.random.default_rng(0).integers(3, VOCABULARY, (1, options.source))
+    source[:, -1] = 2
+    limits = np.array([UNCACHED_LENGTH])
+    [[expected]] = greedy_search(model, source, limits=limits)
+    start = time.perf_counter()
+    greedy_search(model, source, limits=limits)
+    cached = time.perf_counter() - start
+    ids = [1]
+    start = time.perf_counter()
+    for _ in expected.ids:
+        logits = model.logits(source, np.array([ids]))[0, -1]
+        ids.append(2 + int(logits[2:].argmax()))
+    uncached = time.perf_counter() - start
+    assert ids[1:] == expected.ids, "caches must not change the translation"
+    return {"cached": cached, "uncached": uncached}
 
 
 def ctranslate2_float32(folder: Path, options: argparse.Namespace) -> tuple[Search, dict[str, str]]:

@@ -155,7 +155,8 @@ class IncrementalDecoder:
         projected, _ = linear_forward(inner, layer.cross_attention.query)  # (B, W, D)
         [query] = split_heads(projected, 1, heads)
         key, value = split_heads(cross_cache[:, : self._real.shape[1]], 2, heads)  # (B, H, S, K) each
-        mask = self._real[:, None, None, :]  # (B, 1, 1, S)
+        padded = (self._lengths < self._real.shape[1]).any()
+        mask = self._real[:, None, None, :] if padded else None  # (B, 1, 1, S)
         update, self._weights = self._attend(query, key, value, mask, layer.cross_attention.output)
         x = self._after(x, update, layer.cross_attention_norm)
 

@@ -19,6 +19,8 @@ from numpy_transformer.layers.matmul import matmul
 
 # Rows per matrix product: enough to keep BLAS busy and to add into dE rarely.
 PRODUCT_ROWS = 1024
+# Up to so many rows, as when one sentence is translated, E x^T is faster than x E^T: BLAS rearranges the right factor.
+FEW_ROWS = 8
 # Logits per pass of cross-entropy on a CPU: its several passes over the same rows then stay within the cache.
 CACHED_LOGITS = 1 << 18
 
@@ -26,7 +28,11 @@ CACHED_LOGITS = 1 << 18
 def output_projection(x: Array, parameters: EmbeddingParameters) -> Array:
     """Logits x E^T, plus the bias if there is one. (..., D) -> (..., V)."""
     rows = x.reshape(-1, x.shape[-1])
-    logits = matmul(rows, parameters.weight.T).reshape(*x.shape[:-1], len(parameters.weight))
+    if 1 < len(rows) <= FEW_ROWS:
+        logits = array_module(x).ascontiguousarray(matmul(parameters.weight, rows.T).T)
+    else:
+        logits = matmul(rows, parameters.weight.T)
+    logits = logits.reshape(*x.shape[:-1], len(parameters.weight))
     if parameters.output_bias is not None:
         logits += parameters.output_bias
     return logits
