@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.attention import MASKED_SCORE
+from numpy_transformer.layers.matmul import matmul
 
 # Queries and keys of a block: large enough for fast matrix products, small enough that the block's scores stay in the
 # cache between the passes over them.
@@ -79,7 +80,7 @@ def blocked_attention_forward(
             total *= rescale
             total += exponentials.sum(axis=-1, keepdims=True)
             weighted *= rescale
-            weighted += xp.matmul(exponentials, value[..., columns, :])
+            weighted += matmul(exponentials, value[..., columns, :])
             highest = higher
         seen = total != 0
         total[~seen] = 1
@@ -104,12 +105,12 @@ def blocked_attention_backward(
             scores = _scores(scaled_query, key[..., columns, :], visible)
             scores -= logsum[..., rows, :]
             weights = xp.exp(scores, out=scores)
-            dvalue[..., columns, :] += xp.matmul(weights.swapaxes(-1, -2), dcontext_rows)
-            dscores = xp.matmul(dcontext_rows, value[..., columns, :].swapaxes(-1, -2))  # dweights, so far
+            dvalue[..., columns, :] += matmul(weights.swapaxes(-1, -2), dcontext_rows)
+            dscores = matmul(dcontext_rows, value[..., columns, :].swapaxes(-1, -2))  # dweights, so far
             dscores -= inner
             dscores *= weights
-            dquery[..., rows, :] += xp.matmul(dscores, key[..., columns, :])
-            dkey[..., columns, :] += xp.matmul(dscores.swapaxes(-1, -2), scaled_query)
+            dquery[..., rows, :] += matmul(dscores, key[..., columns, :])
+            dkey[..., columns, :] += matmul(dscores.swapaxes(-1, -2), scaled_query)
     dquery *= scale
 
 
@@ -128,7 +129,7 @@ def _scores(scaled_query: Array, key: Array, visible: Array | None) -> Array:
     The queries come scaled by 1/sqrt(K): the same as scaling their scores, and fewer numbers.
     """
     xp = array_module(scaled_query)
-    scores = xp.matmul(scaled_query, key.swapaxes(-1, -2))
+    scores = matmul(scaled_query, key.swapaxes(-1, -2))
     if visible is not None:
         xp.copyto(scores, MASKED_SCORE, where=~visible)
     return scores
