@@ -11,7 +11,7 @@ SILENT_SECONDS = 5.0
 
 
 class Progress:
-    """Sentences a second, and the time left where the size of the input is known.
+    """Lines a second, and the time left where the size of the input is known.
 
     Nothing is shown in the first seconds. Then a terminal gets a bar, unless the translations appear on it themselves;
     a log file gets a line every ten seconds, and one at the end.
@@ -44,12 +44,12 @@ class Progress:
             seconds = time.monotonic() - self._started
             if kind is None:
                 self._display.message(
-                    f"{self._lines:,} lines in {_clock(seconds)}, {self._lines / seconds:,.1f} sentences/s"
+                    f"{self._lines:,} line(s) in {_clock(seconds)}, {self._lines / seconds:,.1f} a second"
                 )
             self._display.__exit__(kind, error, traceback)
 
     def _state(self, seconds: float) -> tuple[float, str]:
-        text = f"{self._lines:,} lines, {self._lines / seconds:,.1f} sentences/s"
+        text = f"{self._lines:,} line(s), {self._lines / seconds:,.1f} a second"
         if not self._total_bytes:
             return 0.0, f"{text}, {_clock(seconds)} so far"
         fraction = min(1.0, self._bytes / self._total_bytes)

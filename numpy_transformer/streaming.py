@@ -13,7 +13,6 @@ A line of more tokens than the model takes is translated in parts, and says so (
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 WINDOW_LINES = 2048
 WINDOW_CHARACTERS = 1 << 20
 LONGEST_PART = 256  # tokens; models learn from sentences of at most about that length
+LONG_WORD = 32  # characters
 CHUNKS_PER_WORKER = 8  # of a window: few enough for full batches, enough to keep every worker busy to its end
 
 
@@ -96,6 +96,8 @@ def translate_lines(
             yield from window.join(window.translate(range(len(window.texts)), translator, search))
         return
 
+    from concurrent.futures import ThreadPoolExecutor  # needed by few: a single sentence should not wait for it
+
     executor = ThreadPoolExecutor(workers)
     started: deque[Iterator[Translated]] = deque()
 
@@ -162,8 +164,10 @@ def _parts(line: str, translator: "Translator", sentences: bool) -> list[str]:
 
 
 def _tokens_at_most(text: str, count: int, translator: "Translator") -> bool:
-    # No token is shorter than a byte, so that most texts need not be counted.
-    return 4 * len(text) <= count or len(translator.tokenizer.encode(text)) <= count
+    # Most texts need not be counted: no token is shorter than a byte, hardly any longer than a long word.
+    if 4 * len(text) <= count:
+        return True
+    return len(text) <= LONG_WORD * count and len(translator.tokenizer.encode(text)) <= count
 
 
 def _joined(found: "Sequence[list[Hypothesis]]") -> "list[Hypothesis]":

@@ -137,3 +137,18 @@ def test_what_cannot_be_translated_is_named_by_its_line(translator, monkeypatch,
     stream = translate_lines(translator, lines, search={}, workers=workers, sentences=True, window_lines=3)
     with pytest.raises(TextError, match="line 5 is refused"):
         list(stream)
+
+
+@pytest.mark.parametrize("unit", ["x", "the dog runs home. ", "雪", "the dog "])
+def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
+    """Cut into parts that fit, with nothing lost; what they are translated to is not the question here."""
+
+    def echo(texts: list[str], **_: object) -> list[list[Hypothesis]]:
+        assert all(len(translator.tokenizer.encode(text)) <= LONGEST_PART for text in texts)
+        return [[Hypothesis(text, [], 0.0, 0.0)] for text in texts]
+
+    monkeypatch.setattr(translator, "hypotheses", echo)
+    line = unit * (1_000_000 // len(unit))
+    [one] = translate_lines(translator, [line], search={})
+    assert one.parts > 100
+    assert one.hypotheses[0].text.replace(" ", "") == line.replace(" ", "")
