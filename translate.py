@@ -42,7 +42,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
     add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: memory against speed")
-    add("--workers", type=int, default=1, metavar="N", help="threads, each with batches of its own (1)")
+    add("--workers", type=int, default=1, metavar="N", help="processes, each with batches of its own (1)")
     add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence by itself")
 
     add = parser.add_argument_group("search").add_argument

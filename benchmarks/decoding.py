@@ -11,9 +11,10 @@ other rounding can tip them.
 
 Each side lives in a process of its own, pinned to the same --threads processors, and waits while another is measured.
 The sides take turns, case by case and round by round. A figure is the median of the rounds; for one sentence the
-latencies of all repetitions count. Ours searches a batch in as many shards as there are threads, each with
-single-threaded BLAS; one sentence is searched with --threads BLAS threads if the model is wide, else with one. Peak
-memory is the process's, libraries and weights included. "Cold" is `python translate.py --model RUN TEXT`, from the
+latencies of all repetitions count. Ours searches a batch in as many shards as there are threads, each in a
+worker process (as translate.py --workers does) with single-threaded BLAS; one sentence is searched with --threads BLAS
+threads if the model is wide, else with one. Peak memory is that of the process and its workers, libraries and weights
+included; pages that workers share count once for each. "Cold" is `python translate.py --model RUN TEXT`, from the
 start of the process to its end. "Without caches" runs the whole decoder again for every token, encoder included.
 """
 
@@ -75,8 +76,8 @@ def main() -> None:
         caches = sides["ours"].ask({"caches": True}) if "ours" in sides else None
         if caches is not None:
             print(
-                f"one sentence of {UNCACHED_LENGTH} tokens, greedy: without caches {caches['uncached']:.3f} s, with caches "
-                f"{caches['cached']:.3f} s, {caches['uncached'] / caches['cached']:.1f} times as fast"
+                f"one sentence of {UNCACHED_LENGTH} tokens, greedy: without caches {caches['uncached']:.3f} s, "
+                f"with caches {caches['cached']:.3f} s, {caches['uncached'] / caches['cached']:.1f} times as fast"
             )
         cold = cold_starts(Path(folder), options)
         print(f"cold start of translate.py, {options.preset}: median {statistics.median(cold):.3f} s of {len(cold)}")
@@ -229,7 +230,8 @@ def serve(options: argparse.Namespace) -> None:
     for line in sys.stdin:
         question = json.loads(line)
         if "memory" in question:
-            print(json.dumps({"memory": peak_memory() or 0}), flush=True)
+            workers = options.threads * WORKER.get("memory", 0)
+            print(json.dumps({"memory": (peak_memory() or 0) + workers}), flush=True)
             continue
         if "caches" in question:
             print(json.dumps(caches(folder, options)), flush=True)
@@ -245,37 +247,51 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def ours(folder: Path, options: argparse.Namespace) -> tuple[Search, dict[str, str]]:
-    """Beam search, or greedy search for a beam of 1, over one shard of the batch per thread."""
-    from concurrent.futures import ThreadPoolExecutor
+    """Beam search, or greedy search for a beam of 1, over one shard of the batch per worker process."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
 
     from threadpoolctl import threadpool_limits
 
     import numpy_transformer as nt
-    from numpy_transformer.decoding import beam_search, greedy_search
-    from numpy_transformer.memory import keep_freed_memory
 
-    keep_freed_memory()
     model = nt.Transformer.load(folder / "checkpoints" / "best.safetensors")
-    executor = ThreadPoolExecutor(options.threads)
+    versions = libraries()
     blas_threads = options.threads if model.config.d_model >= WIDE_MODEL else 1
-
-    def search_shard(source: np.ndarray, beam: int) -> list[list[int]]:
-        limits = np.full(len(source), options.length)
-        if beam == 1:
-            found = greedy_search(model, source, limits=limits)
-        else:
-            found = beam_search(model, source, limits=limits, beam=beam, alpha=0.6)
-        return [best.ids for best, *_ in found]
+    WORKER.update(model=model, length=options.length)
+    with threadpool_limits(1, user_api="blas"):
+        executor = ProcessPoolExecutor(options.threads, mp_context=multiprocessing.get_context("fork"))
+        WORKER["memory"] = executor.submit(peak_memory).result() or 0  # starts the workers
 
     def search(source: np.ndarray, beam: int) -> list[list[int]]:
         if len(source) == 1:
             with threadpool_limits(blas_threads, user_api="blas"):
                 return search_shard(source, beam)
-        with threadpool_limits(1, user_api="blas"):
-            shards = np.array_split(source, options.threads)
-            return [ids for part in executor.map(search_shard, shards, [beam] * len(shards)) for ids in part]
+        shards = np.array_split(source, options.threads)
+        found = list(executor.map(search_shard, shards, [beam] * len(shards)))
+        WORKER["memory"] = max(WORKER["memory"], *executor.map(_peak_memory, range(options.threads)))
+        return [ids for part in found for ids in part]
 
-    return search, libraries()
+    return search, versions
+
+
+WORKER: dict[str, Any] = {}  # what the worker processes of our side inherit
+
+
+def _peak_memory(_: int) -> int:
+    return peak_memory() or 0
+
+
+def search_shard(source: np.ndarray, beam: int) -> list[list[int]]:
+    """Our search of some sentences, in this process."""
+    from numpy_transformer.decoding import beam_search, greedy_search
+
+    limits = np.full(len(source), WORKER["length"])
+    if beam == 1:
+        found = greedy_search(WORKER["model"], source, limits=limits)
+    else:
+        found = beam_search(WORKER["model"], source, limits=limits, beam=beam, alpha=0.6)
+    return [best.ids for best, *_ in found]
 
 
 def caches(folder: Path, options: argparse.Namespace) -> dict[str, float]:

@@ -4,22 +4,28 @@ Lines are read in windows of a few thousand. Within a window the translator sort
 sentences of similar length; what comes out is in the order of the lines again. A translation depends on its line alone,
 so neither the window nor the number of workers can be seen in it.
 
-Each worker is a thread with its own batches. A window is cut into chunks of similar length, longest first, which the
+Each worker is a process with its own batches. A window is cut into chunks of similar length, longest first, which the
 workers take one after the other; while the last ones of a window are translated, the next window has already begun.
 
 A line of more tokens than the model takes is translated in parts, and says so (`Translated.parts`).
 """
 
 import itertools
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.sentences import cut, split_sentences
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from numpy_transformer.translator import Hypothesis, Translator
 
 # Large enough to sort by length, small enough for constant memory.
@@ -96,16 +102,14 @@ def translate_lines(
             yield from window.join(window.translate(range(len(window.texts)), translator, search))
         return
 
-    from concurrent.futures import ThreadPoolExecutor  # needed by few: a single sentence should not wait for it
-
-    executor = ThreadPoolExecutor(workers)
+    executor = _worker_pool(translator, workers)
     started: deque[Iterator[Translated]] = deque()
 
     def start(window: _Window) -> Iterator[Translated]:
         by_length = sorted(range(len(window.texts)), key=lambda i: -len(window.texts[i]))
         size = max(1, -(-len(by_length) // (workers * CHUNKS_PER_WORKER)))
         chunks = [by_length[first : first + size] for first in range(0, len(by_length), size)]
-        tasks = [executor.submit(window.translate, chunk, translator, search) for chunk in chunks]
+        tasks = [executor.submit(_translate, window, chunk, search) for chunk in chunks]
 
         def finish() -> Iterator[Translated]:
             found: list[Any] = [None] * len(window.texts)
@@ -125,6 +129,37 @@ def translate_lines(
             yield from started.popleft()
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+_worker = threading.local()  # in a worker, a process or a thread: .translator
+
+
+def _worker_pool(translator: "Translator", workers: int) -> "Executor":
+    """Processes that inherit the translator: the many small operations of a decoding step would keep threads waiting
+    for each other's interpreter lock. Threads where a process cannot inherit it: on a GPU, and on systems without
+    fork.
+    """
+    import multiprocessing  # needed by few: a single sentence should not wait for them
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+    on_host = isinstance(translator.model.parameters.flat, np.ndarray)
+    if on_host and "fork" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("fork")
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(translator,))
+    return ThreadPoolExecutor(workers, initializer=_begin, initargs=(translator,))
+
+
+def _begin_process(translator: "Translator") -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
+    _begin(translator)
+
+
+def _begin(translator: "Translator") -> None:
+    _worker.translator = translator
+
+
+def _translate(window: _Window, indices: Sequence[int], search: Mapping[str, Any]) -> "list[list[Hypothesis]]":
+    return window.translate(indices, _worker.translator, search)
 
 
 def read_windows(lines: Iterable[str], window_lines: int) -> Iterator[list[str]]:

@@ -38,6 +38,9 @@ class TextError(InputError):
         self.reason = reason
         super().__init__(f"line {number} {reason}")
 
+    def __reduce__(self) -> tuple[type, tuple[int, str]]:  # so that it comes out of a worker process
+        return TextError, (self.number, self.reason)
+
 
 class OverlongError(TextError):
     """A text has too many tokens."""
