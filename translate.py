@@ -137,6 +137,7 @@ def translated(
 ) -> Iterator[tuple[str, str]]:
     """Each line and what is written for it. Raises TextError for a line that cannot be translated."""
     from numpy_transformer.streaming import translate_lines
+    from numpy_transformer.translator import TextError
 
     stream = translate_lines(
         translator,
@@ -147,6 +148,9 @@ def translated(
         window_lines=window_lines,
     )
     for number, line in enumerate(stream, 1):
+        if line.parts > 1 and (options.prefix or options.require):
+            reason = "takes several parts to translate, but --prefix and --require are for one sentence: split it"
+            raise TextError(number, reason)
         if line.parts > 1 and not options.split_sentences:
             note = f"{name}: line {number} is too long for the model: translated in {line.parts:,} parts"
             print(note, file=sys.stderr)

@@ -178,6 +178,12 @@ def test_attention_is_drawn(run, tmp_path):
         (["--input", "x.txt", "text"], b"", "give TEXT or --input, not both"),
         (["\udcff"], b"", "TEXT is not valid UTF-8"),
         ([], b"one\ntwo\nthr\xffee\n", "standard input: line 3 is not UTF-8 (byte 4 of the line)"),
+        (
+            ["--split-sentences", "--prefix", "we", "We see. Dogs run."],
+            b"",
+            "TEXT: line 1 takes several parts to translate",
+        ),
+        (["--require", "we", "x" * 1001], b"", "TEXT: line 1 takes several parts to translate"),
         (["--workers", "0", "x"], b"", "workers is 0; it must be at least 1"),
         (["--beam", "0", "x"], b"", "beam is 0; it must be at least 1"),
         (["--beam", "2", "--n-best", "3", "x"], b"", "n-best is 3; it must be at most the beam (2)"),
