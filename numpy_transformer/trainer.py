@@ -141,15 +141,16 @@ class Trainer:
                 label_smoothing=options.label_smoothing,
                 clip=options.clip,
             )
-            is_due = progress.step % options.evaluate_every == 0
-            if is_due:
+            records = progress.step % STEPS_PER_RECORD == 0
+            evaluates = progress.step % options.evaluate_every == 0
+            if records or evaluates:
                 results += workers.collect()
             progress.seconds = self._seconds()
             skipped = self._account(results, recent, skipped, workers)
-            if progress.step % STEPS_PER_RECORD == 0 and recent.tokens:
+            if records and recent.tokens:
                 self._record(recent, epoch, rate)
                 recent = _Recent(time.monotonic())
-            if is_due:
+            if evaluates:
                 before = time.monotonic()
                 self._evaluate(workers)
                 recent.started += time.monotonic() - before

@@ -1,0 +1,59 @@
+"""train.py and translate.py --device gpu, whole, on the stand-in for CuPy, beside the same run on the CPU."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import strict_gpu
+from test_train_cli import SMALL, corpus, final_weights
+
+import train
+import translate
+
+__all__ = ["corpus"]  # a fixture
+
+CUDA = SimpleNamespace(
+    runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError),
+    Device=lambda: SimpleNamespace(compute_capability="90"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _a_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(strict_gpu, "cuda", CUDA, raising=False)
+    monkeypatch.setitem(sys.modules, "cupy", strict_gpu)
+    monkeypatch.chdir(tmp_path)
+
+
+def run(corpus: Path, folder: str, *options: object) -> Path:
+    arguments = ["--data", str(corpus), *SMALL, "--run", folder, *map(str, options)]
+    assert not train.train(train.parse_arguments([*arguments, "--workers", "1"]))
+    return Path(folder)
+
+
+def losses(folder: Path) -> list[float]:
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [record["loss"] for record in records if "loss" in record]
+
+
+def test_a_run_on_the_card_is_the_cpus(corpus: Path, capsys: pytest.CaptureFixture[str]):
+    on_cpu, on_gpu = (run(corpus, device, "--steps", 12, "--device", device) for device in ("cpu", "gpu"))
+    assert len(losses(on_gpu)) == len(losses(on_cpu)) > 3
+    np.testing.assert_allclose(losses(on_gpu), losses(on_cpu), rtol=1e-4)
+    capsys.readouterr()
+    outputs = []
+    for folder, device in ((on_cpu, "cpu"), (on_cpu, "gpu")):
+        arguments = ["one two three", "four", "--model", str(folder), "--device", device]
+        assert not translate.translate(translate.parse_arguments(arguments))
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+
+def test_a_run_that_goes_on_gives_the_same_weights(corpus: Path):
+    whole = run(corpus, "whole", "--steps", 11, "--device", "gpu", "--precision", "bfloat16")
+    parts = run(corpus, "parts", "--steps", 5, "--device", "gpu", "--precision", "bfloat16")
+    assert not train.train(train.parse_arguments(["--run", "parts", "--resume", "--steps", "11"]))
+    np.testing.assert_array_equal(final_weights(parts), final_weights(whole))
