@@ -30,7 +30,7 @@ CONFIG = TransformerConfig(
     attention_dropout=0.1,
 )
 # A key bias has gradient 0 but for rounding, and Adam divides by the size of what it gets.
-ROUNDING = 1e-9
+ROUNDING = 1e-8
 
 
 def in_dtype(case: Case, dtype: str) -> Case:

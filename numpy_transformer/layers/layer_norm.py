@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.parameters import ParameterSpec, ones, zeros
+from numpy_transformer.twin import gpu_twin
 
 
 class LayerNormParameters(NamedTuple):
@@ -46,6 +47,7 @@ def layer_norm_spec(d_model: int) -> LayerNormParameters:
     return LayerNormParameters(ParameterSpec((d_model,), ones), ParameterSpec((d_model,), zeros))
 
 
+@gpu_twin()
 def layer_norm_forward(
     x: Array, parameters: LayerNormParameters, *, epsilon: float = 1e-5
 ) -> tuple[Array, LayerNormCache]:
@@ -60,6 +62,7 @@ def layer_norm_forward(
     return y, LayerNormCache(normalized, inverse_deviation)
 
 
+@gpu_twin()
 def layer_norm_backward(
     dy: Array, cache: LayerNormCache, parameters: LayerNormParameters, gradients: LayerNormParameters
 ) -> Array:

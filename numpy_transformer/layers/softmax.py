@@ -13,8 +13,10 @@ The gradient of a row sums to zero, since moving all its scores together changes
 """
 
 from numpy_transformer.backend import Array, array_module
+from numpy_transformer.twin import gpu_twin
 
 
+@gpu_twin()
 def softmax_forward(x: Array, *, out: Array | None = None) -> tuple[Array, Array]:
     """Rows of (..., n) to weights that sum to 1; the cache is the result. `out` may be x itself."""
     xp = array_module(x)
@@ -24,6 +26,7 @@ def softmax_forward(x: Array, *, out: Array | None = None) -> tuple[Array, Array
     return y, y
 
 
+@gpu_twin()
 def softmax_backward(dy: Array, cache: Array) -> Array:
     """dx = y (dy - sum(dy y)) for each row."""
     y = cache

@@ -1,0 +1,54 @@
+"""The CUDA kernels, executed on the CPU: the source of each, compiled by g++ behind cuda_on_cpu.h.
+
+What the card's threads would do, threads of the CPU do, barriers and shuffles included. It cannot show races within a
+warp or misaligned loads, but it shows wrong indices, wrong tails and wrong mathematics in the very source of a kernel.
+"""
+
+import ctypes
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+
+from numpy_transformer.layers.kernels.launcher import C_NAMES, Kernel, source
+
+SHIM = Path(__file__).parent / "cuda_on_cpu.h"
+SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
+
+
+def signatures(file: str) -> list[tuple[str, str]]:
+    """(name, parameters) of each kernel of a file."""
+    return SIGNATURE.findall(source(file))
+
+
+def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
+    """Runs the kernel on NumPy arrays."""
+    function = getattr(_library(kernel.file, dtype), f"run_{kernel.name}")
+    sizes = [ctypes.c_uint(n) for n in (*grid, 1)[:2]]
+    function(*sizes, ctypes.c_uint(block), *map(_c, arguments))
+
+
+def _c(argument):
+    if isinstance(argument, np.ndarray):
+        assert argument.flags.c_contiguous
+        return ctypes.c_void_p(argument.ctypes.data)
+    return ctypes.c_longlong(argument) if isinstance(argument, int) else ctypes.c_double(argument)
+
+
+@cache
+def _library(file: str, dtype: str) -> ctypes.CDLL:
+    folder = Path(mkdtemp(prefix="emulated-cuda-"))
+    text = [SHIM.read_text(), source(file)]
+    for name, parameters in signatures(file):
+        names = ", ".join(re.findall(r"(\w+)\s*(?:,|$)", parameters))
+        text.append(
+            f'extern "C" void run_{name}(unsigned grid_x, unsigned grid_y, unsigned threads, {parameters}) '
+            f"{{ run(grid_x, grid_y, threads, [=] {{ {name}({names}); }}); }}"
+        )
+    (folder / "kernel.cpp").write_text("\n".join(text))
+    flags = ["-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", f"-DREAL={C_NAMES[dtype]}"]
+    subprocess.run(["g++", *flags, "kernel.cpp", "-o", "kernel.so"], cwd=folder, check=True)
+    return ctypes.CDLL(str(folder / "kernel.so"))

@@ -1,0 +1,158 @@
+"""The CUDA kernels without a GPU: they compile, and executed on the CPU they do what their NumPy twins do."""
+
+import ctypes
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import strict_gpu
+from emulated_cuda import run_emulated, signatures
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpy_transformer.backend import to_host
+from numpy_transformer.errors import InputError
+from numpy_transformer.layers import layer_norm, softmax
+from numpy_transformer.layers.kernels import launcher
+
+FILES = sorted(path.stem for path in launcher.FOLDER.glob("*.cu"))
+ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
+TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+
+
+# --- Compilation ---
+
+
+def nvrtc():
+    """NVIDIA's run-time compiler, from its wheel; it needs no driver."""
+    spec = find_spec("nvidia") and find_spec("nvidia.cuda_nvrtc")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    libraries = [path for folder in folders for path in Path(folder).glob("lib/libnvrtc.so*")]
+    if not libraries:
+        pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12")
+    return ctypes.CDLL(str(libraries[0]))
+
+
+def compile_for(architecture: str, text: str, options: tuple[str, ...]) -> str:
+    """What NVRTC has to say against it: nothing if it compiles, warnings included."""
+    library, program, size = nvrtc(), ctypes.c_void_p(), ctypes.c_size_t()
+    assert library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None) == 0
+    told = [f"-arch={architecture}".encode(), *(option.encode() for option in options)]
+    failed = library.nvrtcCompileProgram(program, len(told), (ctypes.c_char_p * len(told))(*told))
+    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    library.nvrtcGetProgramLog(program, log)
+    library.nvrtcDestroyProgram(ctypes.byref(program))
+    return log.value.decode() + ("failed" if failed else "")
+
+
+@pytest.mark.parametrize("dtype", launcher.C_NAMES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("file", FILES)
+def test_every_kernel_compiles(file, architecture, dtype):
+    assert signatures(file)
+    assert compile_for(architecture, launcher.source(file), launcher.options(dtype)) == ""
+
+
+def test_the_compiler_is_heard():
+    assert "undefined" in compile_for(
+        "sm_90", launcher.source("softmax") + "\nint f() { return g; }", ("-DREAL=float",)
+    )
+
+
+def test_a_kernel_that_cannot_be_compiled_is_one_clear_line():
+    class WithoutHeaders:
+        @staticmethod
+        def RawModule(code, options):  # noqa: N802  (CuPy's name)
+            raise RuntimeError("cannot open cuda_fp16.h\nand more")
+
+    with (
+        patch.object(launcher, "array_module", lambda _: WithoutHeaders),
+        pytest.raises(InputError, match=r"layer_norm\.cu cannot be compiled \(cannot open cuda_fp16\.h\); install"),
+    ):
+        launcher.Kernel("layer_norm", "layer_norm_dx", print).launch(np.ones(1), (1,), 32)
+
+
+# --- Execution: on the stand-in the NumPy twins, emulated the CUDA source ---
+
+
+@pytest.fixture(params=["twin", pytest.param("emulated", marks=needs_compiler)])
+def executed(request, monkeypatch):
+    """How a launch is carried out."""
+    if request.param == "emulated":
+
+        def launch(kernel, like, grid, block, *arguments):
+            if 0 not in grid:
+                host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
+                run_emulated(kernel, like.dtype.char, grid, block, host)
+
+        monkeypatch.setattr(launcher.Kernel, "launch", launch)
+
+
+SHAPES = [(1, 1), (3, 7), (2, 3, 5), (5, 33), (2, 129), (300, 6), (2, 1000), (1, 4099), (0, 4), (257, 130)]
+
+
+def numbers(shape, dtype, seed):
+    return np.random.default_rng(seed).normal(0.3, 2, shape).astype(dtype)
+
+
+def assert_near(found, expected, dtype):
+    assert found.dtype == expected.dtype == dtype
+    scale = max(1.0, abs(expected).max(initial=0))
+    np.testing.assert_allclose(to_host(found), expected, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+def layer_norm_pair(x, dy, gain, bias, xp):
+    x, dy, gain, bias = map(xp.asarray, (x, dy, gain, bias))
+    parameters = layer_norm.LayerNormParameters(gain, bias)
+    gradients = layer_norm.LayerNormParameters(xp.empty_like(gain), xp.empty_like(bias))
+    y, cache = layer_norm.layer_norm_forward(x, parameters)
+    dx = layer_norm.layer_norm_backward(dy, cache, parameters, gradients)
+    return [y, *cache, dx, *gradients]
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layer_norm(shape, dtype):
+    arrays = [numbers(s, dtype, seed) for seed, s in enumerate((shape, shape, shape[-1:], shape[-1:]))]
+    once, twice = (layer_norm_pair(*arrays, strict_gpu) for _ in range(2))
+    for expected, found, again in zip(layer_norm_pair(*arrays, np), once, twice, strict=True):
+        assert_near(found, expected, dtype)
+        assert to_host(found).tobytes() == to_host(again).tobytes()
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_softmax(shape, dtype):
+    x, dy = numbers(shape, dtype, 0), numbers(shape, dtype, 1)
+    x[..., 1::3] = -1e30  # masked
+    y, cache = softmax.softmax_forward(x)
+    in_place = strict_gpu.asarray(x)
+    found, found_cache = softmax.softmax_forward(in_place, out=in_place)
+    assert found is in_place
+    assert_near(found, y, dtype)
+    assert_near(softmax.softmax_forward(strict_gpu.asarray(x))[0], y, dtype)
+    dx = softmax.softmax_backward(strict_gpu.asarray(dy), found_cache)
+    assert_near(dx, softmax.softmax_backward(dy, cache), dtype)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_twins_are_the_reference(shape, seed):
+    arrays = [numbers(s, "float64", seed + n) for n, s in enumerate((shape, shape, shape[-1:], shape[-1:]))]
+    x, dy, *_ = arrays
+    pairs = list(zip(layer_norm_pair(*arrays, np), layer_norm_pair(*arrays, strict_gpu), strict=True))
+    turned, dturned = strict_gpu.asarray(x).swapaxes(0, -1), strict_gpu.asarray(dy).swapaxes(0, -1)
+    y, cache = softmax.softmax_forward(x.swapaxes(0, -1))
+    out, found_cache = softmax.softmax_forward(turned, out=turned)  # strided
+    pairs.append((y, out))
+    pairs.append((softmax.softmax_backward(dy.swapaxes(0, -1), cache), softmax.softmax_backward(dturned, found_cache)))
+    for expected, found in pairs:
+        assert_near(found, expected, "float64")
