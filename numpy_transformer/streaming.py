@@ -10,17 +10,19 @@ workers take one after the other; while the last ones of a window are translated
 A line of more tokens than the model takes is translated in parts, and says so (`Translated.parts`).
 """
 
+import functools
 import itertools
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numpy_transformer.data.batching import LONGEST_SOURCE
+from numpy_transformer.errors import InputError
 from numpy_transformer.sentences import cut, split_sentences
 
 if TYPE_CHECKING:
@@ -60,14 +62,12 @@ class _Window:
         ends = itertools.accumulate(self.parts)
         return self.before + next(number for number, end in enumerate(ends, 1) if text < end)
 
-    def translate(
-        self, indices: Sequence[int], translator: "Translator", search: Mapping[str, Any]
-    ) -> "list[list[Hypothesis]]":
-        """The hypotheses of some of the texts. Raises TextError with the number of the line at fault."""
+    def located(self, indices: Sequence[int], result: "Callable[[], list[list[Hypothesis]]]") -> Any:
+        """result(), the hypotheses of some of the texts; a TextError of theirs gets the number of the line at fault."""
         from numpy_transformer.translator import TextError
 
         try:
-            return translator.hypotheses([self.texts[i] for i in indices], **search)
+            return result()
         except TextError as error:
             raise TextError(self.line_of(indices[error.number - 1]), error.reason) from None
 
@@ -99,8 +99,11 @@ def translate_lines(
     windows = _cut_windows(lines, window_lines, translator, sentences)
     if workers == 1:
         for window in windows:
-            yield from window.join(window.translate(range(len(window.texts)), translator, search))
+            find = functools.partial(translator.hypotheses, window.texts, **search)
+            yield from window.join(window.located(range(len(window.texts)), find))
         return
+
+    from concurrent.futures import BrokenExecutor  # needed by few: a single sentence should not wait for it
 
     executor = _worker_pool(translator, workers)
     started: deque[Iterator[Translated]] = deque()
@@ -109,12 +112,12 @@ def translate_lines(
         by_length = sorted(range(len(window.texts)), key=lambda i: -len(window.texts[i]))
         size = max(1, -(-len(by_length) // (workers * CHUNKS_PER_WORKER)))
         chunks = [by_length[first : first + size] for first in range(0, len(by_length), size)]
-        tasks = [executor.submit(_translate, window, chunk, search) for chunk in chunks]
+        tasks = [executor.submit(_translate, [window.texts[i] for i in chunk], search) for chunk in chunks]
 
         def finish() -> Iterator[Translated]:
             found: list[Any] = [None] * len(window.texts)
             for chunk, task in zip(chunks, tasks, strict=True):
-                for i, hypotheses in zip(chunk, task.result(), strict=True):
+                for i, hypotheses in zip(chunk, window.located(chunk, task.result), strict=True):
                     found[i] = hypotheses
             yield from window.join(found)
 
@@ -127,6 +130,8 @@ def translate_lines(
                 yield from started.popleft()
         while started:
             yield from started.popleft()
+    except BrokenExecutor:
+        raise InputError("a worker process was ended, perhaps for want of memory: use fewer --workers") from None
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -158,8 +163,8 @@ def _begin(translator: "Translator") -> None:
     _worker.translator = translator
 
 
-def _translate(window: _Window, indices: Sequence[int], search: Mapping[str, Any]) -> "list[list[Hypothesis]]":
-    return window.translate(indices, _worker.translator, search)
+def _translate(texts: list[str], search: Mapping[str, Any]) -> "list[list[Hypothesis]]":
+    return _worker.translator.hypotheses(texts, **search)
 
 
 def read_windows(lines: Iterable[str], window_lines: int) -> Iterator[list[str]]:

@@ -1,6 +1,8 @@
 """The streaming layer: any number of lines, the same translations whatever the window and the number of workers."""
 
 import itertools
+import multiprocessing
+import os
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 import bpe
 import numpy_transformer as nt
 from numpy_transformer import streaming
+from numpy_transformer.errors import InputError
 from numpy_transformer.streaming import LONGEST_PART, Translated, translate_lines
 from numpy_transformer.translator import Hypothesis, TextError, Translator
 
@@ -152,3 +155,10 @@ def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
     [one] = translate_lines(translator, [line], search={})
     assert one.parts > 100
     assert one.hypotheses[0].text.replace(" ", "") == line.replace(" ", "")
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="workers are no processes here")
+def test_a_worker_that_dies_is_one_line(translator, monkeypatch):
+    monkeypatch.setattr(translator, "hypotheses", lambda texts, **_: os._exit(1))
+    with pytest.raises(InputError, match="a worker process was ended"):
+        list(translate_lines(translator, ["the dog"], search={}, workers=2))
