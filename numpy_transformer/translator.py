@@ -189,7 +189,9 @@ class Translator:
                     results[index] = [self._hypothesis(one) for one in decoded]
             return results
 
-        rules, required, least_limit = (constraints or Constraints()).compile(self.tokenizer, self.model.config.eos_id)
+        rules, required, least_limit = (constraints or Constraints()).compile(
+            self.tokenizer, eos_id=self.model.config.eos_id, pad_id=self.model.config.pad_id
+        )
         for indices in _similar(lengths):
             source, limits = self._padded([sources[i] for i in indices])
             if constraints is not None and constraints.maximum_length is not None:

@@ -69,7 +69,7 @@ def test_a_wide_beam_finds_the_best_of_what_the_rules_allow(seed, data):
         rules.append(make(value))
         promises.append((holds, value))
     required_terms = data.draw(st.lists(terms, max_size=1))
-    required = RequiredTerms(required_terms, EOS) if required_terms else None
+    required = RequiredTerms(required_terms, eos_id=EOS, pad_id=0) if required_terms else None
 
     allowed = [
         ids
@@ -99,7 +99,7 @@ def test_every_translation_holds_the_required_terms(seed, beam, required, extra)
     """However narrow the beam, however improbable the terms, however little room there is."""
     model = small_model(seed, sharpness=3.0)
     sources = random_sources(np.random.default_rng(seed), 2)
-    rule = RequiredTerms(required, EOS)
+    rule = RequiredTerms(required, eos_id=EOS, pad_id=0)
     limits = np.full(2, rule.tokens + extra)
     for results in beam_search(
         model, padded(sources), limits=limits, beam=beam, alpha=0.6, n_best=beam, required=rule, rules=()
@@ -127,7 +127,9 @@ def test_where_the_rules_leave_nothing_nothing_is_found():
     assert beam_search(small_model(0), padded([[3, EOS]]), limits=np.array([5]), beam=3, alpha=0.6, rules=rules) == [[]]
 
 
-@pytest.mark.parametrize("make", [lambda: BannedText(b"", BYTES), lambda: RequiredTerms([[3], []], EOS)])
+@pytest.mark.parametrize(
+    "make", [lambda: BannedText(b"", BYTES), lambda: RequiredTerms([[3], []], eos_id=EOS, pad_id=0)]
+)
 def test_empty_terms_are_refused(make):
     with pytest.raises(nt.InputError, match="empty"):
         make()

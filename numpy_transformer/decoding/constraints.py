@@ -56,7 +56,7 @@ class Constraints:
             if not all(text.strip() for text in getattr(self, name)):
                 raise InputError(f"a {name} term is blank: name at least one character")
 
-    def compile(self, tokenizer: Vocabulary, eos_id: int) -> Compiled:
+    def compile(self, tokenizer: Vocabulary, *, eos_id: int, pad_id: int) -> Compiled:
         """Raises InputError if max-length leaves no room for the prefix and the required terms."""
         rules: list[Rule] = []
         prefix = tokenizer.encode(self.prefix)
@@ -70,7 +70,8 @@ class Constraints:
         required = None
         if self.required:
             # With a space in front, as the words within a sentence are written.
-            required = RequiredTerms([tokenizer.encode(" " + text.strip()) for text in self.required], eos_id)
+            terms = [tokenizer.encode(" " + text.strip()) for text in self.required]
+            required = RequiredTerms(terms, eos_id=eos_id, pad_id=pad_id)
         least_limit = max(self.minimum_length, len(prefix) + (required.tokens if required else 0))
         if self.maximum_length is not None and least_limit > self.maximum_length:
             raise InputError(

@@ -31,11 +31,11 @@ class Progress(NamedTuple):
 class RequiredTerms:
     """Terms as token ids; each is found when its ids stand in a row. Raises InputError for an empty term."""
 
-    def __init__(self, terms: Sequence[Sequence[int]], eos_id: int) -> None:
+    def __init__(self, terms: Sequence[Sequence[int]], *, eos_id: int, pad_id: int) -> None:
         if not all(terms):
             raise InputError("a required term is empty: name at least one character")
         self._terms = [list(term) for term in terms]
-        self._eos_id = eos_id
+        self._eos_id, self._pad_id = eos_id, pad_id
 
     @property
     def tokens(self) -> int:
@@ -67,9 +67,9 @@ class RequiredTerms:
                     forbidden[row, column, others] = True
 
     def advancing(self, hypotheses: Hypotheses) -> Array:
-        """(b, W, A) the tokens that advance a term, each once, and pad (0), which no translation holds, behind."""
+        """(b, W, A) the tokens that advance a term, each once, and pad, which no translation holds, behind."""
         b, W, _ = hypotheses.ids.shape
-        found = np.zeros((b, W, 2 * len(self._terms)), dtype=np.intp)
+        found = np.full((b, W, 2 * len(self._terms)), self._pad_id)
         for row, paths in enumerate(hypotheses.paths()):
             for column, ids in enumerate(paths):
                 tokens = sorted(set(self.progress(ids).advancing))
