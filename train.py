@@ -19,6 +19,7 @@ MAY_CHANGE_ON_RESUME = {
     "workers",
     "device",
     "precision",
+    "recompute",
     "evaluate_every",
     "patience",
     "data_dir",
@@ -72,6 +73,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group("where and how")
     add = group.add_argument
     add("--device", choices=("cpu", "gpu"), help="cpu (NumPy, default) or gpu (CuPy)")
+    add("--recompute", action="store_true", help="layers compute their activations twice: less memory, more time")
     add("--precision", choices=("float32", "tf32", "bfloat16"), help="what operands of matrix products are rounded to "
         "on a GPU; sums are float32 (float32)")  # fmt: skip
     add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores); "

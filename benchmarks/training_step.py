@@ -80,6 +80,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="CPUs: our worker threads, the peer's threads")
     parser.add_argument("--tokens", type=int, default=4096, help="target tokens of a batch")
     parser.add_argument("--length", type=int, default=16, help="tokens of a sentence, source and target")
+    parser.add_argument("--recompute", action="store_true", help="our layers compute their activations twice")
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes for each side")
     parser.add_argument("--seconds", type=float, default=5.0, help="time for the steps of one process")
     parser.add_argument(
@@ -127,7 +128,9 @@ def run_side(options: argparse.Namespace) -> dict[str, Any]:
     source[:, -1] = target[:, -1] = config.eos_id
     target = np.insert(target, 0, config.bos_id, axis=1)
     if options.side == "ours":
-        step, parameters, product = prepare_ours(config, source, target, options.workers)
+        step, parameters, product = prepare_ours(
+            config, source, target, options.workers, recompute=options.recompute
+        )
     else:
         from training_step_torch import torch_product, torch_step
 
@@ -176,7 +179,7 @@ def model_flops(config: Any, sentences: int, length: int) -> int:
 
 
 def prepare_ours(
-    config: Any, source: Any, target: Any, threads: int
+    config: Any, source: Any, target: Any, threads: int, *, recompute: bool
 ) -> tuple[Callable[[], float], int, Callable[[], object]]:
     """A function that does one training step and returns the loss, the number of parameters, and a matrix product."""
     import numpy as np
@@ -186,7 +189,7 @@ def prepare_ours(
     from numpy_transformer.optimizer import Adam
     from numpy_transformer.parallel import Workers
 
-    model = Transformer(config, seed=0)
+    model = Transformer(config, seed=0, recompute=recompute)
     adam = Adam.for_parameters(model.parameters.flat)
     workers = Workers(model, threads)
     batch = Batch(source, target, target[:, 1:].size)

@@ -30,8 +30,8 @@ class Transformer:
 
     `seed` draws the first parameters, the same ones for every dtype and device. `dtype` is "float32" (training),
     "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". `precision` is that of matrix products
-    of float32 on a GPU (precision.py). initialise=False leaves all parameters at zero, for values that come from
-    elsewhere.
+    of float32 on a GPU (precision.py). `recompute` saves memory: layers compute their caches twice (recompute.py).
+    initialise=False leaves all parameters at zero, for values that come from elsewhere.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Transformer:
         dtype: str = "float32",
         device: str = "cpu",
         precision: str = "float32",
+        recompute: bool = False,
         initialise: bool = True,
     ) -> None:
         spec = transformer_spec(config)
@@ -49,6 +50,7 @@ class Transformer:
         check_precision(precision, xp)
         self.config = config
         self.precision = precision
+        self.recompute = recompute
         self.parameters: Parameters[TransformerParameters] = Parameters.allocate(spec, dtype=dtype, xp=xp)
         if initialise:
             self.parameters.initialise(spec, seed=seed)
@@ -82,6 +84,7 @@ class Transformer:
                 label_smoothing=label_smoothing,
                 token_count=token_count,
                 dropouts=self._dropouts(seed),
+                recompute=self.recompute,
                 gradients=gradients.tree,
             )
             transformer_backward(cache, self.parameters.tree, gradients.tree)

@@ -76,6 +76,7 @@ class TrainingOptions:
     workers: int | None = None
     device: str = "cpu"
     precision: str = "float32"
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         def require(name: str, condition: bool, what: str) -> None:
@@ -126,7 +127,7 @@ class TrainingOptions:
         return dataclasses.asdict(self)
 
 
-_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number"} | {
+_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"} | {
     str | None: "text",
     int | None: "a whole number",
     float | None: "a number",
@@ -136,8 +137,8 @@ _KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number"}
 def _fits(value: object, kind: Any) -> bool:
     if value is None:
         return kind in (str | None, int | None, float | None)
-    if isinstance(value, bool):
-        return False
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
     if kind in (float, float | None):
         return isinstance(value, int | float) and value == value and abs(value) != float("inf")
     return isinstance(value, str if kind in (str, str | None) else int)

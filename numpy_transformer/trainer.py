@@ -81,7 +81,13 @@ class Trainer:
     ) -> None:
         self.options, self.tokenizer, self.folder, self.display = options, tokenizer, folder, display
         self.config = make_config(options, tokenizer)
-        self.model = Transformer(self.config, seed=options.seed, device=options.device, precision=options.precision)
+        self.model = Transformer(
+            self.config,
+            seed=options.seed,
+            device=options.device,
+            precision=options.precision,
+            recompute=options.recompute,
+        )
         self.adam = Adam.for_parameters(self.model.parameters.flat)
         self.train_text = self._prepare(corpus.train, "training")
         self.valid_text = self._prepare(corpus.valid, "validation")

@@ -9,6 +9,7 @@ gradients add up: the memory's over all decoder layers, and the table's over its
     dE = dE (output projection) + dE (target embedding) + dE (source embedding)
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,7 @@ import numpy as np
 from numpy_transformer.backend import Array, array_module, to_device
 from numpy_transformer.blocks import (
     NO_DROPOUT,
-    DecoderLayerCache,
     Dropouts,
-    EncoderLayerCache,
     decoder_layer_backward,
     decoder_layer_forward,
     decoder_layer_spec,
@@ -44,6 +43,7 @@ from numpy_transformer.layers.layer_norm import (
 )
 from numpy_transformer.layers.output_loss import output_loss
 from numpy_transformer.layers.positional_encoding import positional_encoding_forward
+from numpy_transformer.recompute import layer_cache, layer_forward
 
 
 class TransformerParameters(NamedTuple):
@@ -91,19 +91,25 @@ def embed_backward(dy: Array, cache: EmbedCache, gradients: EmbeddingParameters)
 
 class EncoderCache(NamedTuple):
     embed: EmbedCache
-    layers: tuple[EncoderLayerCache, ...]
+    layers: tuple[Any, ...]  # EncoderLayerCache, or Recomputed in its place
     norm: LayerNormCache | None
 
 
 def encoder_forward(
-    source: Array, parameters: TransformerParameters, config: TransformerConfig, *, dropouts: Dropouts
+    source: Array,
+    parameters: TransformerParameters,
+    config: TransformerConfig,
+    *,
+    dropouts: Dropouts,
+    recompute: bool = False,
 ) -> tuple[Array, EncoderCache]:
-    """source ids (B, S) -> memory (B, S, D)."""
+    """source ids (B, S) -> memory (B, S, D). With `recompute` no layer keeps its cache (recompute.py)."""
     mask = source_mask(source, config)
     x, embed = embed_forward(source, parameters.embedding, dropouts=dropouts)
     layers = []
     for layer in parameters.encoder:
-        x, cache = encoder_layer_forward(x, layer, config, mask=mask, dropouts=dropouts)
+        forward = partial(encoder_layer_forward, x, layer, config, mask=mask)
+        x, cache = layer_forward(forward, dropouts, recompute=recompute)
         layers.append(cache)
     x, norm = _last_norm_forward(x, parameters.encoder_norm)
     return x, EncoderCache(embed, tuple(layers), norm)
@@ -115,8 +121,8 @@ def encoder_backward(
     """dmemory (B, S, D) -> writes the encoder's gradients and adds to the embedding's."""
     dx = _last_norm_backward(dmemory, cache.norm, parameters.encoder_norm, gradients.encoder_norm)
     layers = zip(cache.layers, parameters.encoder, gradients.encoder, strict=True)
-    for layer_cache, layer, layer_gradients in reversed(list(layers)):
-        dx = encoder_layer_backward(dx, layer_cache, layer, layer_gradients)
+    for kept, layer, layer_gradients in reversed(list(layers)):
+        dx = encoder_layer_backward(dx, layer_cache(kept), layer, layer_gradients)
     embed_backward(dx, cache.embed, gradients.embedding)
 
 
@@ -130,7 +136,7 @@ def source_mask(source: Array, config: TransformerConfig) -> Array:
 
 class DecoderCache(NamedTuple):
     embed: EmbedCache
-    layers: tuple[DecoderLayerCache, ...]
+    layers: tuple[Any, ...]  # DecoderLayerCache, or Recomputed in its place
     norm: LayerNormCache | None
 
 
@@ -142,6 +148,7 @@ def decoder_forward(
     config: TransformerConfig,
     *,
     dropouts: Dropouts,
+    recompute: bool = False,
 ) -> tuple[Array, DecoderCache]:
     """target ids (B, T) beginning with bos, memory (B, S, D), source ids (B, S) -> (B, T, D).
 
@@ -152,9 +159,8 @@ def decoder_forward(
     x, embed = embed_forward(target_input, parameters.embedding, dropouts=dropouts)
     layers = []
     for layer in parameters.decoder:
-        x, cache = decoder_layer_forward(
-            x, memory, layer, config, self_mask=self_mask, memory_mask=memory_mask, dropouts=dropouts
-        )
+        forward = partial(decoder_layer_forward, x, memory, layer, config, self_mask=self_mask, memory_mask=memory_mask)
+        x, cache = layer_forward(forward, dropouts, recompute=recompute)
         layers.append(cache)
     x, norm = _last_norm_forward(x, parameters.decoder_norm)
     return x, DecoderCache(embed, tuple(layers), norm)
@@ -167,8 +173,8 @@ def decoder_backward(
     dx = _last_norm_backward(dy, cache.norm, parameters.decoder_norm, gradients.decoder_norm)
     dmemory = array_module(dy).zeros((), dtype=dy.dtype)
     layers = zip(cache.layers, parameters.decoder, gradients.decoder, strict=True)
-    for layer_cache, layer, layer_gradients in reversed(list(layers)):
-        dx, dmemory_part = decoder_layer_backward(dx, layer_cache, layer, layer_gradients)
+    for kept, layer, layer_gradients in reversed(list(layers)):
+        dx, dmemory_part = decoder_layer_backward(dx, layer_cache(kept), layer, layer_gradients)
         dmemory = dmemory + dmemory_part  # every layer looks at the memory, so their gradients add up
     embed_backward(dx, cache.embed, gradients.embedding)
     return dmemory
@@ -206,6 +212,7 @@ def transformer_forward(
     label_smoothing: float,
     token_count: int | None = None,
     dropouts: Dropouts = NO_DROPOUT,
+    recompute: bool = False,
     gradients: TransformerParameters | None = None,
 ) -> tuple[Array, TransformerCache]:
     """source (B, S), target (B, 1 + T) host arrays of ids -> the loss (scalar array), cache.
@@ -220,8 +227,10 @@ def transformer_forward(
     positions, gold = to_device(real, xp), to_device(labels[real], xp)
     device_source, target_input = to_device(source, xp), to_device(target[:, :-1], xp)
 
-    memory, encoder = encoder_forward(device_source, parameters, config, dropouts=dropouts)
-    y, decoder = decoder_forward(target_input, memory, device_source, parameters, config, dropouts=dropouts)
+    memory, encoder = encoder_forward(device_source, parameters, config, dropouts=dropouts, recompute=recompute)
+    y, decoder = decoder_forward(
+        target_input, memory, device_source, parameters, config, dropouts=dropouts, recompute=recompute
+    )
     final = y.reshape(-1, y.shape[-1])[positions]  # (N, D)
     loss, dfinal = output_loss(
         final,
