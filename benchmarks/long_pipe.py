@@ -5,7 +5,8 @@
 
 A very small model learns for a moment to repeat lines of one to three words. Then `translate.py --beam 1` reads N lines
 from a pipe and writes to another. Every line that comes back is compared with what the same model says of that line
-alone, and the memory of the process is read again and again from /proc (Linux). Exit status 1 if a line is missing or
+alone, and the memory of the process (with --workers: of the one that reads and writes) is read again and again from
+/proc (Linux). Exit status 1 if a line is missing or
 wrong, or if the peak of the memory grows by more than 10% after a tenth of the way.
 """
 
