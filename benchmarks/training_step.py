@@ -128,9 +128,7 @@ def run_side(options: argparse.Namespace) -> dict[str, Any]:
     source[:, -1] = target[:, -1] = config.eos_id
     target = np.insert(target, 0, config.bos_id, axis=1)
     if options.side == "ours":
-        step, parameters, product = prepare_ours(
-            config, source, target, options.workers, recompute=options.recompute
-        )
+        step, parameters, product = prepare_ours(config, source, target, options.workers, recompute=options.recompute)
     else:
         from training_step_torch import torch_product, torch_step
 
