@@ -20,6 +20,7 @@ The gradient of a row sums to zero, because p and q both sum to 1.
 from typing import NamedTuple
 
 from numpy_transformer.backend import Array, array_module
+from numpy_transformer.twin import gpu_twin
 
 
 class CrossEntropyCache(NamedTuple):
@@ -29,6 +30,7 @@ class CrossEntropyCache(NamedTuple):
     token_count: int
 
 
+@gpu_twin()
 def cross_entropy_forward(
     logits: Array, targets: Array, *, label_smoothing: float, token_count: int, out: Array | None = None
 ) -> tuple[Array, CrossEntropyCache]:
@@ -47,6 +49,7 @@ def cross_entropy_forward(
     return loss.sum() / token_count, CrossEntropyCache(probabilities, targets, label_smoothing, token_count)
 
 
+@gpu_twin(decides="cache")
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array | None = None) -> Array:
     """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then gone."""
     probabilities, targets, label_smoothing, token_count = cache
