@@ -12,6 +12,8 @@ where backpropagation turns around, so a chunk of rows can go forward and back a
 per chunk one product makes the logits, cross-entropy turns them into their gradient in place, and two products use it.
 """
 
+import numpy as np
+
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters
@@ -84,7 +86,8 @@ def _loss_and_gradient_in_place(
     logits: Array, targets: Array, V: int, label_smoothing: float, token_count: int, with_gradient: bool
 ) -> Array:
     """The chunk's loss; `logits` are overwritten, with their gradient if it is wanted."""
-    step = max(1, CACHED_LOGITS // V)
+    # A card wants few launches; a CPU, blocks that stay in its cache.
+    step = max(1, CACHED_LOGITS // V) if isinstance(logits, np.ndarray) else len(targets)
     total = array_module(logits).zeros((), dtype=logits.dtype)
     for start in range(0, len(targets), step):
         block, block_targets = logits[start : start + step], targets[start : start + step]
