@@ -50,12 +50,10 @@ def backward_functions() -> list[FunctionType]:
         importlib.import_module(name) for name in (*names, "numpy_transformer.blocks", "numpy_transformer.transformer")
     ]
     return [
-        value
+        inspect.unwrap(value)  # the reference, where a GPU has a twin
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, FunctionType)
-        and value.__module__ == module.__name__
-        and (name.endswith("_backward") or name in FUSED)
+        if callable(value) and value.__module__ == module.__name__ and (name.endswith("_backward") or name in FUSED)
     ]
 
 
@@ -64,6 +62,7 @@ def backward_functions() -> list[FunctionType]:
 
 def mutants_of(function: FunctionType) -> Iterator[Mutant]:
     """All mutants of one function."""
+    function = inspect.unwrap(function)
     tree = _Plain().visit(ast.parse(textwrap.dedent(inspect.getsource(function))))
     negated = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
     for index, node in enumerate(ast.walk(tree)):
@@ -180,11 +179,12 @@ def _renamed(node: Any, name: str) -> ast.AST:
 
 
 class _Plain(ast.NodeTransformer):
-    """The function without what has no effect: docstring and annotations."""
+    """The function without what has no effect: docstring, annotations, and the switch to a GPU's twin."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.body = node.body[1:] if ast.get_docstring(node) else node.body
         node.returns = None
+        node.decorator_list = []
         for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
             argument.annotation = None
         return node
@@ -212,20 +212,20 @@ def installed(mutant: Mutant) -> Iterator[None]:
     module = sys.modules[mutant.function.__module__]
     found: dict[str, Any] = {}
     exec(compile(mutant.tree, f"<mutant of {mutant.function.__name__}>", "exec"), vars(module), found)
-    places: list[tuple[ModuleType, str]] = [
-        (owner, name)
+    places: list[tuple[ModuleType, str, Any]] = [
+        (owner, name, value)
         for owner in list(sys.modules.values())
         if getattr(owner, "__name__", "").startswith("numpy_transformer")
         for name, value in list(vars(owner).items())
-        if value is mutant.function
+        if callable(value) and not isinstance(value, type) and inspect.unwrap(value) is mutant.function
     ]
-    for owner, name in places:
+    for owner, name, _ in places:
         setattr(owner, name, found[mutant.function.__name__])
     try:
         yield
     finally:
-        for owner, name in places:
-            setattr(owner, name, mutant.function)
+        for owner, name, original in places:
+            setattr(owner, name, original)
 
 
 def check_layers(cases: dict[str, list[Case]], module: str) -> None:
