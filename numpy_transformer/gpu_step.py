@@ -7,18 +7,19 @@ before it is done, and the card then idles until it is given more. So nothing is
   through pinned memory, and the host goes on while they travel: the next batch is on its way during this step).
 - Loss, gradient norm and whether both are finite become a row of a small table on the card. The host reads the table
   once in `RESULTS_EVERY` steps, or when it needs to know (`collect`).
-- A step whose numbers are not finite must change nothing. As the host does not know, the card decides: every
-  element keeps its old value where the flag says so.
+- A step whose numbers are not finite must change nothing. As the host does not know, the card decides: the kernel
+  that updates the parameters (kernels/adam.py) begins by looking at the flag, and leaves.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from numpy_transformer.backend import Array, array_module, to_host
 from numpy_transformer.data.batching import Batch
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.kernels.adam import guarded_adam_update
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
 from numpy_transformer.parallel import StepResult
@@ -27,15 +28,6 @@ RESULTS_EVERY = 10
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
-
-
-class AdamScalars(NamedTuple):
-    """What one update of Adam needs besides the buffers: scalar arrays on the card, in the parameters' dtype."""
-
-    finite: Array  # bool: whether to update at all
-    shrink: Array  # gradients are multiplied by this: 1, or less to clip their norm
-    step_size: Array  # rate / (1 - beta1^t)
-    unbias: Array  # 1 / sqrt(1 - beta2^t)
 
 
 class GpuStep:
@@ -52,7 +44,7 @@ class GpuStep:
         self._gradients = model.parameters.twin()
         self._results = xp.zeros((RESULTS_EVERY, 3), dtype="float64")  # loss, norm, finite: one row a step
         self._token_counts: list[int] = []  # of the steps in the table
-        self._updates: Array | None = None  # scalar: updates made so far
+        self._updates = xp.zeros((), dtype="int64")  # made so far
         self._adam: Adam | None = None
 
     def __enter__(self) -> Self:
@@ -132,19 +124,21 @@ class GpuStep:
         clip: float | None = None,
     ) -> list[StepResult]:
         """Loss, gradients and one Adam update. Returns the results of several steps at once, or of none yet."""
-        xp = array_module(self.gradients)
         if self._adam is not adam:
-            self._adam, self._updates = adam, xp.full((), adam.step, dtype="int64")
+            self._adam = adam
+            self._updates.fill(adam.step)
         loss = self.loss_and_gradients(batches, seed=seed, label_smoothing=label_smoothing)
-        norm = xp.sqrt(self.gradients @ self.gradients)
-        finite = xp.isfinite(norm) & xp.isfinite(loss)
-        self._updates += finite
-        row = self._results[len(self._token_counts)]
-        row[0], row[1], row[2] = loss, norm, finite
+        guarded_adam_update(
+            self.model.parameters.flat,
+            self.gradients,
+            adam,
+            loss=loss,
+            updates=self._updates,
+            results=self._results[len(self._token_counts)],
+            rate=rate,
+            clip=clip,
+        )
         self._token_counts.append(sum(batch.token_count for batch in batches))
-
-        scalars = _scalars(adam, self._updates, norm, finite, rate=rate, clip=clip)
-        guarded_adam_update(self.model.parameters.flat, self.gradients, adam, scalars)
         return self.collect() if len(self._token_counts) == RESULTS_EVERY else []
 
     def collect(self) -> list[StepResult]:
@@ -165,31 +159,3 @@ class GpuStep:
 def _size(batch: Batch) -> int:
     """What --batch-tokens bounds: positions of the longer side, padding included."""
     return max(batch.source.size, batch.target[:, 1:].size)
-
-
-def _scalars(adam: Adam, updates: Array, norm: Array, finite: Array, *, rate: float, clip: float | None) -> AdamScalars:
-    """The scalars of update number `updates`, computed on the card in float64 and rounded once, like the CPU's."""
-    xp = array_module(norm)
-    t = xp.maximum(updates.astype("float64"), 1)  # before the first update of all, t is 0 and nothing is used
-    shrink = xp.ones((), dtype="float64")
-    if clip is not None:
-        shrink = clip / xp.maximum(norm.astype("float64"), clip)
-    return AdamScalars(
-        finite,
-        shrink.astype(norm.dtype),
-        (rate / (1 - adam.beta1**t)).astype(norm.dtype),
-        (1 / xp.sqrt(1 - adam.beta2**t)).astype(norm.dtype),
-    )
-
-
-def guarded_adam_update(parameters: Array, gradients: Array, adam: Adam, scalars: AdamScalars) -> None:
-    """Adam in place (optimizer.py), or no change at all where `scalars.finite` is false. Flat buffers of one length."""
-    xp = array_module(parameters)
-    finite, shrink, step_size, unbias = scalars
-    g = gradients * shrink
-    m = adam.beta1 * adam.first_moment + (1 - adam.beta1) * g
-    v = adam.beta2 * adam.second_moment + (1 - adam.beta2) * (g * g)
-    change = step_size * (m / (unbias * xp.sqrt(v) + adam.epsilon))
-    xp.copyto(parameters, parameters - change, where=finite)
-    xp.copyto(adam.first_moment, m, where=finite)
-    xp.copyto(adam.second_moment, v, where=finite)

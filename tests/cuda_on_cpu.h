@@ -2,6 +2,8 @@
 // tests/emulated_cuda.py puts this in front of the very source that goes to the card.
 #include <barrier>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -11,12 +13,20 @@
 #define __shared__ static  // blocks run one by one, so one copy is enough
 
 using std::exp;
+using std::isfinite;
 using std::log;
+using std::pow;
 using std::sqrt;
 
 struct Index { unsigned x, y, z; };
 static thread_local Index threadIdx, blockIdx;
 static Index blockDim, gridDim;
+
+// -fsanitize=alignment checks every load and store and calls this where a card would stop with an error.
+extern "C" [[noreturn]] void __ubsan_handle_type_mismatch_v1_abort(void *, void *address) {
+    std::fprintf(stderr, "a kernel reads or writes at %p, which is not aligned for what it reads\n", address);
+    std::abort();
+}
 
 static std::unique_ptr<std::barrier<>> block_barrier;
 static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers;

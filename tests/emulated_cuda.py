@@ -1,7 +1,8 @@
 """The CUDA kernels, executed on the CPU: the source of each, compiled by g++ behind cuda_on_cpu.h.
 
 What the card's threads would do, threads of the CPU do, barriers and shuffles included. It cannot show races within a
-warp or misaligned loads, but it shows wrong indices, wrong tails and wrong mathematics in the very source of a kernel.
+warp, but it shows wrong indices, wrong tails and wrong mathematics in the very source of a kernel, and a load or store
+that is not aligned ends the program with a word about it.
 """
 
 import ctypes
@@ -26,9 +27,9 @@ def signatures(file: str) -> list[tuple[str, str]]:
 
 def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
     """Runs the kernel on NumPy arrays."""
-    function = getattr(_library(kernel.file, dtype), f"run_{kernel.name}")
+    library = _library(kernel.file, dtype)
     sizes = [ctypes.c_uint(n) for n in (*grid, 1)[:2]]
-    function(*sizes, ctypes.c_uint(block), *map(_c, arguments))
+    getattr(library, f"run_{kernel.name}")(*sizes, ctypes.c_uint(block), *map(_c, arguments))
 
 
 def _c(argument):
@@ -49,6 +50,8 @@ def _library(file: str, dtype: str) -> ctypes.CDLL:
             f"{{ run(grid_x, grid_y, threads, [=] {{ {name}({names}); }}); }}"
         )
     (folder / "kernel.cpp").write_text("\n".join(text))
-    flags = ["-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", f"-DREAL={C_NAMES[dtype]}"]
-    subprocess.run(["g++", *flags, "kernel.cpp", "-o", "kernel.so"], cwd=folder, check=True)
+    checks = ["-fsanitize=alignment", "-fno-sanitize-recover=alignment"]
+    flags = ["-std=c++20", "-O1", "-fPIC", "-pthread", *checks, f"-DREAL={C_NAMES[dtype]}"]
+    subprocess.run(["g++", *flags, "-c", "kernel.cpp"], cwd=folder, check=True)
+    subprocess.run(["g++", "-shared", "-pthread", "kernel.o", "-o", "kernel.so"], cwd=folder, check=True)
     return ctypes.CDLL(str(folder / "kernel.so"))

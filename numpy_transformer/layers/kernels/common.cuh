@@ -3,11 +3,11 @@ typedef REAL real;
 
 // The sum of `value` over the block, known to every thread. The order is fixed, so two runs give the same bits.
 // blockDim.x is a multiple of 32, up to 1024; `scratch` is shared memory of 32 numbers.
-__device__ inline real block_sum(real value, real *scratch) {
+template <typename Number> __device__ inline Number block_sum(Number value, Number *scratch) {
     for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffffu, value, distance);
     if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = value;
     __syncthreads();
-    real total = 0;
+    Number total = 0;
     for (unsigned warp = 0; warp < blockDim.x / 32; ++warp) total += scratch[warp];
     __syncthreads();  // `scratch` may now be used again
     return total;
@@ -27,3 +27,10 @@ __device__ inline real block_max(real value, real *scratch) {
     __syncthreads();
     return largest;
 }
+
+// As many numbers as one load instruction moves: 16 bytes, four floats or two doubles.
+constexpr int LANES = 16 / sizeof(real);
+struct alignas(16) Lanes { real at[LANES]; };
+
+// Whether Lanes may be read from here: a view into a flat buffer can begin anywhere.
+__device__ inline bool aligned(const void *pointer) { return (size_t)pointer % 16 == 0; }
