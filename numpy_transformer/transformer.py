@@ -31,8 +31,8 @@ from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dro
 from numpy_transformer.layers.embedding import (
     EmbeddingParameters,
     embedding_backward,
-    embedding_forward,
     embedding_spec,
+    input_embedding_forward,
 )
 from numpy_transformer.layers.layer_norm import (
     LayerNormCache,
@@ -42,7 +42,6 @@ from numpy_transformer.layers.layer_norm import (
     layer_norm_spec,
 )
 from numpy_transformer.layers.output_loss import output_loss
-from numpy_transformer.layers.positional_encoding import positional_encoding_forward
 from numpy_transformer.recompute import layer_cache, layer_forward
 
 
@@ -76,8 +75,8 @@ class EmbedCache(NamedTuple):
 
 def embed_forward(ids: Array, parameters: EmbeddingParameters, *, dropouts: Dropouts) -> tuple[Array, EmbedCache]:
     """ids (B, T) -> (B, T, D)."""
-    x, ids = embedding_forward(ids, parameters)
-    x, dropout = dropout_forward(positional_encoding_forward(x), dropouts.residual)
+    x, ids = input_embedding_forward(ids, parameters)
+    x, dropout = dropout_forward(x, dropouts.residual)
     return x, EmbedCache(ids, dropout)
 
 

@@ -342,8 +342,5 @@ lib = SimpleNamespace(
 
 def __getattr__(name: str) -> Any:
     if name in FUNCTIONS:
-        function = _wrapped(getattr(np, name), FUNCTIONS[name], name)
-        if name == "add":
-            function.at = lambda a, indices, b: np.add.at(a._host, _index(indices), _unwrap(b))
-        return function
+        return _wrapped(getattr(np, name), FUNCTIONS[name], name)
     raise AttributeError(f"CuPy has no {name!r}, or strict_gpu.py does not know it yet")

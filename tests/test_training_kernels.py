@@ -1,11 +1,14 @@
-"""The kernels around the layers: Adam. On the stand-in as NumPy twins, and emulated, beside the reference."""
+"""More kernels of a training step, as in test_kernels.py: as NumPy twins and emulated, beside the reference."""
 
 import numpy as np
 import pytest
 import strict_gpu
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_kernels import assert_near, executed, numbers
 
 from numpy_transformer.backend import to_host
+from numpy_transformer.layers import embedding
 from numpy_transformer.layers.kernels.adam import guarded_adam_update
 from numpy_transformer.optimizer import Adam
 
@@ -106,3 +109,56 @@ def test_adam_changes_nothing_where_a_number_is_not_finite(where, bad):
         run.update(gradients, 1.0)
         assert to_host(run.results)[1, 2] == 0
     run.check("float32")
+
+
+# --- Embedding ---
+
+
+def embedding_pair(ids, weight, dy, before, xp, offset=0, *, positions):
+    def place(x):
+        return shifted(x, offset) if xp is strict_gpu else x.copy()
+
+    weight, dy, gradient = map(place, (weight, dy, before))
+    forward = embedding.input_embedding_forward if positions else embedding.embedding_forward
+    y, cache = forward(xp.asarray(ids), embedding.EmbeddingParameters(weight))
+    embedding.embedding_backward(dy, cache, embedding.EmbeddingParameters(gradient))
+    return y, gradient
+
+
+def check_embedding(ids, D, dtype, offset=0):
+    V = 12
+    weight, dy, before = (numbers(s, dtype, n) for n, s in enumerate([(V, D), (*ids.shape, D), (V, D)]))
+    for positions in (False, True):
+        arrays = ids, weight, dy, before
+        once, again = (embedding_pair(*arrays, strict_gpu, offset, positions=positions) for _ in range(2))
+        for expected, found, same in zip(embedding_pair(*arrays, np, positions=positions), once, again, strict=True):
+            assert_near(found, expected, dtype)
+            assert to_host(found).tobytes() == to_host(same).tobytes()
+
+
+RUNS = {
+    "one token": [[3]],
+    "none repeats": [list(range(12))],
+    "a run of one window": [[5] * 32],
+    "a run that fills windows": [[5] * 64],
+    "a run over three windows": [[1] * 30 + [5] * 50 + [7] * 3],
+    "two runs meet where a window ends": [[2] * 32 + [4] * 40],
+    "no token": [[]],
+}
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("D", "offset"), [(6, 0), (8, 0), (8, 1), (132, 0)])
+@pytest.mark.parametrize("runs", RUNS)
+def test_embedding(runs, D, offset, dtype):
+    ids = np.array(RUNS[runs], dtype="int64")
+    check_embedding(np.random.default_rng(0).permuted(ids, axis=1), D, dtype, offset)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, 4), st.integers(1, 60), st.integers(1, 12), st.sampled_from(["int32", "int64"]), st.integers(0, 99)
+)
+def test_embedding_twins_are_the_reference(B, T, distinct, kind, seed):
+    check_embedding(np.random.default_rng(seed).integers(0, distinct, (B, T)).astype(kind), 6, "float64")

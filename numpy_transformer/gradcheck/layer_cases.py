@@ -14,7 +14,12 @@ from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.dropout import dropout_backward, dropout_forward
-from numpy_transformer.layers.embedding import embedding_backward, embedding_forward, embedding_spec
+from numpy_transformer.layers.embedding import (
+    embedding_backward,
+    embedding_forward,
+    embedding_spec,
+    input_embedding_forward,
+)
 from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
 from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
@@ -54,12 +59,20 @@ def linear(
 
 
 @recipe
-def embedding(*, seed: int, vocabulary: int = 7, d_model: int = 4, shape: tuple[int, int] = (3, 5), xp: Any) -> Case:
-    """Rows of a table; with more positions than rows some ids repeat."""
+def embedding(
+    *,
+    seed: int,
+    vocabulary: int = 7,
+    d_model: int = 4,
+    shape: tuple[int, int] = (3, 5),
+    positions: bool = False,
+    xp: Any,
+) -> Case:
+    """Rows of a table, with positions added if asked; with more tokens than rows some ids repeat."""
     ids = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, shape))
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return embedding_forward(ids, p)
+        return input_embedding_forward(ids, p) if positions else embedding_forward(ids, p)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         embedding_backward(dy, cache, g)

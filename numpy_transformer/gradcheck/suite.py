@@ -32,7 +32,9 @@ def _both_norms(builder: Callable[..., Case]) -> Group:
 
 SUITE: dict[str, Group] = {
     "linear": _one(layer_cases.linear),
-    "embedding": _one(layer_cases.embedding),
+    "embedding": lambda seed, xp: [
+        layer_cases.embedding(seed=seed, positions=positions, xp=xp) for positions in (False, True)
+    ],
     "positional_encoding": _one(layer_cases.positional_encoding),
     "layer_norm": _one(layer_cases.layer_norm),
     "softmax": _one(layer_cases.softmax),

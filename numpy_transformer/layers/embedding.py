@@ -9,6 +9,7 @@ Derivation. Row v is used by every position n with id_n = v, and by no other:
 
     dweight_v = sqrt(D) sum over {n: id_n = v} of dy_n
 
+The positions that are added (positional_encoding.py) are constants and change nothing in it.
 The other two uses of the table add their parts to the same array, so this backward adds instead of assigning.
 """
 
@@ -17,8 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend import Array
+from numpy_transformer.layers.positional_encoding import positional_encoding_forward
 from numpy_transformer.parameters import ParameterSpec, zeros
+from numpy_transformer.twin import gpu_twin
 
 
 class EmbeddingParameters(NamedTuple):
@@ -36,6 +39,7 @@ def embedding_spec(vocabulary_size: int, d_model: int, *, output_bias: bool = Fa
     return EmbeddingParameters(ParameterSpec((vocabulary_size, d_model), normal), bias)
 
 
+@gpu_twin(decides="parameters")
 def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
     """ids (B, T) of integers -> (B, T, D); the cache is ids."""
     y = parameters.weight[ids]
@@ -43,16 +47,20 @@ def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Arra
     return y, ids
 
 
+@gpu_twin(decides="parameters")
+def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
+    """What enters encoder and decoder: the embedding plus positions. The backward is the embedding's."""
+    y, ids = embedding_forward(ids, parameters)
+    return positional_encoding_forward(y), ids
+
+
+@gpu_twin()
 def embedding_backward(dy: Array, cache: Array, gradients: EmbeddingParameters) -> None:
     """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative."""
     ids = cache.reshape(-1)
-    xp = array_module(dy)
     rows = dy.reshape(-1, dy.shape[-1]) * math.sqrt(dy.shape[-1])
-    if xp is np:
-        # Sorting brings equal ids together; each run is summed once, in a fixed order.
-        order = np.argsort(ids, kind="stable")
-        ids = ids[order]
-        starts = np.flatnonzero(np.diff(ids, prepend=-1))
-        gradients.weight[ids[starts]] += np.add.reduceat(rows[order], starts, axis=0)
-    else:
-        xp.add.at(gradients.weight, ids, rows)
+    # Sorting brings equal ids together; each run is summed once, in a fixed order.
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    starts = np.flatnonzero(np.diff(ids, prepend=-1))
+    gradients.weight[ids[starts]] += np.add.reduceat(rows[order], starts, axis=0)

@@ -36,8 +36,12 @@ def _table(length: int, d_model: int, dtype: np.dtype, xp: ModuleType) -> Array:
 
 def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
     """x (..., T, D) plus the encodings of positions start .. start + T - 1."""
-    end = start + x.shape[-2]
-    return x + _table(_room(end), x.shape[-1], x.dtype, array_module(x))[start:end]
+    return x + encodings(start, start + x.shape[-2], x)
+
+
+def encodings(start: int, end: int, like: Array) -> Array:
+    """The encodings (end - start, D) of positions start .. end - 1, for vectors such as `like` (..., D)."""
+    return _table(_room(end), like.shape[-1], like.dtype, array_module(like))[start:end]
 
 
 def positional_encoding_rows(positions: Array, like: Array) -> Array:

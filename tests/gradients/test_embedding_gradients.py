@@ -15,14 +15,15 @@ import math
 import numpy as np
 from gradient_draws import SEEDS, SIZES
 from hypothesis import given
+from hypothesis import strategies as st
 
 from numpy_transformer.gradcheck.layer_cases import embedding
 from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_backward, embedding_forward
 
 
-@given(seed=SEEDS, vocabulary=SIZES, d_model=SIZES, B=SIZES, T=SIZES)
-def test_gradients(agree, seed, vocabulary, d_model, B, T):
-    agree(embedding(seed=seed, vocabulary=vocabulary, d_model=d_model, shape=(B, T)))
+@given(seed=SEEDS, vocabulary=SIZES, half=SIZES, B=SIZES, T=SIZES, positions=st.booleans())
+def test_gradients(agree, seed, vocabulary, half, B, T, positions):
+    agree(embedding(seed=seed, vocabulary=vocabulary, d_model=2 * half, shape=(B, T), positions=positions))
 
 
 def test_repeated_ids_collect_and_absent_ids_stay_untouched():

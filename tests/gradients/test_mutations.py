@@ -21,11 +21,6 @@ EQUIVALENT = {
     "scaled_dot_product_attention_backward: drop the minus: -2  ->  2": AXIS,
     "blocked_attention_backward: drop the minus: -2  ->  2": AXIS,
     "cross_entropy_backward: always: if label_smoothing: dlogits -= scale * label_smoothing / V": "it subtracts 0",
-    "embedding_backward: always: if xp is np: order = np.argsort(ids, kind='stable') ids = ids[order] starts = "
-    "np.flatno...": "without a GPU every array is NumPy's",
-    "embedding_backward: never: if xp is np: order = np.argsort(ids, kind='stable') ids = ids[order] starts = "
-    "np.flatno...": "the other branch computes the same sum in another order",
-    "embedding_backward: leave out: xp.add.at(gradients.weight, ids, rows)": "this branch runs on a GPU only",
     "swish_backward: exchange two names: gate, y = cache  ->  y, gate = cache": "g + y (1 - g) = y + g (1 - y)",
     "output_loss: never: None if gradients is None else xp.empty_like(x)": "dx is not used without gradients",
     "_loss_and_gradient_in_place: always: if with_gradient: cross_entropy_backward(1.0, cache, out=block)": (

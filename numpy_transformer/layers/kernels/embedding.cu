@@ -1,0 +1,86 @@
+// Embedding, alone or with the positions added (layers/embedding.py). N tokens, rows of D.
+//
+//   y_n = scale weight[id_n]  (+ encoding[n mod T])            dweight_v += scale sum over {n: id_n = v} of dy_n
+//
+// Bytes moved per element: forward reads weight, writes y (2 numbers; the encodings of a sentence come from the cache);
+// backward reads dy (1) and, once per distinct id, reads and writes dweight.
+
+struct Nothing { __device__ real operator()(long long) const { return 0; } };
+struct Row {
+    const real *start;
+    __device__ real operator()(long long i) const { return start[i]; }
+};
+
+// y = scale row + other, a row of D numbers by the whole block.
+template <typename Other>
+__device__ inline void scaled_row(const real *row, real *y, long long D, real scale, Other other) {
+    const long long vectors = D % LANES == 0 && aligned(row) && aligned(y) ? D / LANES : 0;
+    for (long long i = threadIdx.x; i < vectors; i += blockDim.x) {
+        Lanes x = ((const Lanes *)row)[i];
+        for (int lane = 0; lane < LANES; ++lane) x.at[lane] = scale * x.at[lane] + other(i * LANES + lane);
+        ((Lanes *)y)[i] = x;
+    }
+    for (long long i = vectors * LANES + threadIdx.x; i < D; i += blockDim.x) y[i] = scale * row[i] + other(i);
+}
+
+// One block per token.
+extern "C" __global__ void embedding_forward(const real *weight, const long long *ids, real *y, long long D,
+                                             double scale) {
+    scaled_row(weight + ids[blockIdx.x] * D, y + blockIdx.x * D, D, (real)scale, Nothing());
+}
+
+// The same plus encoding (T, D), for sentences of T tokens.
+extern "C" __global__ void input_embedding_forward(const real *weight, const long long *ids, const real *encoding,
+                                                   real *y, long long T, long long D, double scale) {
+    const Row position = {encoding + blockIdx.x % T * D};
+    scaled_row(weight + ids[blockIdx.x] * D, y + blockIdx.x * D, D, (real)scale, position);
+}
+
+// The backward wants each id's positions together: `ids` are sorted here, and order[n] is where ids[n] stood. A run of
+// equal ids may be long (punctuation), so it is cut where n is a multiple of `window`, and each piece is summed by a
+// block of its own. A run of a single piece is added to dweight at once; of a longer one the pieces wait in `partial`,
+// two rows a window: first the piece that continues a run from the window before, then the one that goes on behind.
+// No atomics: the order of every sum is fixed.
+extern "C" __global__ void embedding_pieces(const real *dy, const long long *ids, const long long *order,
+                                            real *dweight, real *partial, long long N, long long D, long long window,
+                                            double scale) {
+    const long long first = blockIdx.x, id = ids[first];
+    const bool continues = first > 0 && ids[first - 1] == id;
+    if (continues && first % window != 0) return;  // in the middle of a piece
+    long long end = first + 1;
+    while (end < N && end % window != 0 && ids[end] == id) ++end;
+    const bool whole = !continues && (end == N || ids[end] != id);
+    real *out = whole ? dweight + id * D : partial + (first / window * 2 + (continues ? 0 : 1)) * D;
+    const long long vectors = D % LANES == 0 && aligned(dy) && aligned(out) ? D / LANES : 0;
+    for (long long i = threadIdx.x; i < vectors; i += blockDim.x) {
+        Lanes sum = {};
+        for (long long n = first; n < end; ++n) {
+            const Lanes x = ((const Lanes *)(dy + order[n] * D))[i];
+            for (int lane = 0; lane < LANES; ++lane) sum.at[lane] += x.at[lane];
+        }
+        const Lanes before = whole ? ((Lanes *)out)[i] : Lanes();
+        for (int lane = 0; lane < LANES; ++lane) sum.at[lane] = before.at[lane] + (real)scale * sum.at[lane];
+        ((Lanes *)out)[i] = sum;
+    }
+    for (long long i = vectors * LANES + threadIdx.x; i < D; i += blockDim.x) {
+        real sum = 0;
+        for (long long n = first; n < end; ++n) sum += dy[order[n] * D + i];
+        out[i] = (whole ? out[i] : (real)0) + (real)scale * sum;
+    }
+}
+
+// One block per window: if a run begins in it and goes on behind it, the sum of the run's pieces.
+extern "C" __global__ void embedding_runs(const long long *ids, const real *partial, real *dweight, long long N,
+                                          long long D, long long window) {
+    const long long start = blockIdx.x * window, end = start + window;
+    if (end >= N || ids[end - 1] != ids[end]) return;  // nothing goes on
+    const long long id = ids[end];
+    if (start > 0 && ids[start - 1] == id) return;  // it began earlier
+    for (long long i = threadIdx.x; i < D; i += blockDim.x) {
+        real sum = partial[(blockIdx.x * 2 + 1) * D + i];
+        for (long long piece = end; piece < N && ids[piece] == id; piece += window) {
+            sum += partial[piece / window * 2 * D + i];
+        }
+        dweight[id * D + i] += sum;
+    }
+}
