@@ -11,6 +11,10 @@ from typing import Any
 from numpy_transformer.program import run_program
 
 RUNS = Path("runs")
+LESS_MEMORY = (
+    "lower --batch-tokens (and raise --accumulate as much), --max-length or --workers, add --recompute, or choose a "
+    "smaller --preset or --vocabulary"
+)
 # What may differ when a run goes on: how long, how fast, how often. Everything else decides what the run is.
 MAY_CHANGE_ON_RESUME = {
     "steps",
@@ -76,8 +80,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--recompute", action="store_true", help="layers compute their activations twice: less memory, more time")
     add("--precision", choices=("float32", "tf32", "bfloat16"), help="what operands of matrix products are rounded to "
         "on a GPU; sums are float32 (float32)")  # fmt: skip
-    add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores); "
-        "with 1, BLAS uses threads instead")  # fmt: skip
+    add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores, "
+        "fewer for small batches); with 1, BLAS uses threads instead")  # fmt: skip
     add("--run", metavar="DIR", help="folder for everything the run writes (runs/NAME)")
     add("--resume", action="store_true", help="go on with the run in --run, or with the latest one")
     add("--config", metavar="FILE.toml", help="options from a file: name = value; the command line goes first")
@@ -187,7 +191,7 @@ def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
 
 def main() -> int:
     """Entry point of `numpy-transformer-train`."""
-    return run_program(lambda: train(parse_arguments(None)))
+    return run_program(lambda: train(parse_arguments(None)), less_memory=LESS_MEMORY)
 
 
 if __name__ == "__main__":

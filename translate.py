@@ -320,7 +320,9 @@ def draw_attention(translator: "Translator", text: str, hypothesis: "Hypothesis"
 
 def main() -> int:
     """Entry point of `numpy-transformer-translate`."""
-    return run_program(lambda: translate(parse_arguments(None)))
+    return run_program(
+        lambda: translate(parse_arguments(None)), less_memory="lower --batch-tokens, --beam, --max-length or --workers"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,31 @@
-"""What the trainer says about the machine it runs on, and about gradients that are not finite."""
+"""What the trainer says about batches that do not suit their workers, and about gradients that are not finite."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from numpy_transformer.backend import Array, to_host
+from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.model import Transformer
+
+
+def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: int, workers: int) -> list[str]:
+    """What a user should know about these batches (indices into `text`): lines, none if all is as it should be."""
+    notes = []
+    lengths = [max(len(source), len(target) - 1) for source, target in zip(text.sources, text.targets, strict=True)]
+    longer = sum(length > batch_tokens for length in lengths)
+    if longer:
+        notes.append(
+            f"{longer:,} of {len(text):,} training pairs are longer than --batch-tokens {batch_tokens} "
+            f"(the longest: {max(lengths)}); each is a batch of its own"
+        )
+    short = sum(len(batch) < workers for batch in batches)
+    if 2 * short > len(batches):
+        notes.append(
+            f"{short:,} of {len(batches):,} batches have fewer sentences than the {workers} workers, some of which "
+            "will wait; raise --batch-tokens or lower --workers"
+        )
+    return notes
 
 
 def nonfinite_report(model: Transformer, gradients: Array) -> list[str]:
@@ -16,13 +38,3 @@ def nonfinite_report(model: Transformer, gradients: Array) -> list[str]:
             largest = float(abs(values).max())
             lines.append(f"  {name}: {bad} of {gradient.size} gradients not finite; largest weight {largest:.3g}")
     return lines
-
-
-def blas_description() -> str:
-    """The BLAS library, the kernel it chose for this processor, and its version."""
-    from threadpoolctl import threadpool_info
-
-    for info in threadpool_info():
-        if info["user_api"] == "blas":
-            return f"{info['internal_api']} {info['version']}, {info.get('architecture', 'unknown')} kernels"
-    return "unknown BLAS"

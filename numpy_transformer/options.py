@@ -13,6 +13,8 @@ from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
 from numpy_transformer.precision import PRECISIONS
 
+MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
+
 # Defaults that suit a corpus, below what a --config file or the command line says.
 RECIPES: dict[str, dict[str, Any]] = {
     # A few minutes on a laptop. Generated sentences are clean and plentiful: little regularisation, a quick warmup.
@@ -91,6 +93,7 @@ class TrainingOptions:
         for name in ("steps", "epochs", "patience", "workers"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
+        require("workers", self.workers is None or self.workers <= MOST_WORKERS, f"at most {MOST_WORKERS}")
         for name in ("accumulate", "warmup", "evaluate_every", "average"):
             require(name, getattr(self, name) >= 1, "at least 1")
         require("warmup", self.warmup <= 10**9, "at most 1,000,000,000")

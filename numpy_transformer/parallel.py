@@ -27,14 +27,29 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
+# A worker with fewer tokens than this waits longer for the others, and for the interpreter, than it computes: products
+# that BLAS shares among its own threads are then faster (docs/performance.md, "Workers or BLAS threads").
+TOKENS_PER_WORKER = 256
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000", or microseconds of CPU time in each period
+
+
 def physical_cores() -> int:
-    """The cores this process may use, hyper-threads of one core counted once: the arithmetic units are shared."""
+    """The cores this process may use, hyper-threads of one core counted once: the arithmetic units are shared.
+
+    A container that may use only the time of some cores counts as having that many.
+    """
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     cores = set()
     for cpu in available:
         siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         cores.add(siblings.read_text() if siblings.exists() else str(cpu))
-    return len(cores)
+    quota, period = CPU_QUOTA.read_text().split() if CPU_QUOTA.exists() else ("max", "1")
+    return len(cores) if quota == "max" else max(1, min(len(cores), round(int(quota) / int(period))))
+
+
+def default_workers(batch_tokens: int) -> int:
+    """One worker for each physical core, but no more than the batch can feed; with only one, BLAS uses threads."""
+    return max(1, min(physical_cores(), batch_tokens // TOKENS_PER_WORKER))
 
 
 class StepResult(NamedTuple):

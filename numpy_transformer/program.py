@@ -14,11 +14,12 @@ INTERRUPTED_STATUS = 128 + 2  # what a shell reports for a program ended by SIGI
 CLOSED_PIPE_STATUS = 128 + 13  # ... by SIGPIPE
 
 
-def run_program(main: Callable[[], int | None]) -> int:
+def run_program(main: Callable[[], int | None], *, less_memory: str = "use smaller inputs") -> int:
     """Run `main` and return the exit status for `sys.exit`: what `main` returned, or 0 for None.
 
     - InputError and TokenizerError print their line to standard error; status 2.
-    - So does an OSError, the system's word on a file or a device, and running out of memory.
+    - So does an OSError, the system's word on a file or a device, and running out of memory. That line says what was
+      asked for, where that is known, and `less_memory`: the options that lower it.
     - Ctrl-C says so on one line; status 130.
     - A reader that went away (`translate.py ... | head -1`) ends the program quietly; status 141.
     - Any other exception is a defect of the program and keeps its traceback.
@@ -44,7 +45,8 @@ def run_program(main: Callable[[], int | None]) -> int:
         name = f"{error.filename}: " if error.filename is not None else nameless
         return _complain(f"{name}{error.strerror or error}")
     except MemoryError as error:
-        return _complain(f"out of memory ({error}): use smaller batches (--batch-tokens) or a smaller model")
+        asked = f" ({error})" if str(error) else ""  # NumPy says how large an array of which shape it could not have
+        return _complain(f"out of memory{asked}: {less_memory}")
 
 
 def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:

@@ -1,18 +1,20 @@
 """Training: batches in, updates of the parameters out, with everything needed to watch, stop and resume it."""
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpe
+from numpy_transformer.blas import blas_advice, blas_description, blas_pools, processor_features
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.curves import draw_curves
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
-from numpy_transformer.diagnostics import blas_description, nonfinite_report
+from numpy_transformer.diagnostics import batch_notes, nonfinite_report
 from numpy_transformer.display import Display
 from numpy_transformer.errors import InputError
 from numpy_transformer.evaluation import sample_lines, translate_text, validation_loss
@@ -22,7 +24,7 @@ from numpy_transformer.metrics import perplexity
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
 from numpy_transformer.options import TrainingOptions
-from numpy_transformer.parallel import StepResult, Steps, Workers, physical_cores
+from numpy_transformer.parallel import StepResult, Steps, Workers, default_workers
 from numpy_transformer.run_folder import Progress, RunFolder
 from numpy_transformer.schedule import learning_rate
 from numpy_transformer.translator import Translator
@@ -93,9 +95,12 @@ class Trainer:
         self.valid_text = self._prepare(corpus.valid, "validation")
         self.test_text = self._prepare(corpus.test, "test") if len(corpus.test) else self.valid_text
         self.test_name = "test" if len(corpus.test) else "validation"
-        self.steps_per_epoch = max(
-            1, len(epoch_batches(self.train_text.ids, options.batch_tokens, seed=None)) // options.accumulate
-        )
+        batches = epoch_batches(self.train_text.ids, options.batch_tokens, seed=None)
+        self.steps_per_epoch = max(1, len(batches) // options.accumulate)
+        self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
+        notes = batch_notes(self.train_text.ids, batches, batch_tokens=options.batch_tokens, workers=self.workers)
+        for note in notes:
+            display.message(note)
         self.progress = Progress()
         self._digests = {"tokenizer": tokenizer.digest, "training text": self.train_text.ids.digest()}
         if resume:
@@ -107,9 +112,9 @@ class Trainer:
     def run(self) -> bool:
         """Train to the end that the options set. True if it was reached, False if the user stopped the run before."""
         on_gpu = self.options.device == "gpu"
-        steps = GpuStep(self.model) if on_gpu else Workers(self.model, self.options.workers or physical_cores())
+        steps = GpuStep(self.model) if on_gpu else Workers(self.model, self.workers)
         with steps as workers, StopRequest(self.display.message) as stop:
-            self._announce(workers)
+            self._announce()
             if not self._train(workers, stop):
                 # No evaluation here: the checkpoint it writes would enter the average, which an uninterrupted run,
                 # evaluating elsewhere, would not have.
@@ -298,13 +303,17 @@ class Trainer:
 
     # --- What is said ---
 
-    def _announce(self, workers: Steps) -> None:
+    def _announce(self) -> None:
         count = self.model.parameters.flat.size
+        on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.display.message(
             f"model: {self.options.preset}, {count / 1e6:.2f}M parameters, vocabulary {len(self.tokenizer)}; "
             f"{len(self.train_text):,} training pairs, about {self.steps_per_epoch} steps an epoch; "
-            f"{workers.workers} worker(s); {blas_description()}"
+            + ("one GPU" if on_gpu else f"{self.workers} worker(s), each on {blas_description(pools)}")
         )
+        advice = None if on_gpu else blas_advice(pools, processor_features(), os.environ)
+        if advice:
+            self.display.message(advice)
         if self.progress.step:
             self.display.message(f"resumed at step {self.progress.step}")
 

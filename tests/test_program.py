@@ -39,7 +39,8 @@ def test_the_status_of_main_is_returned(body, status):
         ("raise InputError('two\\nlines')", "two lines"),
         ("raise TokenizerError('tokenizer.json: is damaged')", "tokenizer.json: is damaged"),
         ("open('/no/such/file')", "/no/such/file: No such file or directory"),
-        ("raise MemoryError('18 GiB')", "out of memory (18 GiB)"),
+        ("raise MemoryError('18 GiB')", "out of memory (18 GiB): use smaller inputs"),
+        ("raise MemoryError", "out of memory: use smaller inputs"),
     ],
 )
 def test_what_a_user_did_is_one_line_and_status_2(body, message):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -117,6 +118,7 @@ def bad_cases(corpus: Path, finished: Path) -> dict[str, tuple[list[object], str
         "no minutes": (["--minutes", 0], "--minutes is 0"),
         "dropout of one": (["--dropout", 1], "--dropout is 1"),
         "workers": (["--workers", 0], "--workers is 0"),
+        "workers without end": (["--workers", 100_000], "--workers is 100000; it must be at most 1024"),
         "smoothing": (["--label-smoothing", 1.5], "--label-smoothing is 1.5"),
         "not a number": (["--rate-scale", "nan"], "--rate-scale is nan"),
         "unknown corpus": (["--data", "nowhere"], "nowhere"),
@@ -281,6 +283,73 @@ def test_overlong_sentences_are_left_out_everywhere(corpus: Path, tmp_path: Path
     assert result.returncode == 0, result.stderr
     assert "1 of 281 training pairs left out" in result.stdout
     assert "1 of 21 validation pairs left out" in result.stdout
+
+
+def test_batches_that_do_not_suit_are_trained_on_and_said(corpus: Path, tmp_path: Path):
+    """A batch smaller than one sentence, and more workers than a batch has sentences."""
+    options = ["--data", corpus, "--vocabulary", 300, "--batch-tokens", 16, "--workers", 6, "--steps", 3]
+    result = run(*options, "--run", "run", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"\d+ of \d+ training pairs are longer than --batch-tokens 16 \(the longest: \d+\)", result.stdout)
+    assert re.search(r"\d+ of \d+ batches have fewer sentences than the 6 workers", result.stdout)
+    assert "6 worker(s), each on " in result.stdout
+
+
+def test_a_pinned_blas_kernel_is_said_at_the_start(corpus: Path, tmp_path: Path):
+    machine = (
+        "import numpy_transformer.trainer as t; t.processor_features = lambda: {'X86_V3', 'X86_V4'}; "
+        "t.blas_pools = lambda: [dict(internal_api='openblas', version='0', architecture='Haswell', num_threads=1)]; "
+        "import sys, train; sys.exit(train.main())"
+    )
+    arguments = ["--data", corpus, *SMALL, "--steps", 1, "--run", tmp_path / "run"]
+    result = subprocess.run(
+        [sys.executable, "-c", machine, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "OPENBLAS_CORETYPE": "Haswell"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("OPENBLAS_CORETYPE=Haswell pins it: unset that variable") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory that the system keeps")
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        (["--preset", "big"], r"Unable to allocate \d+\. MiB for an array with shape \(\d+,\)"),  # all parameters
+        (["--batch-tokens", 200_000], r"Unable to allocate .* MiB for an array"),  # in a worker, in a layer
+    ],
+)
+def test_out_of_memory_is_one_line_with_the_size_and_the_options(options, asked, tmp_path: Path):
+    words = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+    rng = random.Random(0)
+    lines = {" ".join(rng.choices(words, k=12)) for _ in range(10_000)}
+    (tmp_path / "long.tsv").write_text("".join(f"{line}\t{line}\n" for line in sorted(lines)), encoding="utf-8")
+    limit = 2**30  # bytes of addresses; the libraries take less than half
+
+    def limit_memory() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    command = [sys.executable, str(ROOT / "train.py"), "--data", "long.tsv", "--vocabulary", "300", "--workers", "2"]
+    result = subprocess.run(
+        [*command, *map(str, options)],
+        cwd=tmp_path,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # each would reserve memory of its own
+        preexec_fn=limit_memory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert re.search(r"^train.py: out of memory \(" + asked, last)
+    for option in ("--batch-tokens", "--max-length", "--workers", "--recompute"):
+        assert option in last
 
 
 def test_a_terminal_that_knows_only_ascii(corpus: Path, tmp_path: Path):

@@ -7,8 +7,8 @@ so a resumed run sees the batches an uninterrupted one would have seen.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -111,21 +111,13 @@ def epoch_batches(text: EncodedText, batch_tokens: int, *, seed: int | None, epo
 def training_batches(
     text: EncodedText, batch_tokens: int, *, pad_id: int, seed: int, start: int = 0
 ) -> Iterator[tuple[int, Batch]]:
-    """(epoch, batch) without end, the first `start` batches left out; the next one is laid out in the background."""
+    """(epoch, batch) without end, the first `start` batches left out.
 
-    def indices() -> Iterator[tuple[int, Array]]:
-        epoch, skip = 0, start
-        while True:
-            batches = epoch_batches(text, batch_tokens, seed=seed, epoch=epoch)
-            for batch in batches[skip:]:
-                yield epoch, batch
-            skip = max(0, skip - len(batches))
-            epoch += 1
-
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as executor:
-        pending = None
-        for epoch, batch in indices():
-            prepared = executor.submit(text.batch, batch, pad_id)
-            if pending is not None:
-                yield pending[0], pending[1].result()
-            pending = (epoch, prepared)
+    A batch is laid out when it is asked for: that takes a thousandth of its step (docs/performance.md), which a thread
+    working ahead would not win back.
+    """
+    for epoch in count():
+        batches = epoch_batches(text, batch_tokens, seed=seed, epoch=epoch)
+        for indices in batches[start:]:
+            yield epoch, text.batch(indices, pad_id)
+        start = max(0, start - len(batches))
