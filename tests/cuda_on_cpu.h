@@ -18,6 +18,12 @@ using std::log;
 using std::pow;
 using std::sqrt;
 
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(16) double2 { double x, y; };
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline double2 make_double2(double x, double y) { return {x, y}; }
+template <typename T> void __stwb(T *to, T value) { *to = value; }
+
 struct Index { unsigned x, y, z; };
 static thread_local Index threadIdx, blockIdx;
 static Index blockDim, gridDim;

@@ -38,17 +38,35 @@ def nvrtc():
     return ctypes.CDLL(str(libraries[0]))
 
 
-def compile_for(architecture: str, text: str, options: tuple[str, ...]) -> str:
-    """What NVRTC has to say against it: nothing if it compiles, warnings included."""
-    library, program, size = nvrtc(), ctypes.c_void_p(), ctypes.c_size_t()
+def compiled(architecture: str, text: str, options: tuple[str, ...]) -> tuple[str, str]:
+    """NVRTC's log, which is empty if it compiles without a warning, and the assembly."""
+    library, program = nvrtc(), ctypes.c_void_p()
     assert library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None) == 0
     told = [f"-arch={architecture}".encode(), *(option.encode() for option in options)]
     failed = library.nvrtcCompileProgram(program, len(told), (ctypes.c_char_p * len(told))(*told))
-    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    library.nvrtcGetProgramLog(program, log)
+
+    def text_of(what: str) -> str:
+        size = ctypes.c_size_t()
+        getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        content = ctypes.create_string_buffer(size.value)
+        getattr(library, f"nvrtcGet{what}")(program, content)
+        return content.value.decode()
+
+    result = text_of("ProgramLog") + ("failed" if failed else ""), "" if failed else text_of("PTX")
     library.nvrtcDestroyProgram(ctypes.byref(program))
-    return log.value.decode() + ("failed" if failed else "")
+    return result
+
+
+def compile_for(architecture: str, text: str, options: tuple[str, ...]) -> str:
+    """What NVRTC has to say against it: nothing if it compiles, warnings included."""
+    return compiled(architecture, text, options)[0]
+
+
+def assembly(architecture: str, text: str, options: tuple[str, ...]) -> str:
+    """What NVRTC makes of it, for a virtual architecture (compute_90)."""
+    log, text = compiled(architecture, text, options)
+    assert log == ""
+    return text
 
 
 @pytest.mark.parametrize("dtype", launcher.C_NAMES)

@@ -1,15 +1,19 @@
 """More kernels of a training step, as in test_kernels.py: as NumPy twins and emulated, beside the reference."""
 
+import re
+
 import numpy as np
 import pytest
 import strict_gpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kernels import assert_near, executed, numbers
+from test_kernels import assembly, assert_near, executed, numbers
 
 from numpy_transformer.backend import to_host
 from numpy_transformer.layers import embedding
+from numpy_transformer.layers.kernels import launcher
 from numpy_transformer.layers.kernels.adam import guarded_adam_update
+from numpy_transformer.layers.kernels.bias import add_bias, column_sums, relu_backward
 from numpy_transformer.optimizer import Adam
 
 __all__ = ["executed"]  # a fixture
@@ -162,3 +166,66 @@ def test_embedding(runs, D, offset, dtype):
 )
 def test_embedding_twins_are_the_reference(B, T, distinct, kind, seed):
     check_embedding(np.random.default_rng(seed).integers(0, distinct, (B, T)).astype(kind), 6, "float64")
+
+
+# --- Bias, ReLU and column sums ---
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "offset"),
+    [
+        ((1, 1), 0),
+        ((3, 7), 0),
+        ((9, 128), 0),
+        ((9, 128), 1),
+        ((70, 132), 0),
+        ((300, 6), 0),
+        ((0, 4), 0),
+        ((65, 300), 2),
+    ],
+)
+def test_bias_and_relu(shape, offset, dtype):
+    y, dy, bias = (numbers(s, dtype, n) for n, s in enumerate([shape, shape, shape[1:]]))
+    hidden, plain, device_bias = shifted(y, offset), shifted(y, offset), shifted(bias, 1)
+    add_bias(plain, device_bias)
+    assert_near(plain, y + bias, dtype)
+    add_bias(hidden, device_bias, relu=True)
+    activated = np.maximum(y + bias, 0)
+    assert_near(hidden, activated, dtype)
+
+    dbias, sums = (strict_gpu.empty(shape[1:], dtype=dtype) for _ in range(2))
+    dhidden = shifted(dy, offset)
+    relu_backward(dhidden, hidden, dbias=dbias)
+    expected = dy * (activated > 0)
+    assert_near(dhidden, expected, dtype)
+    assert_near(dbias, expected.sum(axis=0), dtype)
+    column_sums(dhidden, out=sums)
+    assert to_host(sums).tobytes() == to_host(dbias).tobytes()  # the same order
+
+
+@pytest.mark.usefixtures("executed")
+def test_relu_hides_no_nan():
+    x = strict_gpu.asarray(np.array([[np.nan, -1.0, np.inf, -np.inf]]))
+    add_bias(x, strict_gpu.zeros(4), relu=True)
+    np.testing.assert_array_equal(to_host(x), [[np.nan, 0, np.inf, 0]])
+
+
+# --- What the compiler makes of them ---
+
+TOGETHER = ["squares", "adam_update", "embedding_forward", "input_embedding_forward", "embedding_pieces", "add_bias",
+            "add_bias_relu", "column_sums", "relu_backward"]  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
+@pytest.mark.parametrize(("dtype", "instruction"), [("f", ".v4.f32"), ("d", ".v2.f64")])
+def test_sixteen_bytes_move_at_once(dtype, instruction, architecture):
+    """NVRTC's assembly has a load of four floats, or two doubles, in each kernel that should, and a store like it."""
+    for file in ("adam", "embedding", "bias"):
+        text = assembly(architecture, launcher.source(file), launcher.options(dtype))
+        kernels = {part.partition("(")[0]: part for part in text.split(".entry ")[1:]}
+        for name in kernels.keys() & set(TOGETHER):
+            assert re.search(r"ld\.global(\.\w+)*" + re.escape(instruction), kernels[name]), name
+            stores = re.search(r"st\.global(\.\w+)*" + re.escape(instruction), kernels[name])
+            assert stores or name in ("squares", "column_sums"), name

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from numpy_transformer.backend import Array
 from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
+from numpy_transformer.twin import gpu_twin
 
 
 class FeedForwardParameters(NamedTuple):
@@ -25,7 +26,7 @@ class FeedForwardParameters(NamedTuple):
 class FeedForwardCache(NamedTuple):
     input: Array  # (..., D)
     swish: bool  # the activation: swish, or ReLU
-    activation: Any  # its cache, (..., F)
+    activation: Any  # its cache, (..., F); None on a GPU, where ReLU's output serves
     activated: Array  # (..., F)
 
 
@@ -34,6 +35,7 @@ def feed_forward_spec(d_model: int, d_ff: int) -> FeedForwardParameters:
     return FeedForwardParameters(linear_spec(d_model, d_ff), linear_spec(d_ff, d_model))
 
 
+@gpu_twin()
 def feed_forward_forward(
     x: Array, parameters: FeedForwardParameters, *, activation: str = "relu"
 ) -> tuple[Array, FeedForwardCache]:
@@ -45,6 +47,7 @@ def feed_forward_forward(
     return y, FeedForwardCache(x, swish, inside, activated)
 
 
+@gpu_twin()
 def feed_forward_backward(
     dy: Array, cache: FeedForwardCache, parameters: FeedForwardParameters, gradients: FeedForwardParameters
 ) -> Array:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.parameters import ParameterSpec, xavier_uniform, zeros
+from numpy_transformer.twin import gpu_twin
 
 
 class LinearParameters(NamedTuple):
@@ -27,6 +28,7 @@ def linear_spec(inputs: int, outputs: int, *, fan_out: int | None = None) -> Lin
     return LinearParameters(ParameterSpec((inputs, outputs), xavier_uniform(fan_out)), ParameterSpec((outputs,), zeros))
 
 
+@gpu_twin()
 def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
     """y = x W + b. (..., I) -> (..., O); the cache is x."""
     rows = x.reshape(-1, x.shape[-1])  # (N, I): one large matrix product is faster than many small ones
@@ -35,6 +37,7 @@ def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array
     return y.reshape(*x.shape[:-1], -1), x
 
 
+@gpu_twin()
 def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
     """(..., O) -> dx (..., I); writes gradients.weight and gradients.bias."""
     x = cache

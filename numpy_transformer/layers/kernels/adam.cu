@@ -14,7 +14,7 @@ extern "C" __global__ void squares(const real *g, double *partial, long long n) 
     const long long vectors = aligned(g) ? n / LANES : 0;
     real sum = 0;
     for (long long i = first; i < vectors; i += step) {
-        const Lanes x = ((const Lanes *)g)[i];
+        const Lanes x = load(g + i * LANES);
         for (int lane = 0; lane < LANES; ++lane) sum += x.at[lane] * x.at[lane];
     }
     for (long long i = vectors * LANES + first; i < n; i += step) sum += g[i] * g[i];
@@ -62,10 +62,11 @@ extern "C" __global__ void adam_update(real *p, const real *g, real *m, real *v,
     const long long first = (long long)blockIdx.x * blockDim.x + threadIdx.x, step = (long long)gridDim.x * blockDim.x;
     const long long vectors = aligned(p) && aligned(g) && aligned(m) && aligned(v) ? n / LANES : 0;
     for (long long i = first; i < vectors; i += step) {
-        Lanes P = ((Lanes *)p)[i], M = ((Lanes *)m)[i], V = ((Lanes *)v)[i];
-        const Lanes G = ((const Lanes *)g)[i];
+        const long long at = i * LANES;
+        Lanes P = load(p + at), M = load(m + at), V = load(v + at);
+        const Lanes G = load(g + at);
         for (int lane = 0; lane < LANES; ++lane) update(P.at[lane], G.at[lane], M.at[lane], V.at[lane], s);
-        ((Lanes *)p)[i] = P, ((Lanes *)m)[i] = M, ((Lanes *)v)[i] = V;
+        store(p + at, P.at), store(m + at, M.at), store(v + at, V.at);
     }
     for (long long i = vectors * LANES + first; i < n; i += step) update(p[i], g[i], m[i], v[i], s);
 }

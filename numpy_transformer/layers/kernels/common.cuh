@@ -32,5 +32,13 @@ __device__ inline real block_max(real value, real *scratch) {
 constexpr int LANES = 16 / sizeof(real);
 struct alignas(16) Lanes { real at[LANES]; };
 
-// Whether Lanes may be read from here: a view into a flat buffer can begin anywhere.
+// Whether Lanes may be read or written here: a view into a flat buffer can begin anywhere.
 __device__ inline bool aligned(const void *pointer) { return (size_t)pointer % 16 == 0; }
+
+__device__ inline Lanes load(const real *from) { return *(const Lanes *)from; }
+
+// By an intrinsic, as the compiler takes a plain store of a struct apart and moves its numbers one by one.
+__device__ inline void store(float *to, const float (&x)[4]) {
+    __stwb((float4 *)to, make_float4(x[0], x[1], x[2], x[3]));
+}
+__device__ inline void store(double *to, const double (&x)[2]) { __stwb((double2 *)to, make_double2(x[0], x[1])); }

@@ -5,35 +5,33 @@
 // Bytes moved per element: forward reads weight, writes y (2 numbers; the encodings of a sentence come from the cache);
 // backward reads dy (1) and, once per distinct id, reads and writes dweight.
 
-struct Nothing { __device__ real operator()(long long) const { return 0; } };
-struct Row {
-    const real *start;
-    __device__ real operator()(long long i) const { return start[i]; }
-};
-
-// y = scale row + other, a row of D numbers by the whole block.
-template <typename Other>
-__device__ inline void scaled_row(const real *row, real *y, long long D, real scale, Other other) {
-    const long long vectors = D % LANES == 0 && aligned(row) && aligned(y) ? D / LANES : 0;
-    for (long long i = threadIdx.x; i < vectors; i += blockDim.x) {
-        Lanes x = ((const Lanes *)row)[i];
-        for (int lane = 0; lane < LANES; ++lane) x.at[lane] = scale * x.at[lane] + other(i * LANES + lane);
-        ((Lanes *)y)[i] = x;
+// y = scale row (+ position), a row of D numbers by the whole block.
+template <bool POSITIONS>
+__device__ inline void scaled_row(const real *row, const real *position, real *y, long long D, real scale) {
+    const bool together = D % LANES == 0 && aligned(row) && aligned(y) && (!POSITIONS || aligned(position));
+    const long long rest = together ? D : 0;
+    for (long long i = threadIdx.x * LANES; i < rest; i += blockDim.x * LANES) {
+        Lanes x = load(row + i);
+        const Lanes added = POSITIONS ? load(position + i) : Lanes();
+        for (int lane = 0; lane < LANES; ++lane) x.at[lane] = scale * x.at[lane] + added.at[lane];
+        store(y + i, x.at);
     }
-    for (long long i = vectors * LANES + threadIdx.x; i < D; i += blockDim.x) y[i] = scale * row[i] + other(i);
+    for (long long i = rest + threadIdx.x; i < D; i += blockDim.x) {
+        y[i] = scale * row[i] + (POSITIONS ? position[i] : (real)0);
+    }
 }
 
 // One block per token.
 extern "C" __global__ void embedding_forward(const real *weight, const long long *ids, real *y, long long D,
                                              double scale) {
-    scaled_row(weight + ids[blockIdx.x] * D, y + blockIdx.x * D, D, (real)scale, Nothing());
+    scaled_row<false>(weight + ids[blockIdx.x] * D, nullptr, y + blockIdx.x * D, D, (real)scale);
 }
 
 // The same plus encoding (T, D), for sentences of T tokens.
 extern "C" __global__ void input_embedding_forward(const real *weight, const long long *ids, const real *encoding,
                                                    real *y, long long T, long long D, double scale) {
-    const Row position = {encoding + blockIdx.x % T * D};
-    scaled_row(weight + ids[blockIdx.x] * D, y + blockIdx.x * D, D, (real)scale, position);
+    const real *position = encoding + blockIdx.x % T * D;
+    scaled_row<true>(weight + ids[blockIdx.x] * D, position, y + blockIdx.x * D, D, (real)scale);
 }
 
 // The backward wants each id's positions together: `ids` are sorted here, and order[n] is where ids[n] stood. A run of
@@ -51,18 +49,18 @@ extern "C" __global__ void embedding_pieces(const real *dy, const long long *ids
     while (end < N && end % window != 0 && ids[end] == id) ++end;
     const bool whole = !continues && (end == N || ids[end] != id);
     real *out = whole ? dweight + id * D : partial + (first / window * 2 + (continues ? 0 : 1)) * D;
-    const long long vectors = D % LANES == 0 && aligned(dy) && aligned(out) ? D / LANES : 0;
-    for (long long i = threadIdx.x; i < vectors; i += blockDim.x) {
+    const long long rest = D % LANES == 0 && aligned(dy) && aligned(out) ? D : 0;
+    for (long long i = threadIdx.x * LANES; i < rest; i += blockDim.x * LANES) {
         Lanes sum = {};
         for (long long n = first; n < end; ++n) {
-            const Lanes x = ((const Lanes *)(dy + order[n] * D))[i];
+            const Lanes x = load(dy + order[n] * D + i);
             for (int lane = 0; lane < LANES; ++lane) sum.at[lane] += x.at[lane];
         }
-        const Lanes before = whole ? ((Lanes *)out)[i] : Lanes();
+        const Lanes before = whole ? load(out + i) : Lanes();
         for (int lane = 0; lane < LANES; ++lane) sum.at[lane] = before.at[lane] + (real)scale * sum.at[lane];
-        ((Lanes *)out)[i] = sum;
+        store(out + i, sum.at);
     }
-    for (long long i = vectors * LANES + threadIdx.x; i < D; i += blockDim.x) {
+    for (long long i = rest + threadIdx.x; i < D; i += blockDim.x) {
         real sum = 0;
         for (long long n = first; n < end; ++n) sum += dy[order[n] * D + i];
         out[i] = (whole ? out[i] : (real)0) + (real)scale * sum;
