@@ -151,7 +151,10 @@ def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool
     largest = float(np.abs(gradient).max(initial=0))
     difference = np.abs(claimed - expected)
     strict = difference <= TOLERANCES[oracle] * largest
-    passed = strict | (difference <= np.maximum(TOLERANCES["complex step"] * terms, uncertainty))
+    # Beside an infinite gradient every tolerance would be infinite too.
+    passed = np.isfinite(difference) & (
+        strict | (difference <= np.maximum(TOLERANCES["complex step"] * terms, uncertainty))
+    )
     if not difference.size:
         return Finding(case.name, name, gradient.shape, oracle, None, 0.0, 0.0, 0.0, True, False, case.recipe)
     # The entry to show: the worst that fails, else the worst.

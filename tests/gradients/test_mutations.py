@@ -107,3 +107,14 @@ def test_the_contract_check_notices_a_changed_argument_and_an_unassigned_gradien
     for broken, message in ((changes_dy, "changed its argument dy"), (forgets_bias, "unassigned")):
         with pytest.raises(GradientError, match=message):
             assert_contract(dataclasses.replace(case, backward_pass=broken))
+
+
+def test_an_infinite_gradient_agrees_with_nothing():
+    case = layer_cases.dropout(seed=1)
+
+    def infinite(dy, cache, parameters, gradients):
+        return (np.full_like(dy, np.inf),)
+
+    for along in (False, True):
+        with pytest.raises(GradientError), np.errstate(invalid="ignore"):
+            assert_gradients(dataclasses.replace(case, backward_pass=infinite), along=along)
