@@ -254,8 +254,9 @@ def ours(folder: Path, options: argparse.Namespace) -> tuple[Search, dict[str, s
     from threadpoolctl import threadpool_limits
 
     import numpy_transformer as nt
+    from numpy_transformer.decoding.packed import PackedModel
 
-    model = nt.Transformer.load(folder / "checkpoints" / "best.safetensors")
+    model = PackedModel(nt.Transformer.load(folder / "checkpoints" / "best.safetensors"))
     versions = libraries()
     blas_threads = options.threads if model.config.d_model >= WIDE_MODEL else 1
     WORKER.update(model=model, length=options.length)
@@ -298,14 +299,16 @@ def caches(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Seconds of greedy search with caches and of the same tokens by running the whole model again for each."""
     import numpy_transformer as nt
     from numpy_transformer.decoding import greedy_search
+    from numpy_transformer.decoding.packed import PackedModel
 
     model = nt.Transformer.load(folder / "checkpoints" / "best.safetensors")
+    packed = PackedModel(model)
     source = np.random.default_rng(0).integers(3, VOCABULARY, (1, options.source))
     source[:, -1] = 2
     limits = np.array([UNCACHED_LENGTH])
-    [[expected]] = greedy_search(model, source, limits=limits)
+    [[expected]] = greedy_search(packed, source, limits=limits)
     start = time.perf_counter()
-    greedy_search(model, source, limits=limits)
+    greedy_search(packed, source, limits=limits)
     cached = time.perf_counter() - start
     ids = [1]
     start = time.perf_counter()

@@ -37,6 +37,7 @@ def translate_text(
 ) -> Translations:
     """Translate all of `text`, each worker a part of it, and score the result."""
     count = workers.workers
+    translator.pack()
     parts = workers.map(
         lambda part: translator.translate(part, beam=beam, alpha=alpha),
         [text.sources[worker::count] for worker in range(count)],

@@ -147,6 +147,7 @@ def _worker_pool(translator: "Translator", workers: int) -> "Executor":
     import multiprocessing  # needed by few: a single sentence should not wait for them
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+    translator.pack()
     on_host = isinstance(translator.model.parameters.flat, np.ndarray)
     if on_host and "fork" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("fork")

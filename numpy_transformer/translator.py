@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
 from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.forced import forced_log_probabilities
+from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.errors import InputError
 from numpy_transformer.marian import MarianTokenizer, is_marian_folder, load_marian
@@ -71,6 +73,9 @@ class Translator:
 
     What a sentence becomes depends on nothing but the sentence and the options: not on the other sentences, their
     order or the batch size.
+
+    The first search packs the model's weights (decoding/packed.py). After a change of the model's parameters, make a
+    new Translator.
 
     Raises InputError if the tokenizer does not fit the model.
     """
@@ -182,9 +187,9 @@ class Translator:
             for indices in _batches(lengths, batch_tokens):
                 source, limits = self._padded([sources[i] for i in indices])
                 if sampling is not None:
-                    found = sample(self._models, source, sampling, limits=limits, alpha=alpha, samples=n_best)
+                    found = sample(self._packed, source, sampling, limits=limits, alpha=alpha, samples=n_best)
                 else:
-                    found = greedy_search(self._models, source, limits=limits, alpha=alpha)
+                    found = greedy_search(self._packed, source, limits=limits, alpha=alpha)
                 for index, decoded in zip(indices, found, strict=True):
                     results[index] = [self._hypothesis(one) for one in decoded]
             return results
@@ -197,7 +202,7 @@ class Translator:
             if constraints is not None and constraints.maximum_length is not None:
                 limits[:] = constraints.maximum_length
             found = beam_search(
-                self._models,
+                self._packed,
                 source,
                 limits=np.maximum(limits, least_limit),
                 beam=beam,
@@ -229,6 +234,14 @@ class Translator:
         scores = np.zeros(len(pairs))
         scores[order] = forced_log_probabilities(self._models, [(sources[i], targets[i][:-1]) for i in order])
         return scores.tolist()
+
+    def pack(self) -> None:
+        """Pack the weights now: processes that fork afterwards, and threads, then share the copy."""
+        _ = self._packed
+
+    @cached_property
+    def _packed(self) -> list[PackedModel]:
+        return [PackedModel(model) for model in self._models]
 
     def _padded(self, sources: Sequence[list[int]]) -> tuple[np.ndarray, np.ndarray]:
         """Ids (B, S) with padding behind, and how long the translations may be (B,)."""

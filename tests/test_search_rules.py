@@ -57,6 +57,14 @@ RULES = {
 }
 
 
+def test_a_prefix_does_not_allow_what_another_rule_forbids():
+    for rules in ([BannedText(b"a", BYTES), ForcedPrefix([3])], [ForcedPrefix([3]), BannedText(b"a", BYTES)]):
+        [found] = beam_search(
+            small_model(0), padded([[3, EOS]]), limits=np.array([LIMIT]), beam=5, alpha=0.6, rules=rules
+        )
+        assert found == []
+
+
 @given(seed=seeds, data=st.data())
 @settings(max_examples=60)
 def test_a_wide_beam_finds_the_best_of_what_the_rules_allow(seed, data):

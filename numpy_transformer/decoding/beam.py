@@ -86,12 +86,14 @@ def beam_search(
     live = _Beams.fresh(np.arange(admitted), beam, config.bos_id)
     attended = np.zeros((admitted, beam, source.shape[1]))  # summed over the steps, for the coverage penalty
     while len(live.sentence):
-        logits = decoder.step(live.tokens, live.parents)
+        # Before the first step all hypotheses of a sentence are the empty one: a single row does for them.
+        width = 1 if beam <= config.vocabulary_size and not live.length.any() else beam
+        logits = decoder.step(live.tokens[:, :width], live.parents[:, :width])
         if coverage:
             [weights] = on_host(decoder.source_weights())
             attended[:, :, : weights.shape[2]] += weights
-        hypotheses = Hypotheses(live.sentence, live.ids, live.length, limits[live.sentence])
-        continuations = _continuations(logits, live.totals, hypotheses, beam, config, rules, required)
+        hypotheses = Hypotheses(live.sentence, live.ids[:, :width], live.length, limits[live.sentence])
+        continuations = _continuations(logits, live.totals[:, :width], hypotheses, beam, config, rules, required)
         if recorder is not None:
             recorder.add_step(hypotheses, continuations, beam=beam, alpha=alpha, eos_id=config.eos_id)
         tokens, parents, _, totals = (array[:, :beam] for array in continuations)
@@ -141,16 +143,17 @@ class _Beams(NamedTuple):
         b = len(sentence)
         totals = np.full((b, beam), -np.inf)
         totals[:, 0] = 0
-        parents = np.tile(np.arange(beam), (b, 1))
+        parents = np.zeros((b, beam), dtype=np.intp)  # there is nothing yet that they could differ in
         ids = np.zeros((b, beam, 0), dtype=np.intp)
         return cls(sentence, np.zeros(b, dtype=np.intp), ids, np.full((b, beam), bos_id), parents, totals)
 
     def extended(self, tokens: Array, parents: Array, totals: Array) -> "_Beams":
         """Each hypothesis continued by the chosen tokens."""
-        ids = np.take_along_axis(self.ids, parents[:, :, None], axis=1)
+        sentences = np.arange(len(parents))
+        ids = self.ids[sentences[:, None], parents]
         if self.length.max() == ids.shape[2]:
             ids = _with_room(ids, 2 * ids.shape[2] + 8)
-        np.put_along_axis(ids, self.length[:, None, None], tokens[:, :, None], axis=2)
+        ids[sentences, :, self.length] = tokens
         return _Beams(self.sentence, self.length + 1, ids, tokens, parents, totals)
 
     def retain(self, rows: Array) -> "_Beams":
@@ -217,11 +220,12 @@ def _continuations(
     order = np.argsort(-all_totals, axis=1, kind="stable")
     if required is not None:
         order = required.spread(order, all_tokens, order // k, all_totals, hypotheses, beam)
+    sentences = np.arange(b)[:, None]
     return Continuations(
-        tokens=np.take_along_axis(all_tokens, order, axis=1),
+        tokens=all_tokens[sentences, order],
         parents=order // k,
-        log_probabilities=np.take_along_axis(log_probabilities.reshape(b, w * k), order, axis=1),
-        totals=np.take_along_axis(all_totals, order, axis=1),
+        log_probabilities=log_probabilities.reshape(b, w * k)[sentences, order],
+        totals=all_totals[sentences, order],
     )
 
 

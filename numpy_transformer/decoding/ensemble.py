@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.decoding.incremental import IncrementalDecoder
+from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.scoring import log_normalizer
 from numpy_transformer.model import Transformer
 
-Models = Transformer | Sequence[Transformer]
+Models = Transformer | PackedModel | Sequence[Transformer] | Sequence[PackedModel]
 
 
 class EnsembleDecoder:
     """IncrementalDecoders side by side; all methods as there. `step` returns log-probabilities instead of logits."""
 
-    def __init__(self, models: Sequence[Transformer], source: Array) -> None:
+    def __init__(self, models: Sequence[Transformer] | Sequence[PackedModel], source: Array) -> None:
         self._decoders = [IncrementalDecoder(model, source) for model in models]
 
     def admit(self, source: Array) -> None:
@@ -54,11 +55,11 @@ def mean_log_probabilities(logits: Sequence[Array]) -> Array:
 
 def config_of(models: Models) -> TransformerConfig:
     """The configuration of the model, or of the first of several: their special ids are the same."""
-    return models.config if isinstance(models, Transformer) else models[0].config
+    return models[0].config if isinstance(models, Sequence) else models.config
 
 
 def open_decoder(models: Models, source: Array) -> IncrementalDecoder | EnsembleDecoder:
     """A decoder for one model or for several of one vocabulary."""
-    if isinstance(models, Transformer):
+    if not isinstance(models, Sequence):
         return IncrementalDecoder(models, source)
     return IncrementalDecoder(models[0], source) if len(models) == 1 else EnsembleDecoder(models, source)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from numpy_transformer.backend import array_module, to_device
-from numpy_transformer.decoding.ensemble import Models, mean_log_probabilities
+from numpy_transformer.decoding.ensemble import mean_log_probabilities
 from numpy_transformer.decoding.scoring import check_numbers, on_host
 from numpy_transformer.model import Transformer
 
 
 def forced_log_probabilities(
-    models: Models, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, rows: int = 32
+    models: Transformer | Sequence[Transformer], pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, rows: int = 32
 ) -> list[float]:
     """Of each pair, log p(target and the eos behind it | source), natural logarithm.
 

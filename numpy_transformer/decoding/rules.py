@@ -8,6 +8,8 @@ model's own and not that of a changed distribution.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from numpy_transformer.backend import Array
 from numpy_transformer.errors import InputError
 
@@ -67,8 +69,8 @@ class ForcedPrefix:
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
         for row, length in enumerate(hypotheses.length.tolist()):
             if length < len(self._prefix):
-                forbidden[row] = True
-                forbidden[row, :, self._prefix[length]] = False
+                others = np.arange(forbidden.shape[2]) != self._prefix[length]
+                forbidden[row, :, others] = True
 
 
 class BannedText:
