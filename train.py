@@ -24,6 +24,7 @@ MAY_CHANGE_ON_RESUME = {
     "device",
     "precision",
     "recompute",
+    "philox",
     "evaluate_every",
     "patience",
     "data_dir",
@@ -78,6 +79,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = group.add_argument
     add("--device", choices=("cpu", "gpu"), help="cpu (NumPy, default) or gpu (CuPy)")
     add("--recompute", action="store_true", help="layers compute their activations twice: less memory, more time")
+    add("--philox", action="store_true", help="draw dropout masks on a CPU as a GPU draws them, to compare the two; "
+        "slower")  # fmt: skip
     add("--precision", choices=("float32", "tf32", "bfloat16"), help="what operands of matrix products are rounded to "
         "on a GPU; sums are float32 (float32)")  # fmt: skip
     add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores, "

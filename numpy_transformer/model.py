@@ -31,6 +31,7 @@ class Transformer:
     `seed` draws the first parameters, the same ones for every dtype and device. `dtype` is "float32" (training),
     "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". `precision` is that of matrix products
     of float32 on a GPU (precision.py). `recompute` saves memory: layers compute their caches twice (recompute.py).
+    `philox` draws dropout masks on a CPU as a GPU draws them, more slowly (layers/dropout.py).
     initialise=False leaves all parameters at zero, for values that come from elsewhere.
     """
 
@@ -43,6 +44,7 @@ class Transformer:
         device: str = "cpu",
         precision: str = "float32",
         recompute: bool = False,
+        philox: bool = False,
         initialise: bool = True,
     ) -> None:
         spec = transformer_spec(config)
@@ -51,6 +53,7 @@ class Transformer:
         self.config = config
         self.precision = precision
         self.recompute = recompute
+        self.philox = philox
         self.parameters: Parameters[TransformerParameters] = Parameters.allocate(spec, dtype=dtype, xp=xp)
         if initialise:
             self.parameters.initialise(spec, seed=seed)
@@ -143,7 +146,7 @@ class Transformer:
         xp = array_module(self.parameters.flat)
 
         def masks(kind: int, probability: float) -> DropoutMasks | None:
-            return DropoutMasks(probability, (*key, kind), xp) if probability else None
+            return DropoutMasks(probability, (*key, kind), xp, philox=self.philox) if probability else None
 
         return Dropouts(masks(0, self.config.dropout), masks(1, self.config.attention_dropout))
 

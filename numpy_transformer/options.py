@@ -79,6 +79,7 @@ class TrainingOptions:
     device: str = "cpu"
     precision: str = "float32"
     recompute: bool = False
+    philox: bool = False
 
     def __post_init__(self) -> None:
         def require(name: str, condition: bool, what: str) -> None:

@@ -89,6 +89,7 @@ class Trainer:
             device=options.device,
             precision=options.precision,
             recompute=options.recompute,
+            philox=options.philox,
         )
         self.adam = Adam.for_parameters(self.model.parameters.flat)
         self.train_text = self._prepare(corpus.train, "training")

@@ -40,8 +40,8 @@ def attention_mask(kind: str, lengths: Sequence[int], queries: int, keys: int, x
 
 
 def draw_masks(probability: float, seed: int, xp: ModuleType) -> DropoutMasks | None:
-    """Fresh masks for one forward pass: the same seed gives the same masks each time."""
-    return DropoutMasks(probability, seed, xp) if probability else None
+    """Fresh masks for one forward pass: the same seed gives the same masks each time, on any device."""
+    return DropoutMasks(probability, seed, xp, philox=True) if probability else None
 
 
 @recipe

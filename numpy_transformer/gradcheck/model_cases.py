@@ -32,10 +32,10 @@ def small_config(**changes: Any) -> TransformerConfig:
 
 
 def draw_dropouts(probability: float, seed: int, xp: ModuleType) -> Dropouts:
-    """Fresh masks of both kinds for one forward pass; the same seed gives the same masks."""
+    """Fresh masks of both kinds for one forward pass; the same seed gives the same masks, on any device."""
     if not probability:
         return Dropouts()
-    return Dropouts(DropoutMasks(probability, (seed, 0), xp), DropoutMasks(probability, (seed, 1), xp))
+    return Dropouts(*(DropoutMasks(probability, (seed, kind), xp, philox=True) for kind in (0, 1)))
 
 
 def draw_batch(

@@ -6,6 +6,7 @@ compiler but a function `run_twin`, which runs the kernel's NumPy twin: a functi
  writes where the kernel would.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from numpy_transformer.errors import InputError
 
 FOLDER = Path(__file__).parent
 C_NAMES = {"f": "float", "d": "double"}
+INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
+LONGEST_ROW = 8 * 1024  # numbers: eight to each thread of the largest block
 
 
 class Kernel(NamedTuple):
@@ -44,8 +47,15 @@ class Kernel(NamedTuple):
 
 
 def source(file: str) -> str:
-    """The CUDA text of a kernel file with what it builds on."""
-    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("common.cuh", f"{file}.cu"))
+    """The CUDA text of a kernel file with what it builds on: common.cuh, and the headers that it includes.
+
+    They are put in here, as CuPy would not notice that an included file has changed, and run what it compiled before.
+    """
+
+    def text(name: str) -> str:
+        return (FOLDER / name).read_text(encoding="utf-8")
+
+    return text("common.cuh") + "\n" + INCLUDE.sub(lambda match: text(match[1]), text(f"{file}.cu"))
 
 
 def options(dtype: str) -> tuple[str, ...]:
@@ -56,6 +66,14 @@ def options(dtype: str) -> tuple[str, ...]:
 def threads_for(length: int) -> int:
     """Threads of a block that works on a row of `length` numbers: whole warps, about four numbers a thread."""
     return min(256, max(32, -(-length // 128) * 32))
+
+
+def rows_of_eight(rows: int, length: int) -> tuple[tuple[int], int, int]:
+    """(grid, threads of a block, threads of a row) where each thread works on eight neighbours of a row (rows.cuh)."""
+    groups = min(1024, max(1, -(-length // 8)))
+    lanes = 1 << (groups - 1).bit_length() if groups <= 32 else -(-groups // 32) * 32
+    threads = max(128, lanes)
+    return (-(-rows // (threads // lanes)),), threads, lanes
 
 
 def _c(argument: Array | float) -> Any:
