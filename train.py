@@ -11,10 +11,6 @@ from typing import Any
 from numpy_transformer.program import run_program
 
 RUNS = Path("runs")
-LESS_MEMORY = (
-    "lower --batch-tokens (and raise --accumulate as much), --max-length or --workers, add --recompute, or choose a "
-    "smaller --preset or --vocabulary"
-)
 # What may differ when a run goes on: how long, how fast, how often. Everything else decides what the run is.
 MAY_CHANGE_ON_RESUME = {
     "steps",
@@ -194,6 +190,8 @@ def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
 
 def main() -> int:
     """Entry point of `numpy-transformer-train`."""
+    from numpy_transformer.options import LESS_MEMORY
+
     return run_program(lambda: train(parse_arguments(None)), less_memory=LESS_MEMORY)
 
 

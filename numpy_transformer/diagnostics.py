@@ -1,12 +1,15 @@
-"""What the trainer says about batches that do not suit their workers, and about gradients that are not finite."""
+"""What the trainer says about batches that suit the workers or the memory badly, and about broken gradients."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from numpy_transformer.backend import Array, to_host
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.costs import StepSize, step_bytes
 from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.model import Transformer
+from numpy_transformer.options import LESS_MEMORY
 
 
 def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: int, workers: int) -> list[str]:
@@ -26,6 +29,35 @@ def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: in
             "will wait; raise --batch-tokens or lower --workers"
         )
     return notes
+
+
+def memory_note(
+    config: TransformerConfig,
+    parameters: int,
+    text: EncodedText,
+    batches: Sequence[Array],
+    *,
+    workers: int,
+    recompute: bool,
+    available: int | None,
+) -> str | None:
+    """One line if the largest of these batches will need more memory than is `available`, in bytes; else None.
+
+    Many systems grant any memory and end the program when it uses it, so that there is no error to report later.
+    """
+    sizes = [
+        StepSize(len(batch), max(len(text.sources[i]) for i in batch), max(len(text.targets[i]) - 1 for i in batch))
+        for batch in batches
+    ]
+    needs = {size: step_bytes(config, parameters, size, workers=workers, recompute=recompute) for size in set(sizes)}
+    largest = max(needs, key=lambda size: needs[size])
+    if available is None or needs[largest] <= available:
+        return None
+    return (
+        f"the largest batch ({largest.sentences} sentences of up to {largest.source_length} and "
+        f"{largest.target_length} tokens) needs about {needs[largest] / 1e9:.1f} GB of memory, and "
+        f"{available / 1e9:.1f} GB are free; if that ends the run, {LESS_MEMORY}"
+    )
 
 
 def nonfinite_report(model: Transformer, gradients: Array) -> list[str]:

@@ -1,7 +1,8 @@
-"""Keeping freed memory for the next step, instead of giving it back to the system and asking for it again."""
+"""The memory of the machine: how much is free; and keeping what was freed for the next step."""
 
 import ctypes
 import sys
+from pathlib import Path
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 
@@ -24,3 +25,19 @@ def keep_freed_memory() -> bool:
         mallopt(_M_ARENA_MAX, 1),
     ]
     return all(settings)
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that programs may still take without swapping or being killed; None where the system does not say.
+
+    Linux: the least of what is free and what a container may take. `root` is where /proc and /sys are.
+    """
+    limits = []
+    meminfo = root / "proc/meminfo"
+    if meminfo.exists():
+        lines = meminfo.read_text().splitlines()
+        limits += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    group = root / "sys/fs/cgroup"  # the second version of control groups
+    if (group / "memory.max").exists() and (limit := (group / "memory.max").read_text().strip()) != "max":
+        limits.append(max(0, int(limit) - int((group / "memory.current").read_text())))
+    return min(limits, default=None)

@@ -13,6 +13,10 @@ from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
 from numpy_transformer.precision import PRECISIONS
 
+LESS_MEMORY = (
+    "lower --batch-tokens (and raise --accumulate as much), --max-length or --workers, add --recompute, or choose a "
+    "smaller --preset or --vocabulary"
+)
 MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
 
 # Defaults that suit a corpus, below what a --config file or the command line says.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpe
+from numpy_transformer.backend import Array
 from numpy_transformer.blas import blas_advice, blas_description, blas_pools, processor_features
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.curves import draw_curves
@@ -14,12 +15,13 @@ from numpy_transformer.data.batching import Batch, epoch_batches, training_batch
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
-from numpy_transformer.diagnostics import batch_notes, nonfinite_report
+from numpy_transformer.diagnostics import batch_notes, memory_note, nonfinite_report
 from numpy_transformer.display import Display
 from numpy_transformer.errors import InputError
 from numpy_transformer.evaluation import sample_lines, translate_text, validation_loss
 from numpy_transformer.gpu_step import GpuStep
 from numpy_transformer.interrupt import StopRequest
+from numpy_transformer.memory import available_memory
 from numpy_transformer.metrics import perplexity
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
@@ -96,11 +98,10 @@ class Trainer:
         self.valid_text = self._prepare(corpus.valid, "validation")
         self.test_text = self._prepare(corpus.test, "test") if len(corpus.test) else self.valid_text
         self.test_name = "test" if len(corpus.test) else "validation"
+        self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
         batches = epoch_batches(self.train_text.ids, options.batch_tokens, seed=None)
         self.steps_per_epoch = max(1, len(batches) // options.accumulate)
-        self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
-        notes = batch_notes(self.train_text.ids, batches, batch_tokens=options.batch_tokens, workers=self.workers)
-        for note in notes:
+        for note in self._batch_notes(batches):
             display.message(note)
         self.progress = Progress()
         self._digests = {"tokenizer": tokenizer.digest, "training text": self.train_text.ids.digest()}
@@ -317,6 +318,23 @@ class Trainer:
             self.display.message(advice)
         if self.progress.step:
             self.display.message(f"resumed at step {self.progress.step}")
+
+    def _batch_notes(self, batches: list[Array]) -> list[str]:
+        """What the user should know about these batches before the run begins."""
+        options, text = self.options, self.train_text.ids
+        notes = batch_notes(text, batches, batch_tokens=options.batch_tokens, workers=self.workers)
+        if options.device == "cpu":
+            note = memory_note(
+                self.config,
+                self.model.parameters.flat.size,
+                text,
+                batches,
+                workers=self.workers,
+                recompute=options.recompute,
+                available=available_memory(),
+            )
+            notes += [note] if note else []
+        return notes
 
     def _record(self, recent: _Recent, epoch: int, rate: float) -> None:
         step, loss = self.progress.step, recent.loss / recent.tokens
