@@ -12,6 +12,7 @@ import os
 import sys
 import time
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -19,25 +20,32 @@ from typing import BinaryIO
 from . import show
 from .errors import TokenizerError
 from .pretokenizer import NAMED_PATTERNS, spell
-from .storage import write_text
+from .storage import whole_file, write_text
 from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
 from .training import train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    if sys.stderr is None:  # started without one: messages go nowhere, rather than to standard output
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the end)
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-        sys.stdout.flush()
     except TokenizerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(f"error: {error}", 2)
+    except MemoryError:
+        return _complain("error: out of memory: cut the input into smaller files, with shorter lines", 2)
     except KeyboardInterrupt:
-        return 130
+        return _complain("interrupted", 130)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        _silence_standard_output()
     return 0
+
+
+def _complain(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,8 +93,7 @@ def _add_input_and_output(command: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    if not Path(options.output).parent.is_dir():  # better said before the work than after
-        raise TokenizerError(f"cannot write {options.output}: no such folder")
+    _check_place(options.output)
     texts = (
         text.removesuffix("\r").removeprefix("\ufeff")
         for path in options.files or [None]
@@ -111,6 +118,19 @@ def _train(options: argparse.Namespace) -> None:
         f"{options.output}: {len(tokenizer)} tokens, {len(tokenizer.merges)} of them merges; digest {tokenizer.digest}",
         file=sys.stderr,
     )
+
+
+def _check_place(path: str) -> None:
+    """Raises TokenizerError if no file can be written there: better said before the work than after."""
+    folder = Path(path).parent
+    problems = {
+        "no such folder": not folder.is_dir(),
+        "is a folder": Path(path).is_dir(),
+        "its folder is read-only": not os.access(folder, os.W_OK),
+    }
+    for problem, is_so in problems.items():
+        if is_so:
+            raise TokenizerError(f"cannot write {path}: {problem}")
 
 
 def _encode(options: argparse.Namespace) -> None:
@@ -156,14 +176,17 @@ def _show(options: argparse.Namespace) -> None:
         write_text(show.page(tokenizer, options.text, source=source), options.html)
         return
     corpus = show.EXAMPLE_CORPUS if options.tokenizer is None else None
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colour = sys.stdout is not None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     story = show.terminal(tokenizer, options.text, corpus=corpus, colour=colour)
-    sys.stdout.buffer.write(story.encode("utf-8", "backslashreplace"))
+    with _output(None) as output:
+        output.write(story.encode("utf-8", "backslashreplace"))
 
 
 def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
     """Yield (number, text, line end) of each line; only the last may have no line end."""
     name = path or "standard input"
+    if path is None and sys.stdin is None:
+        raise TokenizerError("there is no standard input: name a file")
     with contextlib.ExitStack() as stack:
         try:
             stream = stack.enter_context(_open(path)) if path else sys.stdin.buffer
@@ -172,7 +195,7 @@ def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
                 yield number, text.decode("utf-8"), line[len(text) :]
         except UnicodeDecodeError:
             raise TokenizerError(f"{name}, line {number}: not UTF-8 text; convert the file first") from None
-        except (OSError, EOFError, lzma.LZMAError) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise TokenizerError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
 
 
@@ -181,21 +204,30 @@ def _open(path: str) -> BinaryIO:
     return openers.get(Path(path).suffix, open)(path, "rb")  # type: ignore[operator]
 
 
-@contextlib.contextmanager
-def _output(path: str | None) -> Iterator[BinaryIO]:
+def _output(path: str | None) -> contextlib.AbstractContextManager[BinaryIO]:
     """A file that appears when it is complete, or standard output."""
-    if path is None:
-        yield sys.stdout.buffer
-        return
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
+    return _standard_output() if path is None else whole_file(path)
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
+    if sys.stdout is None:
+        raise TokenizerError("there is no standard output to write to")
     try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, path)
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise TokenizerError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        _silence_standard_output()
+        raise TokenizerError(f"cannot write standard output: {error.strerror}") from None
+
+
+def _silence_standard_output() -> None:
+    """Send what is still buffered nowhere: the interpreter's own flush would complain once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 class _Progress:

@@ -20,13 +20,14 @@ def checked_special_tokens(special_tokens: Sequence[str] | Mapping[str, int]) ->
             raise TokenizerError(f"a special token needs a name of at least one character, not {name!r}")
         if not isinstance(token_id, int) or token_id < 0:
             raise TokenizerError(f"special token {name!r} needs an id of 0 or more, not {token_id!r}")
-        _check_is_unicode(name)
+        check_is_unicode(name)
     if len(set(special_tokens.values())) < len(special_tokens):
         raise TokenizerError(f"two special tokens have the same id: {dict(special_tokens)}")
     return dict(special_tokens)
 
 
-def _check_is_unicode(name: str) -> None:
+def check_is_unicode(name: str) -> None:
+    """A name, term or pattern is kept in a file, as UTF-8."""
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise TokenizerError(f"{name!r} holds a lone surrogate, which no file can keep")
 
@@ -39,7 +40,7 @@ def checked_protected_terms(terms: Iterable[str], special_tokens: Mapping[str, i
     for term in terms:
         if not isinstance(term, str) or not term:
             raise TokenizerError(f"a protected term needs at least one character, not {term!r}")
-        _check_is_unicode(term)
+        check_is_unicode(term)
         if term in special_tokens:
             raise TokenizerError(f"{term!r} cannot be both a protected term and a special token")
     return terms

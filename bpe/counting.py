@@ -4,6 +4,7 @@ Natural text repeats its words. So words are counted first, as they stand betwee
 one is split by the pattern, where the pattern allows that (see pretokenizer.py).
 """
 
+import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -116,7 +117,8 @@ def _count_in_processes(
     pieces: Counter[str] = Counter()
     running: deque[Future[Counter[str]]] = deque()
     done = 0
-    with ProcessPoolExecutor(processes) as pool:
+    pool = ProcessPoolExecutor(processes, initializer=_ignore_interrupts)
+    try:
         for batch in _batches(texts):
             running.append(pool.submit(_count_batch, batch, pattern, terms))
             if len(running) > 2 * processes:  # the stream is read no faster than it is counted
@@ -126,7 +128,14 @@ def _count_in_processes(
                 progress("counting texts", done, None)
         for future in running:
             pieces.update(future.result())
+    finally:
+        pool.shutdown(cancel_futures=True)
     return pieces
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; it is for the parent to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -17,6 +17,7 @@ import re
 from functools import cache, cached_property
 from typing import Any
 
+from .checks import check_is_unicode
 from .errors import TokenizerError
 
 #: Radford et al. 2019 (GPT-2): contractions; letters, digits or symbols, each with one space before; spaces.
@@ -55,6 +56,7 @@ class PreTokenizer:
             return  # compiled at first use
         if not isinstance(pattern, str):
             raise TokenizerError(f"the split pattern must be a str, not {type(pattern).__name__}")
+        check_is_unicode(pattern)
         if any(match.end() == match.start() for probe in ("", _PROBE) for match in self._compiled.finditer(probe)):
             raise TokenizerError(
                 f"the split pattern {pattern!r} matches an empty string; every pre-token needs a character"
@@ -107,9 +109,8 @@ def bytes_to_text(data: bytes) -> str:
     except UnicodeDecodeError:
         # Odd items are the separators: the surrogates.
         return "".join(
-            part.decode("utf-8", "surrogatepass" if odd else "replace")
+            part.decode("utf-8", "surrogatepass" if item % 2 else "replace")
             for item, part in enumerate(_SURROGATE.split(data))
-            for odd in (item % 2,)
         )
 
 

@@ -16,11 +16,13 @@ Each merge is its two parts, in the byte alphabet (see pretokenizer.py), with a 
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from os import PathLike
-from typing import Any, TypedDict
+from typing import Any, BinaryIO, TypedDict
 
 from .errors import TokenizerError
 from .pretokenizer import byte_alphabet, spell
@@ -55,7 +57,9 @@ def load(path: str | PathLike[str]) -> tuple[Definition, str]:
     _check_types(document, path)
     digest = document.pop("digest")
     if digest != _digest(document):
-        raise TokenizerError(f"{path} was changed or damaged: its content does not match its digest")
+        raise TokenizerError(
+            f"{path} was changed or damaged: its content does not match its digest; restore it from a copy"
+        )
     definition: Definition = {
         "pattern": document["pattern"],
         "special_tokens": document["special_tokens"],
@@ -110,7 +114,7 @@ def read_json(path: str | PathLike[str]) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise TokenizerError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
+        raise TokenizerError(f"{path}, line {error.lineno}: not JSON ({error.msg}); restore it from a copy") from None
     except (RecursionError, ValueError):
         raise TokenizerError(f"{path}: not a tokenizer file (nested too deeply, or a number too long)") from None
     if not isinstance(document, dict):
@@ -119,15 +123,27 @@ def read_json(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def write_text(text: str, path: str | PathLike[str]) -> None:
-    """Write a UTF-8 file by way of a temporary one beside it, so that it is never there half-written."""
+    """Write a UTF-8 file, whole or not at all."""
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing, by way of a temporary one beside it: it appears when the block has ended well.
+
+    Raises TokenizerError if it cannot be written.
+    """
     temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
     try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
-            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with open(temporary, "xb") as file:
+                yield file
             os.replace(temporary, path)
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
     except OSError as error:

@@ -67,8 +67,8 @@ def train(
     warning. `processes` > 1 counts in that many processes, which pays for tens of megabytes on idle cores; the
     calling script then needs the usual `if __name__ == "__main__"`. The result does not depend on it.
 
-    Raises TokenizerError for a vocabulary smaller than its bytes, special tokens and terms, a bad pattern, or
-    a `texts` that is not an iterable of str.
+    Raises TokenizerError for a vocabulary smaller than its bytes, special tokens and terms, a bad pattern,
+    numbers below 1, or a `texts` that is not an iterable of str.
     """
     untrained = Tokenizer([], pattern=pattern, special_tokens=special_tokens, protected_terms=protected_terms)
     fixed = len(untrained)
@@ -79,6 +79,8 @@ def train(
         )
     if minimum_frequency < 1:
         raise TokenizerError(f"minimum_frequency must be at least 1, not {minimum_frequency}")
+    if processes < 1:
+        raise TokenizerError(f"processes must be at least 1, not {processes}")
     counts = count_pretokens(
         texts, untrained.pattern, untrained.protected_terms, processes=processes, progress=progress
     )

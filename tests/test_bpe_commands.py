@@ -5,8 +5,10 @@ import json
 import lzma
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -127,6 +129,8 @@ def test_the_end_of_a_pipe_is_no_error(tokenizer_file):
         (["encode", "INPUT.gz"], b"no gzip", r"cannot read .*input.gz: Not a gzipped file"),
         (["encode", "INPUT.xz"], b"no xz", r"cannot read .*input.xz: Input format not supported"),
         (["encode", "INPUT.gz"], gzip.compress(b"x" * 99)[:-9], r"cannot read .*input.gz: Compressed file ended"),
+        (["encode", "INPUT.gz"], gzip.compress(b"x")[:10] + b"\xff" * 9, r"cannot read .*input.gz: Error -3"),
+        (["encode", "INPUT", "--output", "."], b"x\n", r"cannot write \.: Is a directory"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, content, message, tokenizer_file, tmp_path, capsys):
@@ -148,7 +152,9 @@ def test_bad_input_is_one_line_and_status_2(arguments, content, message, tokeniz
         (["--vocabulary", "-5"], "a vocabulary of -5 is too small"),
         (["--pattern", "("], "does not compile"),
         (["--special", "<eos>"], "'<eos>' is given twice"),
-        (["--minimum-frequency", "0"], "at least 1"),
+        (["--minimum-frequency", "0"], "minimum_frequency must be at least 1"),
+        (["--processes", "0"], "processes must be at least 1"),
+        (["--pattern", "a\udcff"], "holds a lone surrogate"),
     ],
 )
 def test_impossible_training_is_one_line_and_status_2(options, message, tmp_path, capsys):
@@ -162,6 +168,60 @@ def test_impossible_training_is_one_line_and_status_2(options, message, tmp_path
 def test_training_for_nowhere_is_refused_before_the_work(tmp_path, capsys):
     assert main(["train", "absent", "--output", str(tmp_path / "no" / "t.json")]) == 2
     assert "no such folder" in capsys.readouterr().err
+    assert main(["train", "absent", "--output", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("command", ["show low", "encode --tokenizer '{}' '{}'"])
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [("/dev/full", "cannot write standard output: No space left on device"), ("&-", "there is no standard output")],
+)
+def test_a_standard_output_that_takes_nothing(command, output, message, tokenizer_file):
+    command = command.format(tokenizer_file, tokenizer_file)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    line = f"'{sys.executable}' -m bpe {command} >{output}"
+    result = subprocess.run(line, shell=True, capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_standard_input_and_error(tokenizer_file):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    line = f"'{sys.executable}' -m bpe encode --tokenizer '{tokenizer_file}' <&-"
+    result = subprocess.run(line, shell=True, capture_output=True, text=True, env=environment, check=False)
+    assert (result.returncode, result.stderr) == (2, "error: there is no standard input: name a file\n")
+    result = subprocess.run(f"{line} 2>&-", shell=True, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+    assert (result.returncode, result.stdout) == (2, "")  # the message did not end up among the ids
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to a Windows subprocess")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_is_one_line_and_leaves_no_file(processes, tmp_path):
+    """As a terminal sends it: to the program and the processes that it counts with."""
+    command = ["-m", "bpe", "train", "--output", str(tmp_path / "t.json"), "--processes", str(processes)]
+    # Tests that run in the background are deaf to SIGINT, and so is whatever they start.
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, sys.executable, *command],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    ) as program:
+        # More than fits into the pipe and several shares: when the rest is taken, the counting has begun.
+        program.stdin.write(b"low lower lowest\n" * (1 << 20))
+        program.stdin.flush()
+        time.sleep(0.5)  # processes that wait for more are those that complained
+        os.killpg(program.pid, signal.SIGINT)
+        assert program.stderr.read() == b"interrupted\n"
+    assert program.returncode == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_tokenizer(tmp_path, capsys):
