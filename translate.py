@@ -71,6 +71,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
     add = parser.add_argument_group("seeing inside").add_argument
     add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
+    add("--explain", action="store_true", help="tell how beam search found the translation of one TEXT, step by step")
     return parser.parse_args(arguments)
 
 
@@ -83,14 +84,9 @@ def translate(options: argparse.Namespace) -> None:
     if options.text and options.input is not None:
         raise InputError("give TEXT or --input, not both")
     texts = [check_text(line) for text in options.text for line in text.split("\n")]
-    if options.attention is not None:
-        from numpy_transformer.decoding.attention_maps import check_format
-
-        check_format(options.attention)
-        if len(texts) != 1 or not texts[0].strip() or options.split_sentences:
-            raise InputError("--attention shows one sentence: give exactly one TEXT")
-        if options.score:
-            raise InputError("give --attention or --score, not both")
+    looks_inside = options.attention is not None or options.explain
+    if looks_inside:
+        check_looking_inside(options, texts)
     search = search_options(options)
     if options.workers < 1:
         raise InputError(f"workers is {options.workers}; it must be at least 1")
@@ -112,6 +108,8 @@ def translate(options: argparse.Namespace) -> None:
         output = stack.enter_context(open_output(options.output))
         if options.score:
             stream = scored(translator, lines, window_lines)
+        elif looks_inside:
+            stream = seen_inside(translator, texts[0], search, options)
         else:
             stream = translated(translator, lines, window_lines, name, search, options)
         try:
@@ -122,9 +120,6 @@ def translate(options: argparse.Namespace) -> None:
                     progress.add(source)
         except TextError as error:
             raise InputError(f"{name}: line {error.number} {error.reason}") from None
-        if options.attention is not None:
-            [best, *_] = translator.hypotheses(texts, **search)[0]
-            draw_attention(translator, texts[0], best, options.attention)
 
 
 def translated(
@@ -155,6 +150,49 @@ def translated(
             note = f"{name}: line {number} is too long for the model: translated in {line.parts:,} parts"
             print(note, file=sys.stderr)
         yield line.source, "".join(format_line(hypothesis, number, options) for hypothesis in line.hypotheses)
+
+
+def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
+    """Raises InputError unless --attention or --explain have one sentence to show, and a search to tell of."""
+    name = "--explain" if options.attention is None else "--attention"
+    if options.attention is not None:
+        from numpy_transformer.seeing.drawing import check_format
+
+        check_format(options.attention)
+    if len(texts) != 1 or not texts[0].strip() or options.split_sentences:
+        raise InputError(f"{name} shows one sentence: give exactly one TEXT")
+    if options.score:
+        raise InputError(f"give {name} or --score, not both")
+    if options.explain and options.sample:
+        raise InputError("--explain tells of beam search: give --explain or --sample, not both")
+
+
+def seen_inside(
+    translator: "Translator", text: str, search: dict[str, Any], options: argparse.Namespace
+) -> Iterator[tuple[str, str]]:
+    """The text and what is written for it; once that is written, what --explain and --attention show of it."""
+    from numpy_transformer.decoding.recorder import BeamRecorder
+    from numpy_transformer.seeing.drawing import check_length, save_attention
+    from numpy_transformer.seeing.explain import explain
+    from numpy_transformer.seeing.story import tell
+
+    recorder = None if options.sample else BeamRecorder()
+    [found] = translator.hypotheses([text], recorder=recorder, **search)
+    best = found[0]
+    maps = None
+    if options.attention is not None:
+        maps = translator.attention(text, best.ids)
+        check_length(maps)
+    yield text, "".join(format_line(hypothesis, 1, options) for hypothesis in found)
+
+    story = None
+    if recorder is not None:
+        story = tell(recorder, translator.tokenizer, alpha=options.alpha, n_best=options.n_best)
+    if options.explain and story is not None:
+        explain(story, sys.stderr)
+    if maps is not None:
+        save_attention(options.attention, text=text, translation=best.text, maps=maps, story=story)
+        print(f"attention: {options.attention}", file=sys.stderr)
 
 
 def scored(translator: "Translator", lines: Iterable[str], window_lines: int) -> Iterator[tuple[str, str]]:
@@ -308,14 +346,6 @@ def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespa
     # A byte-level model may write anything, but a line must stay one line.
     columns.append(hypothesis.text.replace("\r", " ").replace("\n", " "))
     return "\t".join(columns) + "\n"
-
-
-def draw_attention(translator: "Translator", text: str, hypothesis: "Hypothesis", path: str) -> None:
-    """Write the attention maps of a sentence and its translation."""
-    from numpy_transformer.decoding.attention_maps import save_attention
-
-    save_attention(path, translator.attention(text, hypothesis.ids))
-    print(f"attention: {path}", file=sys.stderr)
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from numpy_transformer.decoding import (
     greedy_search,
     sample,
 )
-from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
+from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.forced import forced_log_probabilities
@@ -261,8 +261,8 @@ class Translator:
             raise InputError("a blank text has no attention: give a sentence")
         target = [*ids, self.model.config.eos_id]
         return AttentionMaps(
-            source=[token_label(self.tokenizer.vocabulary[i]) for i in source],
-            target=[token_label(self.tokenizer.vocabulary[i]) for i in target],
+            source=[self.tokenizer.vocabulary[i] for i in source],
+            target=[self.tokenizer.vocabulary[i] for i in target],
             weights=attention_weights(self.model, source, target),
         )
 
@@ -282,9 +282,16 @@ class Translator:
         return sources
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
-        # A byte-level model may write any bytes, half a surrogate pair among them, which no file or terminal takes.
-        text = self.tokenizer.decode(decoded.ids).encode("utf-8", "replace").decode("utf-8")
+        text = written_text(self.tokenizer, decoded.ids)
         return Hypothesis(text, decoded.ids, decoded.log_probability, decoded.score)
+
+
+def written_text(tokenizer: Tokenizer | MarianTokenizer, ids: Sequence[int]) -> str:
+    """The text of some ids, for a person to read.
+
+    A byte-level model may write any bytes, half a surrogate pair among them, which no file or terminal takes.
+    """
+    return tokenizer.decode(ids).encode("utf-8", "replace").decode("utf-8")
 
 
 def checkpoint_of_run(path: Path) -> Path:

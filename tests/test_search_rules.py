@@ -232,7 +232,8 @@ def test_the_recorder_tells_the_whole_search(seed, beam):
     for sentence, source in enumerate(sources):
         paths: list[list[int]] = [[]] * beam
         finished = {}
-        for candidates in recorder.steps[sentence]:
+        for step in recorder.steps[sentence]:
+            candidates = step.candidates
             totals = [candidate.total for candidate in candidates]
             assert totals == sorted(totals, reverse=True)
             continued = [[*paths[candidate.parent], candidate.token] for candidate in candidates]

@@ -161,11 +161,24 @@ def test_the_latest_run_is_the_default(run, tmp_path, capfdbinary):
         os.utime(newer / "checkpoints" / "best.safetensors", ns=(10**18, 10**18))
 
 
-def test_attention_is_drawn(run, tmp_path):
+@pytest.mark.parametrize("options", [[], ["--n-best", "2", "--scores"], ["--sample"], ["--beam", "1"]])
+def test_attention_is_drawn(run, tmp_path, options):
+    expected = run("the dog", *options)[1]
     for name in ("map.png", "map.html"):
-        status, out, err = run("the dog", "--attention", tmp_path / name)
-        assert (status, out.count("\n"), err) == (0, 1, f"attention: {tmp_path / name}\n")
+        status, out, err = run("the dog", *options, "--attention", tmp_path / name)
+        assert (status, out, err) == (0, expected, f"attention: {tmp_path / name}\n")
         assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_a_search_is_explained_beside_its_translation(run, tmp_path):
+    expected = run("the dog", "--n-best", "2")[1]
+    status, out, err = run("the dog", "--n-best", "2", "--explain", "--attention", tmp_path / "map.png")
+    assert (status, out) == (0, expected)
+    lines = err.split("\n")
+    assert lines[0] == "Beam search: after each step the best 4 of all continuations stay."
+    assert any(line.startswith("step 2, penalty 1.097") for line in lines)
+    assert lines[-2] == f"attention: {tmp_path / 'map.png'}"
+    assert " won" in lines[-3]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +205,11 @@ def test_attention_is_drawn(run, tmp_path):
         (["--sample", "--beam", "2", "x"], b"", "give --sample or --beam, not both"),
         (["--attention", "a.png", "x", "y"], b"", "--attention shows one sentence: give exactly one TEXT"),
         (["--attention", "a.png", " "], b"", "--attention shows one sentence: give exactly one TEXT"),
+        (["--attention", "a.png", "x" * 400], b"", "attention between"),
+        (["--explain"], b"x\n", "--explain shows one sentence: give exactly one TEXT"),
+        (["--explain", "x " * 501], b"", "TEXT: line 1 has 1,002 tokens, more than 1,000: split it into sentences"),
+        (["--explain", "--score", "x"], b"", "give --explain or --score, not both"),
+        (["--explain", "--sample", "x"], b"", "--explain tells of beam search: give --explain or --sample, not both"),
         (["--attention", "a.gif", "x"], b"", "a.gif: attention is drawn as .png or .html"),
         (["--output", "runs", "x"], b"", "runs: is a folder"),
         (["--score", "no tab"], b"", "TEXT: line 1 has no tab: --score reads source TAB target"),

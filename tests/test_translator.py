@@ -1,7 +1,6 @@
-"""class Translator: from text to text, whatever the batch; run folders; attention maps."""
+"""class Translator: from text to text, whatever the batch; run folders."""
 
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 import bpe
 import numpy_transformer as nt
 from numpy_transformer.decoding import Decoded, Sampling, greedy_search
-from numpy_transformer.decoding.attention_maps import FORMATS, save_attention, token_label
 from numpy_transformer.translator import LONGEST_SOURCE, Hypothesis, OverlongError, Translator
 
 LINES = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"] * 4
@@ -186,76 +184,6 @@ def test_what_cannot_be_loaded_is_named(run, tmp_path):
         Translator.load(run)
 
 
-# --- Attention maps ---
-
-
-class _Page(HTMLParser):
-    """What a page holds: the number of each element, its text, and every attribute that could load something."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.elements: dict[str, int] = {}
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.links: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements[tag] = self.elements.get(tag, 0) + 1
-        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
-        if tag not in ("meta",):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements[tag] = self.elements.get(tag, 0) + 1
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def test_attention_of_a_translation(translator, tokenizer, tmp_path):
-    text = "the dog <b> & $x$ \u6f22"
-    [[best]] = translator.hypotheses([text])
-    maps = translator.attention(text, best.ids)
-    assert maps.source[-1] == maps.target[-1] == "<eos>"
-    assert len(maps.source) == len(tokenizer.encode(text)) + 1
-    L, H = 2, 2
-    assert maps.weights.cross.shape == (L, H, len(best.ids) + 1, len(maps.source))
-
-    save_attention(tmp_path / "map.png", maps)
-    picture = (tmp_path / "map.png").read_bytes()
-    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
-    assert picture.endswith(b"IEND\xaeB`\x82")
-
-    save_attention(tmp_path / "map.HTML", maps)
-    page = _Page((tmp_path / "map.HTML").read_text(encoding="utf-8"))
-    assert not page.open
-    assert not page.links
-    assert page.elements["svg"] == 2 * L * H + 1 * H  # the encoder has one layer
-    assert not {"script", "link", "img"} & page.elements.keys()
-    assert set(maps.source) | set(maps.target) <= set(page.text)
-
-
 def test_a_blank_text_has_no_attention(translator):
     with pytest.raises(nt.InputError, match="blank"):
         translator.attention(" ", [5])
-
-
-@pytest.mark.parametrize("name", ["map.jpg", "map", "png"])
-def test_other_formats_are_refused(translator, tmp_path, name):
-    maps = translator.attention("the dog", [5])
-    with pytest.raises(nt.InputError, match=r"drawn as .png or .html"):
-        save_attention(tmp_path / name, maps)
-    assert not list(tmp_path.iterdir())
-    assert FORMATS == (".png", ".html")
-
-
-@pytest.mark.parametrize(
-    ("token", "label"),
-    [(b" dog", "▁dog"), ("\u00fc".encode(), "ü"), (b"\xc3", "\\xc3"), (b"\n", "\\n"), (b"\x00", "\\x00")],
-)
-def test_token_labels_can_be_read(token, label):
-    assert token_label(token) == label

@@ -94,8 +94,6 @@ def beam_search(
             attended[:, :, : weights.shape[2]] += weights
         hypotheses = Hypotheses(live.sentence, live.ids[:, :width], live.length, limits[live.sentence])
         continuations = _continuations(logits, live.totals[:, :width], hypotheses, beam, config, rules, required)
-        if recorder is not None:
-            recorder.add_step(hypotheses, continuations, beam=beam, alpha=alpha, eos_id=config.eos_id)
         tokens, parents, _, totals = (array[:, :beam] for array in continuations)
         totals = totals.copy()
         check_numbers(totals)
@@ -103,16 +101,19 @@ def beam_search(
         attended = np.take_along_axis(attended, parents[:, :, None], axis=1) if coverage else attended
 
         ended = (tokens == config.eos_id) & (totals > -np.inf)
+        scores = totals / length_penalty(live.length, alpha)[:, None]  # what each is worth if it ends here
         for row, column in zip(*np.nonzero(ended), strict=True):
             sentence, length, total = live.sentence[row], live.length[row], totals[row, column]
-            score = total / length_penalty(length, alpha)
             if coverage:
-                score += coverage * coverage_penalty(attended[row, column, : lengths[sentence]])
-            results.keep(sentence, Decoded(live.ids[row, column, : length - 1].tolist(), float(total), float(score)))
+                scores[row, column] += coverage * coverage_penalty(attended[row, column, : lengths[sentence]])
+            ids, score = live.ids[row, column, : length - 1].tolist(), float(scores[row, column])
+            results.keep(sentence, Decoded(ids, float(total), score))
         totals[ended] = -np.inf
 
         highest_possible = totals.max(axis=1) / length_penalty(limits[live.sentence] + 1, alpha)
         goes_on = highest_possible > results.worst[live.sentence]
+        if recorder is not None:
+            recorder.add_step(hypotheses, continuations, ended, scores, highest_possible, alpha=alpha)
         if not goes_on.all():
             stay = rows_that_stay(goes_on)
             live, attended = live.retain(stay), attended[stay]

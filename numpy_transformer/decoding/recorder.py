@@ -16,9 +16,18 @@ class Candidate(NamedTuple):
     parent: int  # the place, in the step before, of the candidate that it continues; 0 at the first step
     token: int
     log_probability: float  # of the token
-    total: float  # of all tokens up to this one
-    score: float  # total / length_penalty: what it would be worth if it ended here
+    total: float  # of all tokens up to this one; -inf for what cannot be
+    score: float  # what it would be worth if it ended here: total / length penalty; finished, with the coverage penalty
     fate: Fate  # goes on, ended with eos, or was not among the best
+
+
+class Step(NamedTuple):
+    """What was considered, best first. The first `kept` stayed; their places are what `parent` counts next time."""
+
+    candidates: list[Candidate]
+    kept: int
+    penalty: float  # the length penalty that divides the totals of this step
+    highest_possible: float  # no hypothesis that goes on can get a better score than this; -inf where none does
 
 
 class Continuations(NamedTuple):
@@ -31,25 +40,41 @@ class Continuations(NamedTuple):
 
 
 class BeamRecorder:
-    """Pass one to `beam_search`: afterwards `steps[sentence][t]` are the candidates of step t.
+    """Pass one to `beam_search`: afterwards `steps[sentence][t]` is step t.
 
-    The first ones, as many as the beam is wide, were kept (live or finished), and their places are what `parent` of the
-    next step counts; up to as many behind them, best first, were dropped.
+    Of its candidates the first ones, as many as the beam is wide, were kept (live or finished); up to as many behind
+    them were dropped.
     """
 
     def __init__(self) -> None:
-        self.steps: dict[int, list[list[Candidate]]] = {}
+        self.steps: dict[int, list[Step]] = {}
 
     def add_step(
-        self, hypotheses: Hypotheses, continuations: Continuations, *, beam: int, alpha: float, eos_id: int
+        self,
+        hypotheses: Hypotheses,
+        continuations: Continuations,
+        ended: Array,
+        scores: Array,
+        highest_possible: Array,
+        *,
+        alpha: float,
     ) -> None:
-        """The next step of the sentences in the batch."""
+        """The next step of the b sentences in the batch, whose hypotheses got W continuations.
+
+        ended (b, W): which of the kept ones are finished; scores (b, W): theirs; highest_possible (b,).
+        """
+        beam = ended.shape[1]
         for row, (sentence, length) in enumerate(zip(hypotheses.sentence, hypotheses.length, strict=True)):
             penalty = length_penalty(int(length) + 1, alpha)
             considered = zip(*(array[row, : 2 * beam].tolist() for array in continuations), strict=True)
             candidates = []
             for rank, (token, parent, log_probability, total) in enumerate(considered):
-                fate: Fate = "dropped" if rank >= beam else "finished" if token == eos_id else "live"
+                if rank < beam:
+                    score = float(scores[row, rank])
+                    fate: Fate = "finished" if ended[row, rank] else "live" if total > -math.inf else "dropped"
+                else:
+                    score, fate = total / penalty, "dropped"
                 if rank < beam or total > -math.inf:
-                    candidates.append(Candidate(parent, token, log_probability, total, total / penalty, fate))
-            self.steps.setdefault(int(sentence), []).append(candidates)
+                    candidates.append(Candidate(parent, token, log_probability, total, score, fate))
+            step = Step(candidates, beam, penalty, float(highest_possible[row]))
+            self.steps.setdefault(int(sentence), []).append(step)

@@ -1,0 +1,46 @@
+"""Attention as a file: a picture of all heads, or a page to explore."""
+
+from pathlib import Path
+
+from numpy_transformer.atomic import atomic_write
+from numpy_transformer.decoding.attention_maps import AttentionMaps
+from numpy_transformer.errors import InputError
+from numpy_transformer.seeing.page import page
+from numpy_transformer.seeing.picture import save_picture
+from numpy_transformer.seeing.story import Story
+from numpy_transformer.seeing.view import view
+
+FORMATS = (".png", ".html")
+MOST_TOKENS = 256  # of the source or of the translation; more could not be read
+
+
+def check_format(path: str | Path) -> None:
+    """Raises InputError unless `path` ends with .png or .html."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise InputError(f"{path}: attention is drawn as .png or .html: give a name that ends with one of these")
+
+
+def check_length(maps: AttentionMaps) -> None:
+    """Raises InputError for a sentence that is too long to be drawn."""
+    tokens = max(len(maps.source), len(maps.target))
+    if tokens > MOST_TOKENS:
+        raise InputError(
+            f"attention between {tokens:,} tokens cannot be drawn, only up to {MOST_TOKENS}: split the text"
+        )
+
+
+def save_attention(
+    path: str | Path, *, text: str, translation: str, maps: AttentionMaps, story: Story | None = None
+) -> None:
+    """Write the attention maps in the format that the name's ending says; the file appears whole or not at all.
+
+    A PNG shows every layer and head; an HTML page can be explored, and shows the story of the search if there is one.
+    Raises InputError for another ending, for a sentence that is too long, or when the file cannot be written.
+    """
+    check_format(path)
+    check_length(maps)
+    if Path(path).suffix.lower() == ".png":
+        save_picture(path, maps)
+        return
+    with atomic_write(path) as file:
+        file.write(page(view(text, translation, maps, story)).encode("utf-8"))

@@ -1,0 +1,58 @@
+"""The story of a beam search for a terminal."""
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from numpy_transformer.seeing.story import Branch, Chapter, Story
+
+FATES = {"live": "goes on", "finished": "finished", "dropped": "dropped"}
+
+
+def explain(story: Story, file: TextIO) -> None:
+    """Write the story; on a terminal the winner's way is bold and what was dropped is dim."""
+    from rich.console import Console  # needed by few
+
+    console = Console(file=file, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    for line, style in _lines(story):
+        console.print(line, style=style)
+
+
+def _lines(story: Story) -> Iterator[tuple[str, str]]:
+    """Each line and its style."""
+    yield f"Beam search: after each step the best {story.beam} of all continuations stay.", ""
+    yield "log p is the token's log-probability, total that of the whole hypothesis;", ""
+    yield f"score = total / penalty, penalty = ((5 + length) / 6)^{story.alpha:g}. * marks the way to the winner.", ""
+    for number, chapter in enumerate(story.chapters, 1):
+        yield "", ""
+        yield f"step {number}, penalty {chapter.penalty:.3f}", "bold"
+        yield from _table(chapter)
+        for event in chapter.events:
+            yield f"  {event}", "italic"
+    yield "", ""
+    yield "finished, best first", "bold"
+    for one in story.finished:
+        yield f"  {one.arithmetic}   {one.text}", ""
+    yield "", ""
+    yield story.reason, "bold"
+
+
+def _table(chapter: Chapter) -> Iterator[tuple[str, str]]:
+    yield "       log p     total     score             hypothesis", "dim"
+    for place, branch in enumerate(chapter.branches, 1):
+        if branch.total is None:
+            continue
+        numbers = "".join(_number(value) for value in (branch.log_probability, branch.total, branch.score))
+        mark = "*" if branch.wins else " "
+        style = "bold" if branch.wins else "dim" if branch.fate == "dropped" else ""
+        yield f"{mark}{place:2} {numbers}  {FATES[branch.fate]:<9} {_marked(branch)}", style
+
+
+def _number(value: float | None) -> str:
+    return f"{'-inf' if value is None else format(value, '.3f'):>10}"
+
+
+def _marked(branch: Branch) -> str:
+    """The hypothesis with its last token in brackets."""
+    piece = branch.token.removeprefix("\N{LOWER ONE EIGHTH BLOCK}")
+    before = branch.text.removesuffix(piece)
+    return f"{before}[{piece}]"

@@ -1,0 +1,64 @@
+"""The attention of every layer and head as one PNG picture."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy_transformer.atomic import atomic_write
+from numpy_transformer.backend import Array
+from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
+
+LONGEST_SIDE = 100.0  # inches, at 100 dots per inch
+BLANK = 1.4  # inches that a block's title and labels need
+
+
+def save_picture(path: str | Path, maps: AttentionMaps) -> None:
+    """Write the picture: three blocks side by side, in each a row of heat maps per layer, one per head.
+
+    The file appears whole or not at all. Raises InputError when it cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    source, target = [[token_label(token) for token in tokens] for tokens in (maps.source, maps.target)]
+    blocks = [
+        ("Cross-attention: from translation to source", target, source, maps.weights.cross),
+        ("Encoder self-attention: within the source", source, source, maps.weights.encoder),
+        ("Decoder self-attention: within the translation", target, ["<bos>", *target[:-1]], maps.weights.decoder),
+    ]
+    sizes = [_size(weights) for _, _, _, weights in blocks]
+    width, height = sum(width for width, _ in sizes), max(height for _, height in sizes)
+    shrink = min(1.0, LONGEST_SIDE / width, LONGEST_SIDE / height)
+    figure = Figure((shrink * width, shrink * height + 0.4), layout="constrained", dpi=100)
+    FigureCanvasAgg(figure)
+    figure.suptitle(
+        "Each row is what one token looks at; it sums to 1 (white 0, dark blue 1)", fontsize=10, color="0.35"
+    )
+    parts: Any = figure.subfigures(1, len(blocks), width_ratios=[width for width, _ in sizes], wspace=0.03)
+    for part, (title, queries, keys, weights) in zip(parts, blocks, strict=True):
+        _draw_block(part, title, queries, keys, weights)
+    with warnings.catch_warnings(), atomic_write(path) as file:
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # scripts that the font lacks show as boxes
+        figure.savefig(file, format="png")
+
+
+def _size(weights: Array) -> tuple[float, float]:
+    """Width and height of a block in inches."""
+    L, H, queries, keys = weights.shape
+    return BLANK + H * max(1.2, 0.16 * keys), BLANK + L * max(1.2, 0.16 * queries)
+
+
+def _draw_block(part: Any, title: str, queries: Sequence[str], keys: Sequence[str], weights: Array) -> None:
+    L, H = weights.shape[:2]
+    axes = part.subplots(L, H, sharex=True, sharey=True, squeeze=False)
+    for layer in range(L):
+        for head in range(H):
+            panel = axes[layer, head]
+            panel.imshow(weights[layer, head], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            panel.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8)
+            panel.set_xticks(range(len(keys)), keys, rotation=90, fontsize=7, parse_math=False)
+            panel.set_yticks(range(len(queries)), queries, fontsize=7, parse_math=False)
+            panel.tick_params(length=0)
+            panel.spines[:].set_color("0.8")
+    part.suptitle(title, fontsize=11)

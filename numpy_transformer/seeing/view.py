@@ -1,0 +1,71 @@
+"""What the page shows, as plain lists and numbers that go through JSON.
+
+    {"text", "translation",
+     "attention": [{"title", "explanation", "queries", "keys", "weights"}, ...],   cross, encoder, decoder
+     "search": Story as a dict, or null for a translation that was not searched for}
+
+queries and keys are lists of {"label", "group"}: a token as text, and which word it is a piece of. weights[layer][head]
+[query][key] are thousandths.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from numpy_transformer.backend import Array
+from numpy_transformer.decoding.attention_maps import AttentionMaps, token_groups, token_label
+from numpy_transformer.seeing.story import Story
+
+BOS = "<bos>"
+
+
+def view(text: str, translation: str, maps: AttentionMaps, story: Story | None) -> dict[str, Any]:
+    """What `showAttention` (attention.js) and `showSearch` (search.js) take."""
+    source, target = _tokens(maps.source), _tokens(maps.target)
+    before_target = [{"label": BOS, "group": -1}, *target[:-1]]
+    attention = [
+        _kind(
+            "Cross-attention",
+            "Where in the source the decoder looks when it writes a token.",
+            target,
+            source,
+            maps.weights.cross,
+        ),
+        _kind(
+            "Encoder self-attention",
+            "Which tokens of the source each of its tokens gathers from, to know its meaning here.",
+            source,
+            source,
+            maps.weights.encoder,
+        ),
+        _kind(
+            "Decoder self-attention",
+            "Which tokens it has written the decoder looks back at when it writes the next one. It never looks ahead.",
+            target,
+            before_target,
+            maps.weights.decoder,
+        ),
+    ]
+    return {
+        "text": text,
+        "translation": translation,
+        "attention": attention,
+        "search": None if story is None else asdict(story),
+    }
+
+
+def _tokens(tokens: Sequence[bytes]) -> list[dict[str, Any]]:
+    groups = token_groups(tokens)
+    return [{"label": token_label(token), "group": group} for token, group in zip(tokens, groups, strict=True)]
+
+
+def _kind(
+    title: str, explanation: str, queries: list[dict[str, Any]], keys: list[dict[str, Any]], weights: Array
+) -> dict[str, Any]:
+    return {
+        "title": title,
+        "explanation": explanation,
+        "queries": queries,
+        "keys": keys,
+        "weights": (1000 * weights).round().astype(int).tolist(),
+    }
