@@ -1,6 +1,5 @@
 """What a person sees while a model learns: a progress bar on a terminal, plain lines anywhere else."""
 
-import io
 import sys
 import time
 from types import TracebackType
@@ -82,7 +81,4 @@ class TerminalDisplay:
 
 def make_display() -> Display:
     """The one that fits standard output."""
-    # A sentence that the terminal's encoding cannot show must not end the training.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    return TerminalDisplay() if sys.stdout.isatty() else PlainDisplay()
+    return TerminalDisplay() if sys.stdout is not None and sys.stdout.isatty() else PlainDisplay()

@@ -1,6 +1,7 @@
 """How the command-line programs end: one clear line instead of a traceback for what a user did."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -23,7 +24,13 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
     - Ctrl-C says so on one line; status 130.
     - A reader that went away (`translate.py ... | head -1`) ends the program quietly; status 141.
     - Any other exception is a defect of the program and keeps its traceback.
+
+    A character that the terminal's encoding cannot show is spelled (\\xe4): it must not end the program.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:  # started without one: messages go nowhere, rather than among the results
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the end)
     try:
         try:
             return main() or 0
@@ -52,10 +59,16 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
 def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:
     line = " ".join(message.splitlines())
     try:
-        print(f"{Path(sys.argv[0]).name}: {line}", file=sys.stderr)
+        print(f"{_program_name()}: {line}", file=sys.stderr)
     except BrokenPipeError:
         _silence_standard_streams()
     return status
+
+
+def _program_name() -> str:
+    """As the user called it: translate.py, or python -m some.package."""
+    spec = sys.modules["__main__"].__spec__
+    return Path(sys.argv[0]).name if spec is None else f"python -m {spec.name.removesuffix('.__main__')}"
 
 
 def _silence_standard_streams() -> None:

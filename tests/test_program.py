@@ -1,5 +1,6 @@
 """How programs end: exit status, one line on standard error, never a traceback for what a user did."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -118,3 +119,34 @@ def test_without_standard_output():
         ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, script], cwd=ROOT, capture_output=True, text=True
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell")
+def test_without_standard_error_messages_do_not_mix_with_the_results():
+    script = SCRIPT.format(body="    print('result')\n    raise InputError('message')")
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert (result.returncode, result.stdout) == (2, "result\n")
+
+
+def test_what_an_encoding_cannot_show_is_spelled():
+    script = SCRIPT.format(body="    print('M\\xe4nner')")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "M\\xe4nner\n", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["translate.py", "--beam", "0", "Hello"], "translate.py"),
+        (["-m", "numpy_transformer.gradcheck", "--seed", "-1"], "python -m numpy_transformer.gradcheck"),
+        (["-m", "numpy_transformer.data.phrasebook", "--count", "-1"], "python -m numpy_transformer.data.phrasebook"),
+    ],
+)
+def test_a_message_begins_with_the_program_as_it_was_called(command, name):
+    result = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"{name}: ")
+    assert result.stderr.count("\n") == 1

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise InputError(f"--plot {options.plot}: give a name that ends with one of {', '.join(FORMATS)}")
     xp = device_module(options.device)
     started = time.perf_counter()
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 110)
     findings: list[Finding] = []
     table = Table(title="Hand-written gradients beside two oracles", box=box.SIMPLE_HEAD, caption_justify="left")
     table.add_column("gradient of", overflow="fold")

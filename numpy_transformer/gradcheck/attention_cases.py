@@ -100,7 +100,7 @@ def blocked_attention(
         blocked_attention_backward(dcontext, cache, **gradients)
 
     sizes = (batch, heads, queries, keys, width)
-    return _attention_case("blocked attention", forward, backward, sizes, seed=seed, scale=scale, xp=xp)
+    return _attention_case("blocked_attention", forward, backward, sizes, seed=seed, scale=scale, xp=xp)
 
 
 def _attention_case(

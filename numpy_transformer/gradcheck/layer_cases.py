@@ -79,7 +79,7 @@ def embedding(
         return ()
 
     return make_case(
-        "embedding",
+        "embedding (with positions)" if positions else "embedding",
         forward,
         backward,
         seed=seed,
@@ -190,7 +190,7 @@ def feed_forward(
         return (feed_forward_backward(dy, cache, p, g),)
 
     return make_case(
-        "feed_forward",
+        f"feed_forward ({activation})",
         forward,
         backward,
         seed=seed,
@@ -311,7 +311,7 @@ def projection_loss(
         return (dx,)
 
     return make_case(
-        "output_loss",
+        "output_loss (with bias)" if output_bias else "output_loss",
         forward,
         backward,
         seed=seed,

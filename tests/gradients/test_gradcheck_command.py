@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mutation import installed, mutants_of
 
@@ -26,6 +27,13 @@ def test_every_layer_has_a_derivation_where_the_table_says():
 def test_every_layer_file_is_in_the_table():
     files = {path.name for path in (PACKAGE / "layers").glob("*.py")} - {"__init__.py", "matmul.py"}
     assert files == {Path(derivation_of(layer)).name for layer in SUITE} - {"blocks.py", "transformer.py"}
+
+
+def test_every_row_group_has_a_name_of_its_own_that_the_command_knows():
+    for layer, recipe in SUITE.items():
+        cases = recipe(0, np)
+        assert {case.name.partition(" (")[0] for case in cases} == {layer}
+        assert len({case.name for case in cases}) == len(cases)
 
 
 def test_the_whole_table_agrees(capsys):
