@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_device
+from numpy_transformer.backend import Array, array_module, ids_to_device
 from numpy_transformer.blocks import (
     NO_DROPOUT,
     Dropouts,
@@ -223,8 +223,7 @@ def transformer_forward(
     xp = array_module(parameters.embedding.weight)
     labels = target[:, 1:].reshape(-1)
     real = np.flatnonzero(labels != config.pad_id)  # on the host, so that a GPU need not wait
-    positions, gold = to_device(real, xp), to_device(labels[real], xp)
-    device_source, target_input = to_device(source, xp), to_device(target[:, :-1], xp)
+    device_source, target_input, positions, gold = ids_to_device(xp, source, target[:, :-1], real, labels[real])
 
     memory, encoder = encoder_forward(device_source, parameters, config, dropouts=dropouts, recompute=recompute)
     y, decoder = decoder_forward(

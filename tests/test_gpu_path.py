@@ -116,7 +116,7 @@ def test_a_step_neither_waits_nor_uploads_more_than_ids():
         for number in range(1, RESULTS_EVERY - 1):
             assert run.step(number, clip=1.0) == []
     assert counts.synchronizations == 0
-    assert counts.uploads == 4 * (RESULTS_EVERY - 2)  # source, target, labels and their positions
+    assert counts.uploads == RESULTS_EVERY - 2  # source, target, labels and their positions, packed into one
     with strict_gpu.counted() as counts:
         assert len(run.step(0)) == RESULTS_EVERY
     assert counts.synchronizations == 1

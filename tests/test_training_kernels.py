@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from test_kernels import assembly, assert_near, executed, numbers
 
 from numpy_transformer.backend import to_host
-from numpy_transformer.layers import embedding
+from numpy_transformer.layers import embedding, output_loss
 from numpy_transformer.layers.kernels import launcher
+from numpy_transformer.layers.kernels import output_loss as output_loss_kernel
 from numpy_transformer.layers.kernels.adam import guarded_adam_update
 from numpy_transformer.layers.kernels.bias import add_bias, column_sums, relu_backward
 from numpy_transformer.optimizer import Adam
@@ -212,17 +213,59 @@ def test_relu_hides_no_nan():
     np.testing.assert_array_equal(to_host(x), [[np.nan, 0, np.inf, 0]])
 
 
+# --- Output projection and loss ---
+
+
+def loss_and_gradients(x, weight, bias, targets, label_smoothing, xp):
+    x, targets, *parameters = (xp.asarray(array) for array in (x, targets, weight, bias))
+    parameters = embedding.EmbeddingParameters(*parameters)
+    options = {"label_smoothing": label_smoothing, "token_count": 7}
+    gradients = embedding.EmbeddingParameters(*(xp.empty_like(p) for p in parameters))
+    loss, dx = output_loss.output_loss(x, parameters, targets, **options, gradients=gradients)
+    alone, nothing = output_loss.output_loss(x, parameters, targets, **options, gradients=None)
+    assert nothing is None
+    assert to_host(alone) == to_host(loss)
+    return loss, dx, *gradients
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize(
+    ("N", "V", "chunk"), [(1, 1, 5), (5, 7, 2), (6, 33, 6), (130, 64, 64), (2, 9001, 2), (0, 4, 1)]
+)
+def test_output_loss(N, V, chunk, label_smoothing, dtype, monkeypatch):
+    """Also in chunks, the last of them shorter, and in rows that do not fill their padding, which holds NaN."""
+    monkeypatch.setattr(output_loss_kernel, "PADDED_TO", 4)
+    monkeypatch.setattr(output_loss_kernel, "LOGITS", chunk * (-(-V // 4) * 4))
+    x, weight, bias = (numbers(s, dtype, n) for n, s in enumerate([(N, 5), (V, 5), (V,)]))
+    targets = np.random.default_rng(1).integers(0, V, N)
+    arrays = x, weight, bias, targets, label_smoothing
+    for expected, found in zip(loss_and_gradients(*arrays, np), loss_and_gradients(*arrays, strict_gpu), strict=True):
+        assert_near(found, np.asarray(expected), dtype)
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_logit_that_is_not_finite_makes_such_a_loss(bad):
+    logits = strict_gpu.asarray(np.array([[1.0, 2, 3, bad, 5], [1, 2, 3, 4, 5]]))
+    losses = strict_gpu.empty((2,))
+    arrays = logits, strict_gpu.asarray(np.array([1, 2])), losses
+    output_loss_kernel.IN_PLACE.launch(logits, (2,), 32, *arrays, 5, 5, 1, 1.0, 0.1)
+    assert np.isfinite(to_host(losses)).tolist() == [False, True]
+
+
 # --- What the compiler makes of them ---
 
 TOGETHER = ["squares", "adam_update", "embedding_forward", "input_embedding_forward", "embedding_pieces", "add_bias",
-            "add_bias_relu", "column_sums", "relu_backward"]  # fmt: skip
+            "add_bias_relu", "column_sums", "relu_backward", "cross_entropy_in_place"]  # fmt: skip
 
 
 @pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
 @pytest.mark.parametrize(("dtype", "instruction"), [("f", ".v4.f32"), ("d", ".v2.f64")])
 def test_sixteen_bytes_move_at_once(dtype, instruction, architecture):
     """NVRTC's assembly has a load of four floats, or two doubles, in each kernel that should, and a store like it."""
-    for file in ("adam", "embedding", "bias"):
+    for file in ("adam", "embedding", "bias", "cross_entropy"):
         text = assembly(architecture, launcher.source(file), launcher.options(dtype))
         kernels = {part.partition("(")[0]: part for part in text.split(".entry ")[1:]}
         for name in kernels.keys() & set(TOGETHER):

@@ -12,12 +12,11 @@ where backpropagation turns around, so a chunk of rows can go forward and back a
 per chunk one product makes the logits, cross-entropy turns them into their gradient in place, and two products use it.
 """
 
-import numpy as np
-
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.twin import gpu_twin
 
 # Rows per matrix product: enough to keep BLAS busy and to add into dE rarely.
 PRODUCT_ROWS = 1024
@@ -40,6 +39,7 @@ def output_projection(x: Array, parameters: EmbeddingParameters) -> Array:
     return logits
 
 
+@gpu_twin()
 def output_loss(
     x: Array,
     parameters: EmbeddingParameters,
@@ -86,8 +86,7 @@ def _loss_and_gradient_in_place(
     logits: Array, targets: Array, V: int, label_smoothing: float, token_count: int, with_gradient: bool
 ) -> Array:
     """The chunk's loss; `logits` are overwritten, with their gradient if it is wanted."""
-    # A card wants few launches; a CPU, blocks that stay in its cache.
-    step = max(1, CACHED_LOGITS // V) if isinstance(logits, np.ndarray) else len(targets)
+    step = max(1, CACHED_LOGITS // V)
     total = array_module(logits).zeros((), dtype=logits.dtype)
     for start in range(0, len(targets), step):
         block, block_targets = logits[start : start + step], targets[start : start + step]

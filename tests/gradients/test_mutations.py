@@ -27,10 +27,6 @@ EQUIVALENT = {
         "without gradients nobody looks at the overwritten logits"
     ),
     "_loss_and_gradient_in_place: another number: 1  ->  2": CHUNK,
-    "_loss_and_gradient_in_place: always: max(1, CACHED_LOGITS // V) if isinstance(logits, np.ndarray) else "
-    "len(targets)": CHUNK,
-    "_loss_and_gradient_in_place: never: max(1, CACHED_LOGITS // V) if isinstance(logits, np.ndarray) else "
-    "len(targets)": CHUNK,
     "_loss_and_gradient_in_place: drop the right operand: CACHED_LOGITS // V": CHUNK,
     "_loss_and_gradient_in_place: drop the left operand: CACHED_LOGITS // V": CHUNK,
 }

@@ -32,10 +32,11 @@ class Kernel(NamedTuple):
     twin: Callable[..., None]
 
     def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Array | float) -> None:
-        """Runs `grid` blocks of `block` threads. Arrays are C-contiguous, in the dtype of `like` where they are real.
+        """Runs `grid` blocks of `block` threads.
 
-        A Python int reaches the kernel as long long, a float as double. An empty grid does nothing. Raises InputError
-        if the kernel cannot be compiled.
+        Arrays are in the dtype of `like` where they are real, and C-contiguous unless the kernel is told how far apart
+        their rows are. A Python int reaches the kernel as long long, a float as double. An empty grid does
+        nothing. Raises InputError if the kernel cannot be compiled.
         """
         if 0 in grid:
             return
