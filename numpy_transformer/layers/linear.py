@@ -20,7 +20,7 @@ from numpy_transformer.twin import gpu_twin
 
 class LinearParameters(NamedTuple):
     weight: Any  # (I, O)
-    bias: Any  # (O,)
+    bias: Any  # (O,), or None: no bias, or one that is added elsewhere
 
 
 def linear_spec(inputs: int, outputs: int, *, fan_out: int | None = None) -> LinearParameters:
@@ -33,7 +33,8 @@ def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array
     """y = x W + b. (..., I) -> (..., O); the cache is x."""
     rows = x.reshape(-1, x.shape[-1])  # (N, I): one large matrix product is faster than many small ones
     y = matmul(rows, parameters.weight)  # (N, O)
-    y += parameters.bias
+    if parameters.bias is not None:
+        y += parameters.bias
     return y.reshape(*x.shape[:-1], -1), x
 
 
@@ -44,5 +45,6 @@ def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradi
     xp = array_module(dy)
     x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])  # (N, I), (N, O)
     matmul(x_rows.T, dy_rows, out=gradients.weight)  # dW = x^T dy
-    xp.matmul(xp.ones(len(dy_rows), dy.dtype), dy_rows, out=gradients.bias)  # db = 1^T dy, the sum of the rows of dy
+    if parameters.bias is not None:
+        xp.matmul(xp.ones(len(dy_rows), dy.dtype), dy_rows, out=gradients.bias)  # db = 1^T dy: the rows' sum
     return matmul(dy_rows, parameters.weight.T).reshape(x.shape)  # dx = dy W^T

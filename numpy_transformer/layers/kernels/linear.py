@@ -9,7 +9,8 @@ from numpy_transformer.layers.matmul import matmul
 def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
     """y = x W + b. (..., I) -> (..., O); the cache is x."""
     y = matmul(x.reshape(-1, x.shape[-1]), parameters.weight)  # (N, O)
-    add_bias(y, parameters.bias)
+    if parameters.bias is not None:
+        add_bias(y, parameters.bias)
     return y.reshape(*x.shape[:-1], y.shape[-1]), x
 
 
@@ -18,5 +19,6 @@ def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradi
     x = cache
     x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])  # (N, I), (N, O)
     matmul(x_rows.T, dy_rows, out=gradients.weight)
-    column_sums(dy_rows, out=gradients.bias)
+    if parameters.bias is not None:
+        column_sums(dy_rows, out=gradients.bias)
     return matmul(dy_rows, parameters.weight.T).reshape(x.shape)
