@@ -120,6 +120,8 @@ def train(arguments: argparse.Namespace) -> int:
         folder = RunFolder(path)
         options = resumed_options(folder.read_options(), given, folder.config)
     else:
+        if "run" in arguments and not arguments.run:
+            raise InputError("--run is empty; name a folder for the run")
         options = TrainingOptions.for_data(given)
         path = Path(arguments.run) if "run" in arguments else new_run_path(RUNS, run_name(options.data))
         folder = RunFolder(path)
@@ -130,7 +132,7 @@ def train(arguments: argparse.Namespace) -> int:
 
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
-    with make_display() as display:
+    with folder.claimed(), make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = load_corpus(
             options.data,
@@ -155,7 +157,6 @@ def train(arguments: argparse.Namespace) -> int:
                 display.message(f"    {warning.message}")
         trainer = Trainer(options, corpus, tokenizer, folder, display, resume=resume, started=started)
         if not resume:
-            folder.path.mkdir(parents=True, exist_ok=True)
             tokenizer.save(folder.tokenizer)
         folder.write_config(options, make_config(options, tokenizer))
         finished = trainer.run()

@@ -1,6 +1,7 @@
 """Writing files so that a file that exists is whole, whatever interrupts the program."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from numpy_transformer.errors import InputError
+
+_TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 @contextmanager
@@ -42,6 +45,13 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             f"{path}: cannot be written ({error.strerror or error}): "
             "check the folder's permissions and the space left, or give another place"
         ) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left of files that it had not finished; nobody else may be writing there."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY_NAME.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _synchronize_folder(folder: Path) -> None:

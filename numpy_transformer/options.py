@@ -135,10 +135,10 @@ class TrainingOptions:
         return dataclasses.asdict(self)
 
 
-_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"} | {
+_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"} | {
     str | None: "text",
     int | None: "a whole number",
-    float | None: "a number",
+    float | None: "a finite number",
 }
 
 
@@ -176,7 +176,10 @@ def options_from_dict(values: object, path: str | Path) -> TrainingOptions:
     known = {field.name for field in dataclasses.fields(TrainingOptions)}
     if not isinstance(values, dict) or not values.keys() <= known:
         raise InputError(f"{path} holds no training options; it was not written by this program")
-    return TrainingOptions(**values)
+    try:
+        return TrainingOptions(**values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -186,7 +189,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
+        raise InputError(f"{path}: not JSON ({error}); restore it from a copy") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a JSON object")
     return values

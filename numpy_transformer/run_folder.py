@@ -12,16 +12,19 @@ Every file but the log and the samples is replaced in one piece, so a file that 
 """
 
 import dataclasses
+import errno
 import json
 import math
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpe
-from numpy_transformer.atomic import atomic_write
+from numpy_transformer.atomic import atomic_write, remove_leftovers
 from numpy_transformer.backend import array_module, to_host
 from numpy_transformer.checkpoint import load_tensors, save_tensors
 from numpy_transformer.config import TransformerConfig
@@ -67,6 +70,32 @@ class RunFolder:
         """Whether a run was begun here."""
         return self.config.exists() or self.checkpoints.exists()
 
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder, if need be, and keep it for this process; if nothing was written it is gone again.
+
+        What a killed process left unfinished is removed. Raises InputError if the folder cannot be written to, or
+        another process is training in it.
+        """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise InputError(
+                f"--run {self.path}: cannot be written to ({error.strerror}); name another folder"
+            ) from None
+        try:
+            with _locked(self.path):
+                for folder in (self.path, self.checkpoints):
+                    remove_leftovers(folder)
+                yield
+        finally:
+            with suppress(OSError):  # ends at the first that holds something
+                for folder in made:
+                    folder.rmdir()
+
     def write_config(self, options: TrainingOptions, config: TransformerConfig) -> None:
         """Record what the run is."""
         record = {"options": options.to_dict(), "model": json.loads(config.to_json())}
@@ -98,7 +127,17 @@ class RunFolder:
         save_tensors(self.training, tensors, metadata)
 
     def load_training(self, model: Transformer, adam: Adam, digests: Mapping[str, str]) -> Progress:
-        """Put model and optimizer back where `save_training` found them. Raises InputError if they do not fit."""
+        """Put model and optimizer back where `save_training` found them, or leave them at step 0 if nothing was saved.
+
+        Raises InputError if they do not fit, or the state is missing beside checkpoints that were made with it.
+        """
+        if not self.training.exists():
+            if next(self.checkpoints.glob("*.safetensors"), None) is not None:
+                raise InputError(
+                    f"{self.training} is missing, so the run cannot go on from its other checkpoints; "
+                    "restore it, or begin another run"
+                )
+            return Progress()
         tensors, metadata = load_tensors(self.training)
         try:
             progress = Progress(**json.loads(metadata["progress"]))
@@ -106,13 +145,13 @@ class RunFolder:
             moments = tensors["adam.first_moment"], tensors["adam.second_moment"]
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{self.training} is not the state of a training run; name another run") from None
-        if metadata.get("config") != model.config.to_json() or moments[0].shape != adam.first_moment.shape:
-            raise InputError(f"{self.training} is of another model than {self.config}; restore the one that fits")
         for name, digest in digests.items():
             if saved_digests.get(name) != digest:
                 raise InputError(
                     f"{self.path}: the {name} is not the one this run began with; restore it, or begin another run"
                 )
+        if metadata.get("config") != model.config.to_json() or moments[0].shape != adam.first_moment.shape:
+            raise InputError(f"{self.training} is of another model than {self.config}; restore the one that fits")
         model.assign(tensors, self.training)
         xp = array_module(adam.first_moment)
         adam.first_moment[...] = xp.asarray(moments[0])
@@ -146,8 +185,7 @@ class RunFolder:
     def append_log(self, record: dict[str, Any]) -> None:
         """One more line of log.jsonl."""
         plain = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in record.items()}
-        with open(self.log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(plain) + "\n")
+        _append(self.log, json.dumps(plain) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
         """The records so far; a line cut short by a crash is left out."""
@@ -168,20 +206,52 @@ class RunFolder:
         records = [r for r in self.read_log() if r.get("step", 0) <= step and r.get("kind") != "test"]
         write_text(self.log, "".join(json.dumps(record) + "\n" for record in records))
         if self.samples.exists():
-            blocks = self.samples.read_text(encoding="utf-8").split("\n\n")
+            # A full disk may have cut the last block anywhere.
+            blocks = self.samples.read_text(encoding="utf-8", errors="replace").split("\n\n")
             kept = [b for b in blocks if (title := SAMPLE_TITLE.match(b)) and int(title[1]) <= step]
             write_text(self.samples, "".join(block + "\n\n" for block in kept))
 
     def append_samples(self, title: str, lines: Sequence[str]) -> None:
         """One more block of sample translations."""
-        with open(self.samples, "a", encoding="utf-8") as file:
-            file.write("\n".join([title, *lines, "", ""]))
+        _append(self.samples, "\n".join([title, *lines, "", ""]))
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file in one piece."""
     with atomic_write(path) as file:
         file.write(text.encode("utf-8"))
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}): check the space left, then go on with --resume"
+        ) from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which ends with the process at the latest. Raises InputError if another holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"{folder}: another process is training in it; wait for its end, or name another folder with --run"
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def new_run_path(parent: Path, name: str) -> Path:

@@ -106,9 +106,10 @@ class Trainer:
         self.progress = Progress()
         self._digests = {"tokenizer": tokenizer.digest, "training text": self.train_text.ids.digest()}
         if resume:
-            if folder.training.exists():
-                self.progress = folder.load_training(self.model, self.adam, self._digests)
+            self.progress = folder.load_training(self.model, self.adam, self._digests)
             folder.rewind(self.progress.step)
+            step = self.progress.step
+            display.message(f"resumed at step {step}" if step else "nothing was saved yet: the run begins anew")
         self._began = (time.monotonic() if started is None else started) - self.progress.seconds
 
     def run(self) -> bool:
@@ -133,6 +134,7 @@ class Trainer:
     def _train(self, workers: Steps, stop: StopRequest) -> bool:
         """False if the user stopped the run before its end."""
         options, progress = self.options, self.progress
+        self._loop_began = time.monotonic(), self._fraction_done()  # what came before says nothing of the time left
         recent = _Recent(time.monotonic())
         skipped = 0
         for epoch, batches in self._updates():
@@ -316,8 +318,6 @@ class Trainer:
         advice = None if on_gpu else blas_advice(pools, processor_features(), os.environ)
         if advice:
             self.display.message(advice)
-        if self.progress.step:
-            self.display.message(f"resumed at step {self.progress.step}")
 
     def _batch_notes(self, batches: list[Array]) -> list[str]:
         """What the user should know about these batches before the run begins."""
@@ -351,8 +351,9 @@ class Trainer:
                 "seconds": round(self.progress.seconds, 1),
             }
         )
-        done = self._fraction_done()
-        left = f"  {_minutes(self._seconds() * (1 - done) / done)} left" if done > 0.001 else ""
+        (began, done_before), done = self._loop_began, self._fraction_done()
+        gained = done - done_before
+        left = f"  {_minutes((time.monotonic() - began) * (1 - done) / gained)} left" if gained > 0.001 else ""
         self.display.progress(
             done, f"step {step}  epoch {epoch + 1}  loss {loss:.3f}  rate {rate:.2e}  {speed:,.0f} tokens/s{left}"
         )

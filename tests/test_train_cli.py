@@ -135,6 +135,8 @@ def bad_cases(corpus: Path, finished: Path) -> dict[str, tuple[list[object], str
         "warmup beyond numbers": (["--warmup", 10**400], "--warmup is 1000"),
         "longer than can be decoded": (["--max-length", 5000], "between 2 and 1000"),
         "a file as run folder": (["--data", corpus, "--run", corpus], "is a file"),
+        "an empty name": (["--data", corpus, "--run", ""], "--run is empty"),
+        "a run folder in a file": (["--data", corpus, "--run", corpus / "run"], "cannot be written to"),
     }
 
 
@@ -177,7 +179,7 @@ def test_bad_config_files(content: str, expected: str, tmp_path: Path):
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "foreign", "config"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "foreign", "config", "option"])
 def test_a_damaged_run_is_refused(damage: str, finished: Path, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "run")
     state = tmp_path / "run/checkpoints/training.safetensors"
@@ -190,11 +192,12 @@ def test_a_damaged_run_is_refused(damage: str, finished: Path, tmp_path: Path):
     elif damage == "foreign":
         state.write_bytes(b"not a checkpoint at all")
     else:
-        (tmp_path / "run/config.json").write_text('{"options": {"wrong": 1}}')
+        options = '{"wrong": 1}' if damage == "config" else '{"steps": "many"}'
+        (tmp_path / "run/config.json").write_text(f'{{"options": {options}}}')
     before = state.read_bytes()
     result = run("--resume", "--run", "run", "--steps", 12, cwd=tmp_path)
     assert result.returncode == 2
-    assert ("config.json" if damage == "config" else "training.safetensors") in result.stderr
+    assert ("config.json" if damage in ("config", "option") else "training.safetensors") in result.stderr
     assert result.stderr.count("\n") == 1
     assert state.read_bytes() == before
 
