@@ -22,7 +22,7 @@ OLDEST_CAPABILITY = 75  # compute capability 7.5
 
 def array_module(x: Array) -> ModuleType:
     """The module whose functions work on `x`: numpy, or cupy for an array that lives on a GPU."""
-    return sys.modules[type(x).__module__.partition(".")[0]]
+    return np if isinstance(x, np.ndarray) else sys.modules[type(x).__module__.partition(".")[0]]
 
 
 def device_module(device: str) -> ModuleType:

@@ -32,7 +32,7 @@ class _Twinned(Generic[P, R]):
         self._names = reference.__code__.co_varnames[: reference.__code__.co_argcount]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        x = self._deciding_argument(args, kwargs)
+        x: Any = args[0] if args and self._decides is None else self._deciding_argument(args, kwargs)
         if isinstance(x, np.ndarray) or x.dtype.kind == "c":
             return self.reference(*args, **kwargs)
         return self.twin(*args, **kwargs)

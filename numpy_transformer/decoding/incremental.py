@@ -8,12 +8,11 @@ cross-attention keys and values.
 Of each sentence B, a step extends W hypotheses at once. They share everything they can:
 
     cross-attention    query (B, H, W, K) against one key (B, H, S, K): the hypotheses are rows of one matrix product
-    self-attention     query (B, H, W, K) against one key (B, H, N, K), where N counts the tokens cached so far of all
-                       hypotheses together, and `hidden` (B, W, N) says which of them do not stand on a hypothesis's
-                       own path: it is added to the scores, 0 for what may be seen, else a large negative number
+    self-attention     query (B, H, W, K) against one key (B, H, N, K): the N columns hold the tokens of all hypotheses
+                       together, and `seen` (B, W, N) says which of them stand on a hypothesis's own path
 
-So when beam search lets two hypotheses continue the same parent, no key or value moves: only rows of `hidden` do.
-Tokens that no hypothesis can see any more are dropped when the room runs out.
+So when beam search lets two hypotheses continue the same parent, no key or value moves: only rows of `seen` do. A
+column that no hypothesis sees any more is taken by a new token, so that N grows little faster than the translations.
 
 The batch is continuous: a sentence that is done leaves, and another takes its room while the rest go on.
 
@@ -22,11 +21,12 @@ only decides what to keep.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_device
-from numpy_transformer.blocks import NO_DROPOUT, DecoderLayerParameters, feed_forward_sublayer_forward
+from numpy_transformer.blocks import NO_DROPOUT, feed_forward_sublayer_forward
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.layers.attention import MASKED_SCORE
 from numpy_transformer.layers.embedding import embedding_forward
@@ -40,7 +40,7 @@ from numpy_transformer.layers.softmax import softmax_forward
 from numpy_transformer.model import Transformer
 from numpy_transformer.transformer import encoder_forward
 
-FIRST_ROOM = 32  # tokens per sentence that the cache has room for at first
+FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
 
 
 class IncrementalDecoder:
@@ -54,72 +54,79 @@ class IncrementalDecoder:
         self._model = model if isinstance(model, PackedModel) else PackedModel(model)
         self._config = model.config
         self._embedding = self._model.parameters.embedding
-        self._xp = array_module(self._embedding.weight)
+        xp = array_module(self._embedding.weight)
+        self._xp, self._dtype = xp, self._embedding.weight.dtype
+        # Which sentence is where, and which column of the cache is whose: on the host.
         self._positions = np.zeros(0, dtype=np.intp)  # (B,) tokens so far
-        self._lengths = np.zeros(0, dtype=np.intp)  # (B,) source tokens; like the positions, on the host
-        # Of each layer, key and value side by side, as the projections make them. Of the rows the first B are in use.
-        width, layers = 2 * self._config.d_model, self._model.decoder
-        dtype = self._embedding.weight.dtype
-        self._cross_caches = [self._xp.zeros((0, 0, width), dtype=dtype) for _ in layers]  # (rows, S, 2D)
-        # (rows, room, 2D), of which N columns are in use
-        self._self_caches = [self._xp.zeros((0, FIRST_ROOM, width), dtype=dtype) for _ in layers]
-        self._padding = self._xp.zeros((0, 0), dtype=dtype)  # (B, S) 0 at source tokens, MASKED_SCORE at padding
-        self._hidden = self._xp.zeros((0, 1, 0), dtype=dtype)  # (B, W, N)
+        self._lengths = np.zeros(0, dtype=np.intp)  # (B,) source tokens
+        self._seen = np.zeros((0, 1, FIRST_ROOM), dtype=bool)  # (B, W, room)
+        # Keys and values side by side, as the projections make them, of L layers. Of the rows the first B are in use.
+        L, width = len(self._model.decoder), 2 * self._config.d_model
+        self._cross_cache = xp.zeros((L, 0, 0, width), dtype=self._dtype)  # (L, rows, S, 2D)
+        self._self_cache = xp.zeros((L, 0, FIRST_ROOM, width), dtype=self._dtype)  # (L, rows, room, 2D)
+        self._padding: Array | None = None  # (B, 1, 1, S) added to cross-attention's scores, if there is padding
         self._weights: Array | None = None
+        self._logits = xp.zeros((0, len(self._embedding.weight)), dtype=self._dtype)
         self.admit(source)
 
     def admit(self, source: Array) -> None:
         """Sentences (n, S) join behind those already there; their next tokens are bos, in all W columns."""
-        xp = self._xp
-        on_device = to_device(source, xp)
+        on_device = to_device(source, self._xp)
         memory, _ = encoder_forward(on_device, self._model.parameters, self._config, dropouts=NO_DROPOUT)
         B, (n, length) = len(self._positions), source.shape
-        if B == 0:
-            self._hidden = self._hidden[:, :1, :0]
-        _, W, N = self._hidden.shape
-        rows, S = max(B + n, len(self._self_caches[0])), max(length, self._padding.shape[1])
-        for index, layer in enumerate(self._model.decoder):
-            cross, _ = linear_forward(memory, layer.cross_attention.key_value)
-            # What is masked has weight 0, but 0 * NaN is NaN: unused room must hold numbers.
-            self._cross_caches[index] = _with_room(self._cross_caches[index], B, rows, S)
-            self._cross_caches[index][B : B + n, :length] = cross
-            self._cross_caches[index][B : B + n, length:] = 0
-            self._self_caches[index] = _with_room(self._self_caches[index], B, rows, self._self_caches[index].shape[1])
-            self._self_caches[index][B : B + n] = 0
-        padding = self._xp.full((B + n, S), MASKED_SCORE, dtype=self._padding.dtype)
-        padding[:B, : self._padding.shape[1]] = self._padding
-        xp.copyto(padding[B:, :length], 0, where=on_device != self._config.pad_id)
-        self._padding = padding
-        nothing_seen = xp.full((n, W, N), MASKED_SCORE, dtype=self._hidden.dtype)
-        self._hidden = xp.concatenate([self._hidden, nothing_seen])
-        self._positions = np.concatenate([self._positions, np.zeros(n, dtype=np.intp)])
         self._lengths = np.concatenate([self._lengths, (source != self._config.pad_id).sum(axis=1)])
+        self._positions = np.concatenate([self._positions, np.zeros(n, dtype=np.intp)])
+        _, W, room = self._seen.shape
+        self._seen = np.concatenate([self._seen, np.zeros((n, W, room), dtype=bool)])
+        # What is masked has weight 0, but 0 * NaN is NaN: unused room must hold numbers.
+        self._cross_cache = _with_room(self._cross_cache, B + n, length)
+        self._self_cache = _with_room(self._self_cache, B + n, room)
+        for cross_cache, layer in zip(self._cross_cache, self._model.decoder, strict=True):
+            cross_cache[B : B + n, :length], _ = linear_forward(memory, layer.cross_attention.key_value)
+        self._mask_padding()
 
     def step(self, tokens: Array, parents: Array | None = None) -> Array:
-        """tokens (B, W), one new token per hypothesis -> the next token's logits (B, W, V), an array of its own.
+        """tokens (B, W), one new token per hypothesis -> the next token's logits (B, W, V), until the next step.
 
         Hypothesis w continues hypothesis parents[b, w] of the step before; None means that each continues itself, as
         it must at the first step, whose tokens are bos. W may differ from step to step. Both are host arrays of ids.
         """
         B, W = tokens.shape
-        if parents is not None and self._hidden.shape[2]:
-            sentences = self._xp.arange(B)[:, None]
-            self._hidden = self._hidden[sentences, to_device(parents, self._xp)]
-        self._add_columns(W)
+        sentences = np.arange(B)[:, None]
+        columns = self._new_columns(sentences, W, parents)  # (B, W)
+        N = self._width()
+        seen = self._seen[:, None, :, :N]  # (B, 1, W, N)
+        zero, masked = self._dtype.type(0), self._dtype.type(MASKED_SCORE)
+        hidden = None if seen.all() else to_device(np.where(seen, zero, masked), self._xp)
+        new = to_device(sentences, self._xp), to_device(columns, self._xp)
+
         x, _ = embedding_forward(to_device(tokens, self._xp), self._embedding)  # (B, W, D)
         x += positional_encoding_rows(self._positions, x)[:, None, :]
-        N = self._hidden.shape[2]
-        # With a single path in each sentence, all of one age, everything cached lies on it.
-        hidden = None if (self._positions + 1 == N).all() else self._hidden[:, None]  # (B, 1, W, N)
-        is_padded = (self._lengths < self._padding.shape[1]).any()
-        padding = self._padding[:, None, None, :] if is_padded else None  # (B, 1, 1, S)
-        layers = zip(self._model.decoder, self._self_caches, self._cross_caches, strict=True)
-        for layer, self_cache, cross_cache in layers:
-            x = self._layer(x, layer, self_cache[:B, :N], cross_cache[:B, : self._padding.shape[1]], hidden, padding)
+        own = self._by_head(self._self_cache[:, :B, :N])
+        memory = self._by_head(self._cross_cache[:, :B, : self._lengths.max(initial=0)])
+        for number, layer in enumerate(self._model.decoder):
+            inner = self._before(x, layer.self_attention_norm)
+            projected, _ = linear_forward(inner, layer.self_attention.query_key_value)  # (B, W, 3D)
+            query, self._self_cache[number][new] = projected[:, :, : x.shape[2]], projected[:, :, x.shape[2] :]
+            update, _ = self._attend(query, own.key[number], own.value[number], hidden, layer.self_attention.output)
+            x = self._after(x, update, layer.self_attention_norm)
+
+            inner = self._before(x, layer.cross_attention_norm)
+            query, _ = linear_forward(inner, layer.cross_attention.query)  # (B, W, D)
+            update, self._weights = self._attend(
+                query, memory.key[number], memory.value[number], self._padding, layer.cross_attention.output
+            )
+            x = self._after(x, update, layer.cross_attention_norm)
+
+            x, _ = feed_forward_sublayer_forward(
+                x, layer.feed_forward, layer.feed_forward_norm, self._config, dropouts=NO_DROPOUT
+            )
         if self._model.parameters.decoder_norm is not None:
             x, _ = layer_norm_forward(x, self._model.parameters.decoder_norm)
         self._positions += 1
-        return self._model.logits(x.reshape(B * W, -1)).reshape(B, W, -1)
+        if len(self._logits) < B * W:
+            self._logits = self._xp.zeros((B * W, self._logits.shape[1]), dtype=self._dtype)
+        return self._model.logits(x.reshape(B * W, -1), out=self._logits[: B * W]).reshape(B, W, -1)
 
     def source_weights(self) -> Array:
         """(B, W, S) how much the last step's hypotheses looked at each source token: the mean of the last layer's
@@ -133,54 +140,54 @@ class IncrementalDecoder:
         `rows` (host array, each row at most once) should leave as many sentences as possible where they are, since
         only the others are copied; see `rows_that_stay`.
         """
-        N = self._hidden.shape[2]
+        N = self._width()
         moved = np.flatnonzero(rows != np.arange(len(rows)))
         if len(moved):
             to, origin = to_device(moved, self._xp), to_device(rows[moved], self._xp)
-            for cross_cache, self_cache in zip(self._cross_caches, self._self_caches, strict=True):
-                cross_cache[to] = cross_cache[origin]
-                self_cache[to, :N] = self_cache[origin, :N]
-        on_device = to_device(rows, self._xp)
-        self._positions, self._lengths = self._positions[rows], self._lengths[rows]
-        self._hidden = self._hidden[on_device]
-        # Columns of padding only are not looked at any more.
-        self._padding = self._padding[on_device, : self._lengths.max(initial=0)]
+            self._cross_cache[:, to] = self._cross_cache[:, origin]
+            self._self_cache[:, to, :N] = self._self_cache[:, origin, :N]
+        self._positions, self._lengths, self._seen = self._positions[rows], self._lengths[rows], self._seen[rows]
+        self._mask_padding()
 
-    def _layer(
-        self,
-        x: Array,
-        layer: DecoderLayerParameters,
-        self_cache: Array,
-        cross_cache: Array,
-        hidden: Array | None,
-        padding: Array | None,
-    ) -> Array:
-        """One decoder layer at the new position: x (B, W, D) -> (B, W, D).
+    def _width(self) -> int:
+        """N, the number of columns up to the last that is in use."""
+        return int(np.flatnonzero(self._seen.any(axis=(0, 1))).max(initial=-1)) + 1
 
-        self_cache (B, N, 2D), whose last W columns are written; cross_cache (B, S, 2D).
+    def _new_columns(self, sentences: Array, W: int, parents: Array | None) -> Array:
+        """A column of its own for each new token (B, W): each sentence's first ones that no hypothesis sees any more.
+
+        Each hypothesis sees what its parent saw, and its own new token.
         """
-        heads = self._config.heads
-        W, D = x.shape[1:]
+        if parents is not None:
+            self._seen = self._seen[sentences, parents]
+        elif self._seen.shape[1] != W:
+            self._seen = np.repeat(self._seen[:, :1], W, axis=1)
+        taken = self._seen.any(axis=1)  # (B, room)
+        needed = int(taken.sum(axis=1).max(initial=0)) + W
+        room = taken.shape[1]
+        if needed > room:
+            room = max(needed, 2 * room)
+            self._self_cache = _with_room(self._self_cache, self._self_cache.shape[1], room)
+            more = room - taken.shape[1]
+            self._seen = np.pad(self._seen, ((0, 0), (0, 0), (0, more)))
+            taken = np.pad(taken, ((0, 0), (0, more)))
+        columns = np.argsort(taken, axis=1, kind="stable")[:, :W]
+        self._seen[sentences, np.arange(W), columns] = True
+        return columns
 
-        inner = self._before(x, layer.self_attention_norm)
-        projected, _ = linear_forward(inner, layer.self_attention.query_key_value)  # (B, W, 3D)
-        self_cache[:, -W:] = projected[:, :, D:]
-        [query] = split_heads(projected[:, :, :D], 1, heads)  # (B, H, W, K)
-        key, value = split_heads(self_cache, 2, heads)  # (B, H, N, K) each
-        update, _ = self._attend(query, key, value, hidden, layer.self_attention.output)
-        x = self._after(x, update, layer.self_attention_norm)
+    def _mask_padding(self) -> None:
+        """After the batch has changed; columns of padding only are not looked at."""
+        columns = np.arange(self._lengths.max(initial=0))
+        padding = columns >= self._lengths[:, None]  # (B, S)
+        self._padding = None
+        if padding.any():
+            scores = np.where(padding, MASKED_SCORE, 0).astype(self._dtype)
+            self._padding = to_device(scores[:, None, None, :], self._xp)
 
-        inner = self._before(x, layer.cross_attention_norm)
-        projected, _ = linear_forward(inner, layer.cross_attention.query)  # (B, W, D)
-        [query] = split_heads(projected, 1, heads)
-        key, value = split_heads(cross_cache, 2, heads)  # (B, H, S, K) each
-        update, self._weights = self._attend(query, key, value, padding, layer.cross_attention.output)
-        x = self._after(x, update, layer.cross_attention_norm)
-
-        x, _ = feed_forward_sublayer_forward(
-            x, layer.feed_forward, layer.feed_forward_norm, self._config, dropouts=NO_DROPOUT
-        )
-        return x
+    def _by_head(self, cache: Array) -> "_KeyValue":
+        """(L, B, N, 2D) -> views of its keys and values."""
+        heads = cache.reshape(*cache.shape[:3], 2, self._config.heads, -1).transpose(3, 0, 1, 4, 2, 5)
+        return _KeyValue(heads[0].swapaxes(-1, -2), heads[1])
 
     def _before(self, x: Array, parameters: LayerNormParameters) -> Array:
         inner, _ = before_sublayer_forward(x, parameters, norm=self._config.norm)
@@ -193,56 +200,39 @@ class IncrementalDecoder:
     def _attend(
         self, query: Array, key: Array, value: Array, hidden: Array | None, output: LinearParameters
     ) -> tuple[Array, Array]:
-        """Attention of all heads (attention.py), joined and projected: (B, H, W, K) -> (B, W, D), and its weights.
+        """Attention of all heads (attention.py), joined and projected, and its weights (B, H, W, N).
 
-        `hidden` broadcasts to (B, H, W, N) and is added to the scores.
+        query (B, W, D), key (B, H, K, N), value (B, H, N, K) -> (B, W, D). `hidden` is added to the scores: 0 where a
+        query may see a key.
         """
-        B, H, W, K = query.shape
-        scores = matmul(query, key.swapaxes(-1, -2))  # (B, H, W, N)
-        scores *= 1 / math.sqrt(K)
+        [query] = split_heads(query, 1, self._config.heads)  # (B, H, W, K)
+        scores = matmul(query, key)  # (B, H, W, N)
+        scores *= 1 / math.sqrt(query.shape[3])
         if hidden is not None:
             scores += hidden
         weights, _ = softmax_forward(scores, out=scores)
+        B, H, W, K = query.shape
         joined = self._xp.empty((B, W, H * K), dtype=query.dtype)
         [context] = split_heads(joined, 1, H)
         matmul(weights, value, out=context)
         y, _ = linear_forward(joined, output)
         return y, weights
 
-    def _add_columns(self, W: int) -> None:
-        """Room for one new token per hypothesis, each visible to its own hypothesis only."""
-        if self._hidden.shape[2] + W > self._self_caches[0].shape[1]:
-            self._make_room(W)
-        B, _, N = self._hidden.shape
-        past = self._xp.broadcast_to(self._hidden, (B, W, N))
-        new = MASKED_SCORE * (1 - self._xp.eye(W, dtype=self._hidden.dtype))
-        self._hidden = self._xp.concatenate([past, self._xp.broadcast_to(new, (B, W, W))], axis=2)
 
-    def _make_room(self, W: int) -> None:
-        """Drop the columns that no hypothesis sees any more; double the room if more than half of it is still needed.
+class _KeyValue(NamedTuple):
+    """The cached keys and values of L layers."""
 
-        A sentence that needs fewer columns than another keeps some that stay invisible.
-        """
-        xp = self._xp
-        needed = (self._hidden == 0).any(axis=1)  # (B, N)
-        N = int(needed.sum(axis=1).max()) if len(needed) else 0
-        columns = xp.argsort(~needed, axis=1, kind="stable")[:, :N]  # the needed ones first, in their order
-        self._hidden = xp.take_along_axis(self._hidden, columns[:, None, :], axis=2)
-        sentences = xp.arange(len(columns))[:, None]
-        for index, cache in enumerate(self._self_caches):
-            kept = cache[sentences, columns]
-            if cache.shape[1] < 2 * (N + W):
-                cache = xp.zeros((len(cache), 2 * (N + W), cache.shape[2]), dtype=cache.dtype)
-            cache[: len(kept), :N] = kept
-            self._self_caches[index] = cache
+    key: Array  # (L, B, H, K, N), transposed as the scores need it
+    value: Array  # (L, B, H, N, K)
 
 
-def _with_room(cache: Array, used: int, rows: int, columns: int) -> Array:
-    """`cache` itself if it is large enough, else a larger one that begins with its `used` rows."""
-    if rows <= cache.shape[0] and columns <= cache.shape[1]:
+def _with_room(cache: Array, rows: int, columns: int) -> Array:
+    """`cache` (L, rows, columns, 2D) itself if it is large enough, else a larger one that begins with it."""
+    L, had_rows, had_columns, width = cache.shape
+    if rows <= had_rows and columns <= had_columns:
         return cache
-    larger = array_module(cache).zeros((rows, max(columns, cache.shape[1]), cache.shape[2]), dtype=cache.dtype)
-    larger[:used, : cache.shape[1]] = cache[:used]
+    larger = array_module(cache).zeros((L, max(rows, had_rows), max(columns, had_columns), width), dtype=cache.dtype)
+    larger[:, :had_rows, :had_columns] = cache
     return larger
 
 

@@ -53,13 +53,14 @@ class PackedWeight:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's way to ask: x (M, I) @ self -> (M, O)."""
-        if ufunc is not np.matmul or method != "__call__" or inputs[1] is not self or options.get("out"):
+        if ufunc is not np.matmul or method != "__call__" or inputs[1] is not self:
             return NotImplemented
         x = inputs[0]
+        [y] = options.get("out", (None,))
         # A single row reads the weight once, best from end to end, and a small weight needs no panels.
         if self._whole is not None and (len(x) == 1 or x.size * self._outputs <= SMALL):
-            return np.matmul(x, self._whole)
-        y = np.empty((len(x), self._outputs), dtype=x.dtype)
+            return np.matmul(x, self._whole, out=y)
+        y = np.empty((len(x), self._outputs), dtype=x.dtype) if y is None else y
         by_panel = y[:, : self._tiled].reshape(len(x), *self._panels.shape[::2]).swapaxes(0, 1)  # (panels, M, width)
         together = len(x) - len(x) % self._rows if len(x) > self._rows else 0
         if together:
@@ -87,11 +88,11 @@ class PackedModel:
         self.decoder = map_tree(lambda _, leaf: _packed(leaf), tree.decoder) if pays else tree.decoder
         self._projection = _packed(tree.embedding.weight.T) if pays else None
 
-    def logits(self, x: Array) -> Array:
-        """The output projection of rows: (N, D) -> (N, V)."""
+    def logits(self, x: Array, *, out: Array | None = None) -> Array:
+        """The output projection of rows: (N, D) -> (N, V), written into `out` if that is given."""
         if self._projection is None:
-            return output_projection(x, self.parameters.embedding)
-        logits = np.matmul(x, self._projection)
+            return output_projection(x, self.parameters.embedding, out=out)
+        logits = np.matmul(x, self._projection, out=out)
         if self.parameters.embedding.output_bias is not None:
             logits += self.parameters.embedding.output_bias
         return logits

@@ -7,6 +7,7 @@ import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_host
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.output_loss import CACHED_LOGITS
 
 # A translation may have this many tokens more than its source (section 6.1).
 EXTRA_LENGTH = 50
@@ -43,8 +44,18 @@ def log_normalizer(logits: Array) -> Array:
     """log sum_v exp(logits_v): (..., V) -> (...). A logit minus this is the log-probability of its token."""
     xp = array_module(logits)
     top = logits.max(axis=-1, keepdims=True)  # exp cannot overflow
-    shifted = logits - top
-    return xp.log(xp.exp(shifted, out=shifted).sum(axis=-1)) + top[..., 0]
+    if xp is not np:
+        shifted = logits - top
+        return xp.log(xp.exp(shifted, out=shifted).sum(axis=-1)) + top[..., 0]
+    rows, tops = logits.reshape(-1, logits.shape[-1]), top.reshape(-1, 1)
+    sums, ones = np.empty(len(rows), logits.dtype), np.ones(rows.shape[1], logits.dtype)
+    together = max(1, CACHED_LOGITS // rows.shape[1])  # few rows at a time: the passes over them stay in the cache
+    scratch = np.empty((min(together, len(rows)), rows.shape[1]), logits.dtype)
+    for start in range(0, len(rows), together):
+        some = slice(start, start + together)
+        shifted = np.subtract(rows[some], tops[some], out=scratch[: len(rows) - start])
+        np.matmul(np.exp(shifted, out=shifted), ones, out=sums[some])
+    return np.log(sums).reshape(logits.shape[:-1]) + top[..., 0]
 
 
 def largest(x: Array, count: int) -> tuple[Array, Array]:

@@ -26,13 +26,14 @@ FEW_ROWS = 8
 CACHED_LOGITS = 1 << 18
 
 
-def output_projection(x: Array, parameters: EmbeddingParameters) -> Array:
-    """Logits x E^T, plus the bias if there is one. (..., D) -> (..., V)."""
+def output_projection(x: Array, parameters: EmbeddingParameters, *, out: Array | None = None) -> Array:
+    """Logits x E^T, plus the bias if there is one. (..., D) -> (..., V); `out` (N, V) receives them if it is given."""
     rows = x.reshape(-1, x.shape[-1])
     if 1 < len(rows) <= FEW_ROWS:
-        logits = array_module(x).ascontiguousarray(matmul(parameters.weight, rows.T).T)
+        logits = array_module(x).empty((len(rows), len(parameters.weight)), dtype=x.dtype) if out is None else out
+        logits[...] = matmul(parameters.weight, rows.T).T
     else:
-        logits = matmul(rows, parameters.weight.T)
+        logits = matmul(rows, parameters.weight.T, out=out)
     logits = logits.reshape(*x.shape[:-1], len(parameters.weight))
     if parameters.output_bias is not None:
         logits += parameters.output_bias
