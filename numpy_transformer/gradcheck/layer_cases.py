@@ -36,9 +36,17 @@ from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 
 @recipe
 def linear(
-    *, seed: int, leading: Sequence[int] = (2, 3), inputs: int = 4, outputs: int = 5, scale: float = 1.0, xp: Any
+    *,
+    seed: int,
+    leading: Sequence[int] = (2, 3),
+    inputs: int = 4,
+    outputs: int = 5,
+    bias: bool = True,
+    scale: float = 1.0,
+    xp: Any,
 ) -> Case:
-    """y = x W + b."""
+    """y = x W + b, or x W."""
+    spec = linear_spec(inputs, outputs)
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return linear_forward(a["x"], p)
@@ -47,12 +55,12 @@ def linear(
         return (linear_backward(dy, cache, p, g),)
 
     return make_case(
-        "linear",
+        "linear" if bias else "linear (no bias)",
         forward,
         backward,
         seed=seed,
         activations={"x": (*leading, inputs)},
-        spec=linear_spec(inputs, outputs),
+        spec=spec if bias else spec._replace(bias=None),
         scale=scale,
         xp=xp,
     )

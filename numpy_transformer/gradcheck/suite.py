@@ -31,7 +31,7 @@ def _both_norms(builder: Callable[..., Case]) -> Group:
 
 
 SUITE: dict[str, Group] = {
-    "linear": _one(layer_cases.linear),
+    "linear": lambda seed, xp: [layer_cases.linear(seed=seed, bias=bias, xp=xp) for bias in (True, False)],
     "embedding": lambda seed, xp: [
         layer_cases.embedding(seed=seed, positions=positions, xp=xp) for positions in (False, True)
     ],

@@ -289,7 +289,7 @@ def all_cases() -> dict[str, list[Case]]:
         "embedding": [L.embedding(seed=seed) for seed in range(3)],
         "feed_forward": [L.feed_forward(seed=1, activation=activation) for activation in ("relu", "swish")],
         "layer_norm": [L.layer_norm(seed=1)],
-        "linear": [L.linear(seed=1)],
+        "linear": [L.linear(seed=1, bias=bias) for bias in (True, False)],
         "multi_head_attention": [A.self_attention(seed=1, dropout=0.3), A.cross_attention(seed=1, dropout=0.3)],
         "output_loss": [
             *(L.projection_loss(seed=1, tokens=tokens, label_smoothing=0.1) for tokens in (0, 1, 11)),
