@@ -87,6 +87,8 @@ def translate(options: argparse.Namespace) -> None:
     looks_inside = options.attention is not None or options.explain
     if looks_inside:
         check_looking_inside(options, texts)
+    if options.score:
+        check_scoring(options)
     search = search_options(options)
     if options.workers < 1:
         raise InputError(f"workers is {options.workers}; it must be at least 1")
@@ -216,6 +218,16 @@ def scored(translator: "Translator", lines: Iterable[str], window_lines: int) ->
         before += len(window)
 
 
+def check_scoring(options: argparse.Namespace) -> None:
+    """Raises InputError for an option that has no meaning with --score."""
+    usual = parse_arguments([])
+    searching = ("beam", "alpha", "n_best", "scores", "coverage", "sample", "split_sentences")
+    constraints = ("min_length", "max_length", "no_repeat_ngram", "prefix", "ban", "require")
+    for name in searching + constraints:
+        if getattr(options, name) != getattr(usual, name):
+            raise InputError(f"--{name.replace('_', '-')} has no meaning with --score, where nothing is searched")
+
+
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments for Translator.hypotheses, checked. Raises InputError for impossible or contradictory options."""
     from numpy_transformer.translator import BATCH_TOKENS, Constraints, Sampling, check_options
@@ -226,6 +238,8 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--{next(iter(shape)).replace('_', '-')} only has a meaning with --sample")
     if options.sample and options.beam is not None:
         raise InputError("give --sample or --beam, not both")
+    for text in (options.prefix, *(options.ban or ()), *(options.require or ())):
+        check_text(text or "", "a text of --prefix, --ban or --require")
     given = {
         "minimum_length": options.min_length,
         "maximum_length": options.max_length,
@@ -279,19 +293,22 @@ def limit_blas_threads(count: int) -> None:
     threadpool_limits(limits=min([count, *allowed]), user_api="blas")
 
 
-def check_text(text: str) -> str:
+def check_text(text: str, name: str = "TEXT") -> str:
     """Raises InputError for an argument that is not UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError("TEXT is not valid UTF-8: check the encoding of the terminal") from None
+        raise InputError(f"{name} is not valid UTF-8: check the encoding of the terminal") from None
     return text
 
 
 def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
     """The named file, or standard input."""
     if path is not None:
-        return open(path, "rb")
+        try:
+            return open(path, "rb")
+        except OSError as error:
+            raise InputError(f"--input {path}: cannot be read ({error.strerror}): name a readable text file") from None
     if sys.stdin is None:
         raise InputError("there is no standard input: give TEXT or --input")
     if sys.stdin.isatty():

@@ -186,10 +186,19 @@ def test_a_search_is_explained_beside_its_translation(run, tmp_path):
     [
         (["--model", "nowhere", "x"], b"", "nowhere: no such run folder or checkpoint"),
         (["--model", "runs", "x"], b"", "runs: holds no checkpoint"),
-        (["--input", "nowhere.txt"], b"", "nowhere.txt: No such file or directory"),
-        (["--input", "runs"], b"", "runs: Is a directory"),
+        (["--input", "nowhere.txt"], b"", "--input nowhere.txt: cannot be read (No such file or directory)"),
+        (["--input", "runs"], b"", "--input runs: cannot be read (Is a directory)"),
         (["--input", "x.txt", "text"], b"", "give TEXT or --input, not both"),
         (["\udcff"], b"", "TEXT is not valid UTF-8"),
+        (
+            ["--require", "we", "--require", "\udcff", "x"],
+            b"",
+            "a text of --prefix, --ban or --require is not valid UTF-8",
+        ),
+        (["--score", "--beam", "4"], b"a\tb\n", "--beam has no meaning with --score"),
+        (["--score", "--n-best", "2"], b"a\tb\n", "--n-best has no meaning with --score"),
+        (["--score", "--sample"], b"a\tb\n", "--sample has no meaning with --score"),
+        (["--score", "--ban", "b"], b"a\tb\n", "--ban has no meaning with --score"),
         ([], b"one\ntwo\nthr\xffee\n", "standard input: line 3 is not UTF-8 (byte 4 of the line)"),
         (
             ["--split-sentences", "--prefix", "we", "We see. Dogs run."],
