@@ -20,6 +20,7 @@ RUNS = Path("runs")
 LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never has a line end
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
 WIDE_MODEL = 512
+PORT = 8765  # of the web page
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -72,11 +73,20 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("seeing inside").add_argument
     add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
     add("--explain", action="store_true", help="tell how beam search found the translation of one TEXT, step by step")
+
+    add = parser.add_argument_group("a page in the browser").add_argument
+    add("--serve", action="store_true", help="translate on a local web page instead, with the search options above")
+    add("--port", type=int, metavar="N", help=f"of the page; 0 for any free one ({PORT})")
     return parser.parse_args(arguments)
 
 
 def translate(options: argparse.Namespace) -> None:
     """Read, translate and write as the options say."""
+    if options.serve:
+        serve_page(options)
+        return
+    if options.port is not None:
+        raise InputError("--port only has a meaning with --serve")
     from numpy_transformer.progress import Progress
     from numpy_transformer.streaming import WINDOW_LINES
     from numpy_transformer.translator import TextError
@@ -92,7 +102,7 @@ def translate(options: argparse.Namespace) -> None:
     search = search_options(options)
     if options.workers < 1:
         raise InputError(f"workers is {options.workers}; it must be at least 1")
-    translator = load_translator(options)
+    translator = load_translator(options, model_paths(options))
 
     with ExitStack() as stack:
         progress: Progress | None = None
@@ -262,23 +272,28 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
     return search
 
 
-def load_translator(options: argparse.Namespace) -> "Translator":
-    """The model that --model names, or the latest. Raises InputError with advice when there is none."""
+def model_paths(options: argparse.Namespace) -> list[Path]:
+    """The models that --model names, or the latest one. Raises InputError with advice when there is none."""
     from numpy_transformer.run_folder import latest_run
+
+    if options.model is not None:
+        return [Path(name) for name in options.model]
+    latest = latest_run(RUNS, with_model=True)
+    if latest is None:
+        raise InputError(
+            f"there is no trained model in {RUNS}/ yet: train one with python train.py (a few minutes), "
+            "or name one with --model"
+        )
+    return [latest]
+
+
+def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translator":
+    """The models at `paths`, as one translator. Raises InputError if one of them cannot be used."""
     from numpy_transformer.translator import Translator
 
-    paths = [latest_run(RUNS, with_model=True)] if options.model is None else map(Path, options.model)
-    translators = []
-    for path in paths:
-        if path is None:
-            raise InputError(
-                f"there is no trained model in {RUNS}/ yet: train one with python train.py (a few minutes), "
-                "or name one with --model"
-            )
-        translators.append(Translator.load(path, device=options.device))
-    translator, *others = translators
+    translator, *others = [Translator.load(path, device=options.device) for path in paths]
     if others:
-        translator = translator.together_with(others, names=options.model[1:])
+        translator = translator.together_with(others, names=paths[1:])
     if options.device == "cpu":
         one_thread = options.workers > 1 or translator.model.config.d_model < WIDE_MODEL
         limit_blas_threads(1 if one_thread else 2)
@@ -363,6 +378,30 @@ def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespa
     # A byte-level model may write anything, but a line must stay one line.
     columns.append(hypothesis.text.replace("\r", " ").replace("\n", " "))
     return "\t".join(columns) + "\n"
+
+
+def serve_page(options: argparse.Namespace) -> None:
+    """Translate on a web page until Ctrl-C."""
+    elsewhere = ("text", "input", "output", "score", "scores", "sample", "attention", "explain", "split_sentences")
+    for name in elsewhere:
+        if getattr(options, name):
+            given = "TEXT" if name == "text" else f"--{name.replace('_', '-')}"
+            raise InputError(f"{given} has no meaning with --serve: the page asks for texts and shows translations")
+    if options.workers != 1:
+        raise InputError("--workers has no meaning with --serve: the page translates one text at a time")
+    from numpy_transformer.run_folder import languages_of
+    from numpy_transformer.serve import PageServer, serve
+
+    search = search_options(options)
+    paths = model_paths(options)
+    server = PageServer(
+        load_translator(options, paths),
+        port=PORT if options.port is None else options.port,
+        search=search,
+        name=" + ".join(path.resolve().name for path in paths),
+        languages=languages_of(paths[0]),
+    )
+    serve(server, announce=lambda line: print(line, file=sys.stderr))
 
 
 def main() -> int:

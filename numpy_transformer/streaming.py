@@ -53,7 +53,7 @@ class _Window:
     def __init__(self, lines: list[str], before: int, translator: "Translator", sentences: bool) -> None:
         self.lines = lines
         self.before = before  # lines of the windows before
-        parts = [_parts(line, translator, sentences) for line in lines]
+        parts = [line_parts(line, translator, sentences=sentences) for line in lines]
         self.parts = [len(texts) for texts in parts]
         self.texts = [text for texts in parts for text in texts]
 
@@ -191,7 +191,7 @@ def _cut_windows(
         before += len(some)
 
 
-def _parts(line: str, translator: "Translator", sentences: bool) -> list[str]:
+def line_parts(line: str, translator: "Translator", *, sentences: bool) -> list[str]:
     """The texts that a line is translated as: itself, its sentences where wanted or needed; none for a blank line."""
     if not line.strip():
         return []

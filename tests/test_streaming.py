@@ -89,7 +89,7 @@ def test_few_huge_lines_fill_a_window(translator, monkeypatch):
 def test_a_line_that_is_too_long_is_translated_in_parts(translator):
     line = "the dog runs home. " * 60 + "x" * 600 + " A cat sees the dog."
     [one] = translate_lines(translator, [line], search=SEARCH)
-    parts = streaming._parts(line, translator, False)
+    parts = streaming.line_parts(line, translator, sentences=False)
     assert one.parts == len(parts) > 2
     assert all(len(translator.tokenizer.encode(part)) <= LONGEST_PART for part in parts)
     assert "".join(parts).replace(" ", "") == line.replace(" ", "")

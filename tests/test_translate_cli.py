@@ -2,9 +2,12 @@
 
 import io
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -234,6 +237,14 @@ def test_a_search_is_explained_beside_its_translation(run, tmp_path):
         (["--require", "", "x"], b"", "a required term is blank"),
         (["--prefix", "the dog", "--ban", "dog", "x"], b"", "TEXT: line 1 has no translation that fulfils"),
         (["--model", "runs/first", "--model", "runs/nowhere", "x"], b"", "runs/nowhere: no such run folder"),
+        (["--serve", "x"], b"", "TEXT has no meaning with --serve"),
+        (["--serve", "--input", "x.txt"], b"", "--input has no meaning with --serve"),
+        (["--serve", "--split-sentences"], b"", "--split-sentences has no meaning with --serve"),
+        (["--serve", "--workers", "2"], b"", "--workers has no meaning with --serve"),
+        (["--serve", "--beam", "17"], b"", "beam is 17; the page takes at most 16"),
+        (["--serve", "--port", "65536"], b"", "port is 65536; it must be from 0"),
+        (["--serve", "--model", "nowhere"], b"", "nowhere: no such run folder or checkpoint"),
+        (["--port", "8000", "x"], b"", "--port only has a meaning with --serve"),
     ],
 )
 def test_what_cannot_work_is_one_clear_line(run, arguments, stdin, message):
@@ -406,3 +417,29 @@ def feed(pipe: Any, line: bytes, count: int) -> None:
             pipe.write(line)
     with suppress(BrokenPipeError):
         pipe.close()
+
+
+def test_the_page_is_served_until_ctrl_c(workplace, run):
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "translate.py"), "--serve", "--port", "0"],
+        cwd=workplace,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        address = re.fullmatch(
+            r"open (http://127\.0\.0\.1:(\d+)/) in a browser on this computer; end with Ctrl-C\n",
+            process.stderr.readline(),
+        )
+        assert address is not None
+        with urllib.request.urlopen(address[1]) as answer:
+            assert b"<!DOCTYPE html>" in answer.read()
+        status, out, err = run("--serve", "--port", address[2])
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(
+            f"translate.py: port {address[2]} is in use: end the program that uses it, or take another"
+        )
+        process.send_signal(signal.SIGINT)
+        assert (process.stderr.read(), process.stdout.read(), process.wait()) == ("ended\n", "", 0)

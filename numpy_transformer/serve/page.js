@@ -1,0 +1,240 @@
+// The page: asks for translations and shows the events of the answer (translation.py) as they come.
+// make, decimal (dom.js), showAttention and showSearch are those of numpy_transformer/seeing.
+
+const PAUSE = 700; // milliseconds without a key before a text is translated unasked
+const BEAMS = [1, 2, 4, 8, 16];
+const element = (id) => document.getElementById(id);
+const text = element("text");
+const target = element("target");
+const beam = element("beam");
+
+let model; // what the server says about it
+let request = null; // the one that is being answered
+let asked = null; // its text and beam
+let sentences = []; // of the text: {source, line, drafts, hypotheses, rank (the one looked at), search, attention}
+let active = 0; // the sentence looked at
+let timer;
+
+// --- Asking ---
+
+async function translate() {
+  clearTimeout(timer);
+  const question = JSON.stringify({ text: text.value, beam: Number(beam.value) });
+  if (question === asked) return;
+  asked = question;
+  request?.abort();
+  const mine = (request = new AbortController());
+  const isBlank = !text.value.trim();
+  begin([]);
+  say(isBlank ? "" : "Translating …");
+  if (isBlank) return;
+  target.setAttribute("aria-busy", "true");
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const response = await fetch("translate", { method: "POST", headers, body: question, signal: mine.signal });
+    if (!response.ok) throw new Error((await response.json()).error);
+    let last;
+    for await (const event of eventsOf(response)) {
+      if (mine !== request) return;
+      receive(event);
+      last = event.kind;
+    }
+    if (last !== "done" && last !== "error") throw new TypeError("the answer ended early");
+  } catch (error) {
+    if (mine !== request) return;
+    asked = null; // the same question may be asked again
+    say(error instanceof TypeError ? "The server does not answer. Is it still running?" : sentenceCase(error.message), true);
+  } finally {
+    if (mine === request) target.setAttribute("aria-busy", "false");
+  }
+}
+
+async function* eventsOf(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) yield JSON.parse(line);
+  }
+}
+
+function receive(event) {
+  const sentence = sentences[event.sentence];
+  const isActive = event.sentence === active;
+  switch (event.kind) {
+    case "waiting":
+      return say(`Waiting: ${event.ahead} before this one`);
+    case "begin":
+      return begin(event.sentences);
+    case "draft":
+      sentence.drafts = event.drafts;
+      return showText(isActive && showHypotheses);
+    case "found":
+      sentence.hypotheses = event.hypotheses;
+      return showText(isActive && showHypotheses);
+    case "translated":
+      target.setAttribute("aria-busy", "false");
+      element("copy").hidden = !sentences.length;
+      return say(`${Math.max(1, Math.round(1000 * event.seconds))} ms`, false, `Translation: ${target.textContent}`);
+    case "search":
+      sentence.search = event.search;
+      return isActive && showInside();
+    case "attention":
+      sentence.attention[event.rank] = event.attention;
+      return isActive && event.rank === sentence.rank && showInside();
+    case "error":
+      return say(sentenceCase(event.message), true);
+  }
+}
+
+// --- Showing ---
+
+const textOf = ({ hypotheses, drafts, rank }) => (hypotheses?.[rank] ?? drafts?.[0] ?? [""])[0];
+const sentenceCase = (message) => message[0].toUpperCase() + message.slice(1) + ".";
+
+/** What happens, beneath the translation; screen readers may be told something else. */
+function say(message, isWarning = false, aloud = message) {
+  element("note").textContent = message;
+  element("note").classList.toggle("warn", isWarning);
+  element("status").textContent = aloud;
+}
+
+function begin(parts) {
+  sentences = parts.map(([source, line]) => ({ source, line, rank: 0, attention: [] }));
+  element("copy").hidden = true;
+  element("sentences").hidden = parts.length < 2;
+  choose(0);
+}
+
+function choose(index) {
+  active = index;
+  const hadFocus = target.contains(document.activeElement);
+  showText();
+  if (hadFocus) target.querySelectorAll("[role=button]")[active].focus();
+  element("sentence").textContent = `Sentence ${active + 1} of ${sentences.length}`;
+  element("previous").disabled = active === 0;
+  element("next").disabled = active === sentences.length - 1;
+  showHypotheses();
+  showInside();
+}
+
+function showText(andThen) {
+  const pieces = sentences.flatMap((sentence, index) => {
+    const space = index === 0 ? "" : sentence.line === sentences[index - 1].line ? " " : "\n";
+    if (sentences.length === 1) return [textOf(sentence)];
+    const act = (event) => {
+      if (event.type === "keydown" && event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      choose(index);
+    };
+    const isActive = index === active;
+    return [space, make("span", { role: "button", tabindex: 0, "aria-current": isActive, onclick: act, onkeydown: act }, textOf(sentence))];
+  });
+  target.replaceChildren(...pieces);
+  if (andThen) andThen();
+}
+
+function showHypotheses() {
+  const { hypotheses, drafts = [], rank } = sentences[active] ?? {};
+  element("found").hidden = !hypotheses && !drafts.length;
+  const rows = hypotheses
+    ? hypotheses.map(([content, score, logProbability], place) => {
+        const input = make("input", { type: "radio", name: "hypothesis", onchange: () => chooseHypothesis(place) });
+        input.checked = place === rank;
+        return hypothesisRow("label", "", input, content, probability(logProbability), score);
+      })
+    : drafts.map(([content, score, isFinished]) => hypothesisRow("div", "draft", isFinished ? "✓" : "…", content, "", score));
+  element("hypotheses").replaceChildren(...rows);
+}
+
+function hypothesisRow(tag, kind, mark, content, share, score) {
+  return make(tag, { class: `hypothesis ${kind}` },
+    make("span", { class: "mark" }, mark),
+    make("span", { class: "text", lang: target.lang }, content),
+    make("span", { class: "number" }, share),
+    make("span", { class: "number" }, `score ${decimal(score)}`));
+}
+
+function probability(logarithm) {
+  const share = 100 * Math.exp(logarithm);
+  return share < 0.001 ? "under 0.001 %" : `${share.toPrecision(2)} %`;
+}
+
+function chooseHypothesis(place) {
+  sentences[active].rank = place;
+  showText();
+  showInside();
+}
+
+function showInside() {
+  const { search, attention = [], rank } = sentences[active] ?? {};
+  const looked = attention[rank];
+  element("too-long").hidden = search !== null;
+  element("attention").hidden = !looked;
+  element("search").hidden = !search;
+  if (looked) showAttention(element("attention-view"), looked);
+  if (search) showSearch(element("search-view"), search);
+}
+
+// --- The beginning ---
+
+function count() {
+  const [now, most] = [text.value.length, model.most.characters].map((number) => number.toLocaleString("en"));
+  element("count").textContent = `${now} / ${most}`;
+}
+
+function languageName(code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code);
+  } catch {
+    return code; // it is no code that the browser knows
+  }
+}
+
+function introduce() {
+  const [source, goal] = model.languages;
+  if (source && goal) {
+    element("title").textContent = document.title = `${languageName(source)} to ${languageName(goal)}`;
+    element("source-name").textContent = languageName(source);
+    element("target-name").textContent = languageName(goal);
+    [text.lang, target.lang] = [source, goal];
+  }
+  element("model").textContent = `${model.name}: ${(model.parameters / 1e6).toFixed(2)} million parameters`;
+  text.maxLength = model.most.characters;
+  const widths = [...new Set([...BEAMS, model.beam])].filter((width) => width <= model.most.beam).sort((a, b) => a - b);
+  beam.append(...widths.map((width) => make("option", { value: width }, width === 1 ? "greedy" : `beam of ${width}`)));
+  beam.value = model.beam;
+  count();
+}
+
+function listen() {
+  text.addEventListener("input", (event) => {
+    count();
+    clearTimeout(timer);
+    if (!event.isComposing) timer = setTimeout(translate, PAUSE);
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    translate();
+  });
+  element("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    translate();
+  });
+  beam.addEventListener("change", translate);
+  element("previous").addEventListener("click", () => choose(active - 1));
+  element("next").addEventListener("click", () => choose(active + 1));
+  element("copy").addEventListener("click", () => navigator.clipboard.writeText(target.textContent).then(() => say("Copied")));
+}
+
+try {
+  model = await (await fetch("model")).json();
+  introduce();
+  listen();
+} catch {
+  say("The server does not answer. Is it still running?", true);
+}

@@ -1,0 +1,136 @@
+"""The server: connections, their number, beginning and end."""
+
+import contextlib
+import errno
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import Any
+
+from numpy_transformer.errors import InputError
+from numpy_transformer.serve.handler import Handler
+from numpy_transformer.serve.turns import Turns
+from numpy_transformer.translator import Translator
+
+ADDRESS = "127.0.0.1"  # of this computer, for this computer
+HTTP_PORT = 80  # the one that browsers leave out
+END_SECONDS = 3.0  # for a step of the search to end
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client, or all of them together, may ask for."""
+
+    characters: int = 1000  # of a text
+    body_bytes: int = 1 << 14  # of a request: as many characters, written as JSON in the longest way
+    beam: int = 16
+    request_seconds: float = 10.0  # for the whole request to arrive
+    send_seconds: float = 5.0  # for the client to take what it is sent
+    translation_seconds: float = 60.0  # of computing
+    waiting: int = 8  # requests behind the one that is being translated
+    connections: int = 32
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves the page and translates what it asks for, with one translator, one text at a time.
+
+    port: 0 is any free one. search: arguments of Translator.hypotheses; its beam is what the page begins with, and as
+    many hypotheses are shown. name and languages (codes such as "en" and "de", or None) are what the page says about
+    the model. Raises InputError if the port cannot be had.
+    """
+
+    daemon_threads = True
+    request_queue_size = 32
+    allow_reuse_address = os.name == "posix"  # elsewhere it would share the port with another program
+
+    def __init__(
+        self,
+        translator: Translator,
+        *,
+        port: int,
+        search: Mapping[str, Any],
+        name: str,
+        languages: tuple[str | None, str | None] = (None, None),
+        limits: Limits = Limits(),
+    ) -> None:
+        self.translator, self.search, self.limits = translator, search, limits
+        self.turns = Turns(self.limits.waiting)
+        self.stopping = threading.Event()
+        self._room = threading.BoundedSemaphore(self.limits.connections)
+        if not 0 <= port < 1 << 16:
+            raise InputError(f"port is {port}; it must be from 0 (any free one) to 65535")
+        if search["beam"] > self.limits.beam:
+            raise InputError(f"beam is {search['beam']}; the page takes at most {self.limits.beam}")
+        try:
+            super().__init__((ADDRESS, port), Handler)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                reason = f"is in use: end the program that uses it, or take another with --port {port % 65535 + 1}"
+            else:
+                reason = f"cannot be used ({error.strerror}): take another with --port"
+            raise InputError(f"port {port} {reason}") from None
+        port = self.server_address[1]
+        self.url = f"http://{ADDRESS}:{port}/"
+        names = {ADDRESS, "localhost"}
+        self.hosts = {f"{name}:{port}" for name in names} | (names if port == HTTP_PORT else set())
+        self.about = {
+            "name": name,
+            "languages": languages,
+            "parameters": translator.model.parameters.flat.size,
+            "beam": search["beam"],
+            "most": {"characters": limits.characters, "beam": limits.beam},
+        }
+
+    def server_bind(self) -> None:
+        """As the base class does, but without asking the network for the name of this computer."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = ADDRESS, self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, if there are not too many already."""
+        if not self._room.acquire(blocking=False):
+            request.setblocking(False)
+            with contextlib.suppress(OSError):
+                request.send(b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 5\r\n\r\n")
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """One connection, from its beginning to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is gone or too slow is no news; a defect of ours is one line."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            print(f"a request could not be answered: {type(error).__name__}: {error}", file=sys.stderr)
+
+    def end(self) -> None:
+        """Stop what is being translated, and close."""
+        self.stopping.set()
+        self.turns.wait_until_free(END_SECONDS)
+        self.server_close()
+
+
+def serve(server: PageServer, announce: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C."""
+    with server:
+        announce(f"open {server.url} in a browser on this computer; end with Ctrl-C")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            announce("ended")
+        finally:
+            server.end()

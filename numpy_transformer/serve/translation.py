@@ -1,0 +1,98 @@
+"""A text becomes events: plain dictionaries, one after the other, that the page shows as they come.
+
+    waiting     ahead: how many requests are before this one
+    begin       sentences: the parts that the text is translated in, each [text, number of its line]
+    draft       sentence, drafts: what the search holds after a step, the best first, each [text, score, finished]
+    found       sentence, hypotheses: the n best, each [text, score, log-probability]
+    translated  seconds: the whole text is; what follows is for those who want to look inside
+    search      sentence, search: how the translation was found (seeing/view.py)
+    attention   sentence, rank, attention: where the model looked when it wrote this hypothesis (seeing/view.py)
+    done        the end
+    error       message: the end, too, and why
+
+Each draft event tells the whole state of the search, so that a slow reader may miss some.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy_transformer.decoding.live import Draft, LiveRecorder
+from numpy_transformer.errors import InputError
+from numpy_transformer.seeing.story import tell
+from numpy_transformer.seeing.view import view
+from numpy_transformer.streaming import line_parts
+from numpy_transformer.translator import Hypothesis, TextError, Translator
+
+Event = dict[str, Any]
+Receiver = Callable[[Event], None]
+LONGEST_INSIDE = 100  # tokens of a sentence, or of its translation, whose inside is shown: it grows with their square
+
+
+def translate_text(
+    translator: Translator, text: str, search: Mapping[str, Any], *, send: Receiver, show: Receiver
+) -> None:
+    """Translate a text of any number of lines and sentences, and tell of it event by event.
+
+    search: the arguments of Translator.hypotheses. `send` gets what must arrive, `show` what may be left out; what
+    either raises ends the work at once and comes out of it. Raises InputError for what cannot be translated.
+    """
+    begin = time.monotonic()
+    lines = enumerate(text.splitlines())
+    parts = [(part, number) for number, line in lines for part in line_parts(line, translator, sentences=True)]
+    send({"kind": "begin", "sentences": parts})
+    constraints = search["constraints"]
+    if len(parts) > 1 and constraints is not None and (constraints.prefix or constraints.required):
+        raise InputError("--prefix and --require are for one sentence: this text has several")
+    results = []
+    for number, (part, _) in enumerate(parts):
+        recorder = LiveRecorder(_drafts_shown(translator, number, show))
+        try:
+            [found] = translator.hypotheses([part], recorder=recorder, **search)
+        except TextError as error:
+            raise InputError(f"sentence {number + 1} {error.reason}") from None
+        rows = [[one.text, one.score, one.log_probability] for one in found]
+        send({"kind": "found", "sentence": number, "hypotheses": rows})
+        results.append((part, found, recorder))
+    send({"kind": "translated", "seconds": time.monotonic() - begin})
+    for number, (part, found, recorder) in enumerate(results):
+        _send_inside(translator, number, part, found, recorder, search, send)
+    send({"kind": "done"})
+
+
+def _drafts_shown(translator: Translator, number: int, show: Receiver) -> Callable[[list[Draft]], None]:
+    def show_drafts(drafts: list[Draft]) -> None:
+        rows = [[_draft_text(translator, draft), draft.score, draft.finished] for draft in drafts]
+        show({"kind": "draft", "sentence": number, "drafts": rows})
+
+    return show_drafts
+
+
+def _send_inside(
+    translator: Translator,
+    number: int,
+    source: str,
+    found: list[Hypothesis],
+    recorder: LiveRecorder,
+    search: Mapping[str, Any],
+    send: Receiver,
+) -> None:
+    """The search and the attention of a sentence, None where they would be too large."""
+    inside = {"sentence": number}
+    tokens = max(len(translator.tokenizer.encode(source)), *(len(one.ids) for one in found))
+    if tokens > LONGEST_INSIDE:
+        send({"kind": "search", **inside, "search": None})
+        return
+    story = tell(recorder, translator.tokenizer, alpha=search["alpha"], n_best=search["n_best"])
+    send({"kind": "search", **inside, "search": dataclasses.asdict(story)})
+    for rank, hypothesis in enumerate(found):
+        maps = translator.attention(source, hypothesis.ids)
+        attention = view(source, hypothesis.text, maps, None)["attention"]
+        send({"kind": "attention", **inside, "rank": rank, "attention": attention})
+
+
+def _draft_text(translator: Translator, draft: Draft) -> str:
+    """The text so far; a character that is not whole yet is left out."""
+    text = translator.tokenizer.decode(draft.ids)
+    return text if draft.finished else text.rstrip("\N{REPLACEMENT CHARACTER}")
