@@ -68,7 +68,9 @@ def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:
 def _program_name() -> str:
     """As the user called it: translate.py, or python -m some.package."""
     spec = sys.modules["__main__"].__spec__
-    return Path(sys.argv[0]).name if spec is None else f"python -m {spec.name.removesuffix('.__main__')}"
+    if spec is not None and spec.origin == sys.argv[0]:
+        return f"python -m {spec.name.removesuffix('.__main__')}"
+    return Path(sys.argv[0]).name
 
 
 def _silence_standard_streams() -> None:
