@@ -1,8 +1,9 @@
 """The CUDA kernels, executed on the CPU: the source of each, compiled by g++ behind cuda_on_cpu.h.
 
-What the card's threads would do, threads of the CPU do, barriers and shuffles included. It cannot show races within a
-warp, but it shows wrong indices, wrong tails and wrong mathematics in the very source of a kernel, and a load or store
-that is not aligned ends the program with a word about it.
+What the card's threads would do is done in turns, barriers and shuffles included. That shows wrong indices, wrong tails
+and wrong mathematics in the very source of a kernel. A load or store that is not aligned, or a barrier that only some
+threads come to, ends the program with a word about it; a barrier that is missing makes the result depend on who goes
+first, which is tried both ways.
 """
 
 import ctypes
@@ -26,10 +27,21 @@ def signatures(file: str) -> list[tuple[str, str]]:
 
 
 def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
-    """Runs the kernel on NumPy arrays."""
-    library = _library(kernel.file, dtype)
-    sizes = [ctypes.c_uint(n) for n in (*grid, 1)[:2]]
-    getattr(library, f"run_{kernel.name}")(*sizes, ctypes.c_uint(block), *map(_c, arguments))
+    """Runs the kernel on NumPy arrays, the last thread first and then, on the same arrays, the first one first.
+
+    Raises AssertionError if that makes a difference of one bit.
+    """
+    run = getattr(compiled(kernel.file, dtype), f"run_{kernel.name}")
+    sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block)]
+    arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
+    before = [array.copy() for array in arrays]
+    run(*sizes, ctypes.c_bool(True), *map(_c, arguments))
+    results = [array.tobytes() for array in arrays]
+    for array, values in zip(arrays, before, strict=True):
+        array[...] = values
+    run(*sizes, ctypes.c_bool(False), *map(_c, arguments))
+    for number, (array, result) in enumerate(zip(arrays, results, strict=True), 1):
+        assert array.tobytes() == result, f"{kernel.name}: array {number} depends on the order of the threads"
 
 
 def _c(argument):
@@ -40,14 +52,15 @@ def _c(argument):
 
 
 @cache
-def _library(file: str, dtype: str) -> ctypes.CDLL:
+def compiled(file: str, dtype: str) -> ctypes.CDLL:
+    """A library of the file's kernels: for each a function run_NAME."""
     folder = Path(mkdtemp(prefix="emulated-cuda-"))
     text = [SHIM.read_text(), source(file)]
     for name, parameters in signatures(file):
         names = ", ".join(re.findall(r"(\w+)\s*(?:,|$)", parameters))
         text.append(
-            f'extern "C" void run_{name}(unsigned grid_x, unsigned grid_y, unsigned threads, {parameters}) '
-            f"{{ run(grid_x, grid_y, threads, [=] {{ {name}({names}); }}); }}"
+            f'extern "C" void run_{name}(unsigned grid_x, unsigned grid_y, unsigned threads, bool backwards, '
+            f"{parameters}) {{ run(grid_x, grid_y, threads, backwards, [=] {{ {name}({names}); }}); }}"
         )
     (folder / "kernel.cpp").write_text("\n".join(text))
     checks = ["-fsanitize=alignment", "-fno-sanitize-recover=alignment"]

@@ -2,10 +2,12 @@
 
 import ctypes
 import shutil
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
 
+import emulated_cuda
 import numpy as np
 import pytest
 import strict_gpu
@@ -110,6 +112,34 @@ def executed(request, monkeypatch):
                 run_emulated(kernel, like.dtype.char, grid, block, host)
 
         monkeypatch.setattr(launcher.Kernel, "launch", launch)
+
+
+COMMON = (launcher.FOLDER / "common.cuh").read_text(encoding="utf-8")
+BARRIER = "__syncthreads();"
+USING_SHARED_MEMORY_AGAIN = """
+extern "C" __global__ void reductions(const real *x, real *y) {
+    __shared__ real scratch[32];
+    const real total = block_sum(x[threadIdx.x], scratch), largest = block_max(x[threadIdx.x], scratch);
+    y[threadIdx.x] = total + largest + block_sum(y[threadIdx.x], scratch);
+}
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize("missing", [None, *range(COMMON.count(BARRIER))])
+def test_a_missing_barrier_is_noticed(missing, monkeypatch):
+    parts = COMMON.split(BARRIER)
+    if missing is not None:
+        parts[missing : missing + 2] = ["".join(parts[missing : missing + 2])]
+    text = BARRIER.join(parts) + USING_SHARED_MEMORY_AGAIN
+    monkeypatch.setattr(emulated_cuda, "source", lambda file: text)
+    monkeypatch.setattr(emulated_cuda, "compiled", emulated_cuda.compiled.__wrapped__)
+    x, y = numbers((2, 128), "float64", seed=0)
+    expected = x.sum() + x.max() + y.sum()
+    noticed = pytest.raises(AssertionError, match="reductions: array 2 depends on the order of the threads")
+    with nullcontext() if missing is None else noticed:
+        run_emulated(launcher.Kernel("any", "reductions", print), "d", (1,), 128, (x, y))
+        np.testing.assert_allclose(y, expected, rtol=1e-12)
 
 
 SHAPES = [(1, 1), (3, 7), (2, 3, 5), (5, 33), (2, 129), (300, 6), (2, 1000), (1, 4099), (0, 4), (257, 130)]
