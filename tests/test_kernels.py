@@ -14,8 +14,9 @@ import strict_gpu
 from emulated_cuda import run_emulated, signatures
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from on_card import run_on_card
 
-from numpy_transformer.backend import to_host
+from numpy_transformer.backend import device_module, to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers import cross_entropy, layer_norm, softmax
 from numpy_transformer.layers.kernels import launcher
@@ -98,20 +99,37 @@ def test_a_kernel_that_cannot_be_compiled_is_one_clear_line():
         launcher.Kernel("layer_norm", "layer_norm_dx", print).launch(np.ones(1), (1,), 32)
 
 
-# --- Execution: on the stand-in the NumPy twins, emulated the CUDA source ---
+# --- Execution: NumPy twins on the stand-in, the CUDA source emulated, and on a card if there is one ---
 
 
-@pytest.fixture(params=["twin", pytest.param("emulated", marks=needs_compiler)])
+def a_card_is_there() -> bool:
+    try:
+        device_module("gpu")
+    except InputError:
+        return False
+    return True
+
+
+CARD = [pytest.param("card", marks=pytest.mark.gpu)] if a_card_is_there() else []
+
+
+@pytest.fixture(params=["twin", pytest.param("emulated", marks=needs_compiler), *CARD])
 def executed(request, monkeypatch):
     """How a launch is carried out."""
-    if request.param == "emulated":
+    if request.param == "twin":
+        return
+    original = launcher.Kernel.launch
 
-        def launch(kernel, like, grid, block, *arguments):
-            if 0 not in grid:
-                host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
-                run_emulated(kernel, like.dtype.char, grid, block, host)
+    def launch(kernel, like, grid, block, *arguments):
+        if 0 in grid:
+            return
+        host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
+        if request.param == "emulated":
+            run_emulated(kernel, like.dtype.char, grid, block, host)
+        else:
+            run_on_card(device_module("gpu"), original, kernel, like.dtype.char, grid, block, host)
 
-        monkeypatch.setattr(launcher.Kernel, "launch", launch)
+    monkeypatch.setattr(launcher.Kernel, "launch", launch)
 
 
 COMMON = (launcher.FOLDER / "common.cuh").read_text(encoding="utf-8")

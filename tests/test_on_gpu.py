@@ -103,6 +103,30 @@ def test_a_hundred_steps_follow_the_cpu(cupy):
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=0.01)
 
 
+def test_two_runs_give_the_same_bits(cupy):
+    once, again = (train("gpu", 12) for _ in range(2))
+    assert once[0] == again[0]
+    assert once[1].tobytes() == again[1].tobytes()
+
+
+def test_a_step_does_not_wait_for_the_card(cupy):
+    """The card is given a second of other work first: the step must return long before that is done."""
+    model = Transformer(CONFIG, seed=1, device="gpu")
+    adam, runner = Adam.for_parameters(model.parameters.flat), GpuStep(model)
+    a, stream = cupy.ones((4096, 4096), dtype="float32"), cupy.cuda.get_current_stream()
+    for step in range(3):  # the first ones compile and allocate
+        runner.step(adam, make_batches(1), rate=1e-3, seed=(3, step), label_smoothing=0.1)
+        a @ a
+    runner.collect()
+    for _ in range(300):
+        a @ a
+    for step in range(3):
+        assert runner.step(adam, make_batches(1), rate=1e-3, seed=(3, step), label_smoothing=0.1) == []
+    assert not stream.done
+    assert all(result.updated for result in runner.collect())
+    assert stream.done
+
+
 def test_a_translation_is_the_cpus(cupy):
     config = TransformerConfig.preset("tiny", vocabulary_size=500)
     source = draw_text(7, 11, 500)[0]
