@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from numpy_transformer.program import run_program
+from numpy_transformer.program import command, run_program
 
 RUNS = Path("runs")
 # What may differ when a run goes on: how long, how fast, how often. Everything else decides what the run is.
@@ -30,7 +30,6 @@ MAY_CHANGE_ON_RESUME = {
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line; an option that was not given is absent."""
     parser = argparse.ArgumentParser(
-        prog="train.py",
         description="Train the Transformer of 'Attention Is All You Need', every gradient written by hand.",
         epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
         argument_default=argparse.SUPPRESS,
@@ -163,12 +162,12 @@ def train(arguments: argparse.Namespace) -> int:
         name = shlex.quote(str(path))
         if not finished:
             display.message(
-                f"stopped at step {trainer.progress.step}; go on with: python train.py --resume --run {name}"
+                f"stopped at step {trainer.progress.step}; go on with: {command('train')} --resume --run {name}"
             )
             return 130
         display.message(f"run folder: {path}")
         sentence = shlex.quote(trainer.test_text.text.sources[0])
-        display.message(f"try it: python translate.py --model {name} {sentence}")
+        display.message(f"try it: {command('translate')} --model {name} {sentence}")
     return 0
 
 

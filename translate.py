@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.program import run_program
+from numpy_transformer.program import command, run_program
 
 if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
     from numpy_transformer.translator import Hypothesis, Translator
@@ -26,7 +26,6 @@ PORT = 8765  # of the web page
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line; None stands for an option that was not given."""
     parser = argparse.ArgumentParser(
-        prog="translate.py",
         description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
         "Translations go to standard output, one line per input line; everything else goes to standard error.",
     )
@@ -281,7 +280,7 @@ def model_paths(options: argparse.Namespace) -> list[Path]:
     latest = latest_run(RUNS, with_model=True)
     if latest is None:
         raise InputError(
-            f"there is no trained model in {RUNS}/ yet: train one with python train.py (a few minutes), "
+            f"there is no trained model in {RUNS}/ yet: train one with {command('train')} (a few minutes), "
             "or name one with --model"
         )
     return [latest]

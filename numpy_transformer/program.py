@@ -56,6 +56,12 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
         return _complain(f"out of memory{asked}: {less_memory}")
 
 
+def command(name: str) -> str:
+    """How to start train or translate: by the installed command if this program was started so, else by the file."""
+    prefix = "numpy-transformer-"
+    return f"{prefix}{name}" if Path(sys.argv[0]).name.startswith(prefix) else f"python {name}.py"
+
+
 def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:
     line = " ".join(message.splitlines())
     try:

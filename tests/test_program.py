@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import numpy_transformer.program
+
 ROOT = Path(__file__).parents[1]  # so that the subprocesses find the packages without installation
 SCRIPT = """
 import sys
@@ -25,6 +27,19 @@ sys.exit(run_program(main))
 def run(body: str) -> subprocess.CompletedProcess[str]:
     script = SCRIPT.format(body="\n".join(f"    {line}" for line in body.splitlines()))
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("train.py", "python translate.py"),
+        ("/usr/bin/numpy-transformer-train", "numpy-transformer-translate"),
+        ("numpy-transformer-train.exe", "numpy-transformer-translate"),
+    ],
+)
+def test_advice_names_the_commands_as_this_one_was_called(program, command, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [program])
+    assert numpy_transformer.program.command("translate") == command
 
 
 @pytest.mark.parametrize(("body", "status"), [("print('Hallo')", 0), ("print('Hallo')\nreturn 3", 3)])
