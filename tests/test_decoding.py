@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import numpy_transformer as nt
-from numpy_transformer.decoding import IncrementalDecoder, Sampling, beam_search, greedy_search, sample
+from numpy_transformer.decoding import IncrementalDecoder, Sampling, beam_search, greedy_search, sample, scoring
 from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.decoding.incremental import FIRST_ROOM, rows_that_stay
 from numpy_transformer.decoding.sampling import draw_tokens
@@ -216,6 +217,25 @@ def test_largest_equals_a_stable_sort(seed, rows, columns, data):
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(values, np.take_along_axis(x, expected, axis=1))
     assert FEW < 40  # so that both ways are drawn
+
+
+@given(
+    seed=seeds,
+    rows=st.integers(0, 9),
+    columns=st.sampled_from([1, 7, 40]),
+    scale=st.sampled_from([0.1, 10.0, 1e3, 1e5]),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+def test_the_log_normalizer_is_the_sum_of_all_probabilities(seed, rows, columns, scale, dtype):
+    """In blocks of rows, with and without a shift: no exponential overflows, and none of a best logit vanishes."""
+    logits = (np.random.default_rng(seed).normal(size=(3, rows, columns)) * scale).astype(dtype)
+    with patch.object(scoring, "CACHED_LOGITS", 100), np.errstate(over="raise", divide="raise"):
+        found = scoring.log_normalizer(logits)
+    wide = logits.astype("float64")
+    expected = np.log(np.exp(wide - wide.max(axis=-1, keepdims=True)).sum(axis=-1)) + wide.max(axis=-1)
+    assert found.dtype == dtype
+    assert found.shape == (3, rows)
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-6)
 
 
 # --- Sampling ---

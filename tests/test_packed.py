@@ -56,7 +56,7 @@ def test_a_packed_model_decodes_as_the_whole_model(monkeypatch, norm, dtype):
     model = nt.Transformer(CONFIG.replace(norm=norm), seed=0, dtype=dtype)
     model.parameters.flat[...] += np.random.default_rng(0).normal(size=model.parameters.flat.shape) * 0.1
     used = PackedModel(model)
-    assert isinstance(used.decoder[0].feed_forward.hidden.weight, PackedWeight)
+    assert isinstance(used.parameters.decoder[0].feed_forward.hidden.weight, PackedWeight)
     source = padded([[5, 9, 3, 7, 2], [11, 2]])
     decoder = IncrementalDecoder(used, source)
     tokens = np.random.default_rng(1).integers(3, 150, (2, 3, 12))

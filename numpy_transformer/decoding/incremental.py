@@ -16,31 +16,24 @@ column that no hypothesis sees any more is taken by a new token, so that N grows
 
 The batch is continuous: a sentence that is done leaves, and another takes its room while the rest go on.
 
-The weights may be packed for products with few rows (packed.py). All the mathematics is that of the layers; this file
-only decides what to keep.
+The weights may be packed for products with few rows (packed.py). The mathematics is that of the layers (forwards.py);
+this file only decides what to keep.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_device
-from numpy_transformer.blocks import NO_DROPOUT, feed_forward_sublayer_forward
+from numpy_transformer.decoding.forwards import after, attention, before, encode, feed_forward, layer_norm, linear
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.layers.attention import MASKED_SCORE
 from numpy_transformer.layers.embedding import embedding_forward
-from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_forward
-from numpy_transformer.layers.linear import LinearParameters, linear_forward
-from numpy_transformer.layers.matmul import matmul
-from numpy_transformer.layers.multi_head_attention import split_heads
 from numpy_transformer.layers.positional_encoding import positional_encoding_rows
-from numpy_transformer.layers.residual import after_sublayer_forward, before_sublayer_forward
-from numpy_transformer.layers.softmax import softmax_forward
 from numpy_transformer.model import Transformer
-from numpy_transformer.transformer import encoder_forward
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
+ENCODED_TOGETHER = 512  # source tokens, padding included: what they become stays in the processor's cache
 
 
 class IncrementalDecoder:
@@ -53,7 +46,8 @@ class IncrementalDecoder:
     def __init__(self, model: Transformer | PackedModel, source: Array) -> None:
         self._model = model if isinstance(model, PackedModel) else PackedModel(model)
         self._config = model.config
-        self._embedding = self._model.parameters.embedding
+        self._parameters = self._model.parameters
+        self._embedding = self._parameters.embedding
         xp = array_module(self._embedding.weight)
         self._xp, self._dtype = xp, self._embedding.weight.dtype
         # Which sentence is where, and which column of the cache is whose: on the host.
@@ -61,7 +55,7 @@ class IncrementalDecoder:
         self._lengths = np.zeros(0, dtype=np.intp)  # (B,) source tokens
         self._seen = np.zeros((0, 1, FIRST_ROOM), dtype=bool)  # (B, W, room)
         # Keys and values side by side, as the projections make them, of L layers. Of the rows the first B are in use.
-        L, width = len(self._model.decoder), 2 * self._config.d_model
+        L, width = len(self._parameters.decoder), 2 * self._config.d_model
         self._cross_cache = xp.zeros((L, 0, 0, width), dtype=self._dtype)  # (L, rows, S, 2D)
         self._self_cache = xp.zeros((L, 0, FIRST_ROOM, width), dtype=self._dtype)  # (L, rows, room, 2D)
         self._padding: Array | None = None  # (B, 1, 1, S) added to cross-attention's scores, if there is padding
@@ -71,8 +65,6 @@ class IncrementalDecoder:
 
     def admit(self, source: Array) -> None:
         """Sentences (n, S) join behind those already there; their next tokens are bos, in all W columns."""
-        on_device = to_device(source, self._xp)
-        memory, _ = encoder_forward(on_device, self._model.parameters, self._config, dropouts=NO_DROPOUT)
         B, (n, length) = len(self._positions), source.shape
         self._lengths = np.concatenate([self._lengths, (source != self._config.pad_id).sum(axis=1)])
         self._positions = np.concatenate([self._positions, np.zeros(n, dtype=np.intp)])
@@ -81,8 +73,14 @@ class IncrementalDecoder:
         # What is masked has weight 0, but 0 * NaN is NaN: unused room must hold numbers.
         self._cross_cache = _with_room(self._cross_cache, B + n, length)
         self._self_cache = _with_room(self._self_cache, B + n, room)
-        for cross_cache, layer in zip(self._cross_cache, self._model.decoder, strict=True):
-            cross_cache[B : B + n, :length], _ = linear_forward(memory, layer.cross_attention.key_value)
+        on_device = to_device(source, self._xp)
+        together = max(1, ENCODED_TOGETHER // length)
+        for start in range(0, n, together):
+            some = on_device[start : start + together]
+            memory = encode(some, self._parameters, self._config)  # (n S, D)
+            for cross_cache, layer in zip(self._cross_cache, self._parameters.decoder, strict=True):
+                key_value = linear(memory, layer.cross_attention.key_value)
+                cross_cache[B + start : B + start + len(some), :length] = key_value.reshape(*some.shape, -1)
         self._mask_padding()
 
     def step(self, tokens: Array, parents: Array | None = None) -> Array:
@@ -102,31 +100,37 @@ class IncrementalDecoder:
 
         x, _ = embedding_forward(to_device(tokens, self._xp), self._embedding)  # (B, W, D)
         x += positional_encoding_rows(self._positions, x)[:, None, :]
-        own = self._by_head(self._self_cache[:, :B, :N])
-        memory = self._by_head(self._cross_cache[:, :B, : self._lengths.max(initial=0)])
-        for number, layer in enumerate(self._model.decoder):
-            inner = self._before(x, layer.self_attention_norm)
-            projected, _ = linear_forward(inner, layer.self_attention.query_key_value)  # (B, W, 3D)
-            query, self._self_cache[number][new] = projected[:, :, : x.shape[2]], projected[:, :, x.shape[2] :]
-            update, _ = self._attend(query, own.key[number], own.value[number], hidden, layer.self_attention.output)
-            x = self._after(x, update, layer.self_attention_norm)
-
-            inner = self._before(x, layer.cross_attention_norm)
-            query, _ = linear_forward(inner, layer.cross_attention.query)  # (B, W, D)
-            update, self._weights = self._attend(
-                query, memory.key[number], memory.value[number], self._padding, layer.cross_attention.output
-            )
-            x = self._after(x, update, layer.cross_attention_norm)
-
-            x, _ = feed_forward_sublayer_forward(
-                x, layer.feed_forward, layer.feed_forward_norm, self._config, dropouts=NO_DROPOUT
-            )
-        if self._model.parameters.decoder_norm is not None:
-            x, _ = layer_norm_forward(x, self._model.parameters.decoder_norm)
+        x = self._layers(x.reshape(B * W, -1), new, N, hidden)
         self._positions += 1
         if len(self._logits) < B * W:
             self._logits = self._xp.zeros((B * W, self._logits.shape[1]), dtype=self._dtype)
-        return self._model.logits(x.reshape(B * W, -1), out=self._logits[: B * W]).reshape(B, W, -1)
+        return self._model.logits(x, out=self._logits[: B * W]).reshape(B, W, -1)
+
+    def _layers(self, x: Array, new: tuple[Array, Array], N: int, hidden: Array | None) -> Array:
+        """All decoder layers at the new positions: x (B W, D) -> (B W, D).
+
+        `new` says where each position's key and value are put: sentences (B, 1) and columns (B, W).
+        """
+        B, D, norm = len(self._positions), x.shape[1], self._config.norm
+        own = self._by_head(self._self_cache[:, :B, :N])
+        memory = self._by_head(self._cross_cache[:, :B, : self._lengths.max(initial=0)])
+        for number, layer in enumerate(self._parameters.decoder):
+            p = layer.self_attention
+            projected = linear(before(x, layer.self_attention_norm, norm=norm), p.query_key_value)  # (B W, 3D)
+            self._self_cache[number][new] = projected[:, D:].reshape(B, -1, 2 * D)
+            context, _ = attention(projected[:, :D], own.key[number], own.value[number], hidden)
+            x = after(x, linear(context, p.output), layer.self_attention_norm, norm=norm)
+
+            p = layer.cross_attention
+            query = linear(before(x, layer.cross_attention_norm, norm=norm), p.query)
+            context, self._weights = attention(query, memory.key[number], memory.value[number], self._padding)
+            x = after(x, linear(context, p.output), layer.cross_attention_norm, norm=norm)
+
+            inner = before(x, layer.feed_forward_norm, norm=norm)
+            update = feed_forward(inner, layer.feed_forward, activation=self._config.activation)
+            x = after(x, update, layer.feed_forward_norm, norm=norm)
+        last = self._parameters.decoder_norm
+        return x if last is None else layer_norm(x, last)
 
     def source_weights(self) -> Array:
         """(B, W, S) how much the last step's hypotheses looked at each source token: the mean of the last layer's
@@ -188,35 +192,6 @@ class IncrementalDecoder:
         """(L, B, N, 2D) -> views of its keys and values."""
         heads = cache.reshape(*cache.shape[:3], 2, self._config.heads, -1).transpose(3, 0, 1, 4, 2, 5)
         return _KeyValue(heads[0].swapaxes(-1, -2), heads[1])
-
-    def _before(self, x: Array, parameters: LayerNormParameters) -> Array:
-        inner, _ = before_sublayer_forward(x, parameters, norm=self._config.norm)
-        return inner
-
-    def _after(self, x: Array, update: Array, parameters: LayerNormParameters) -> Array:
-        y, _ = after_sublayer_forward(x, update, parameters, norm=self._config.norm, dropout=None)
-        return y
-
-    def _attend(
-        self, query: Array, key: Array, value: Array, hidden: Array | None, output: LinearParameters
-    ) -> tuple[Array, Array]:
-        """Attention of all heads (attention.py), joined and projected, and its weights (B, H, W, N).
-
-        query (B, W, D), key (B, H, K, N), value (B, H, N, K) -> (B, W, D). `hidden` is added to the scores: 0 where a
-        query may see a key.
-        """
-        [query] = split_heads(query, 1, self._config.heads)  # (B, H, W, K)
-        scores = matmul(query, key)  # (B, H, W, N)
-        scores *= 1 / math.sqrt(query.shape[3])
-        if hidden is not None:
-            scores += hidden
-        weights, _ = softmax_forward(scores, out=scores)
-        B, H, W, K = query.shape
-        joined = self._xp.empty((B, W, H * K), dtype=query.dtype)
-        [context] = split_heads(joined, 1, H)
-        matmul(weights, value, out=context)
-        y, _ = linear_forward(joined, output)
-        return y, weights
 
 
 class _KeyValue(NamedTuple):

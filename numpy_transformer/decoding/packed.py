@@ -75,7 +75,7 @@ class PackedWeight:
 
 
 class PackedModel:
-    """What the incremental decoder needs of a model, with the decoder's weights packed where that pays.
+    """What searches need of a model, with its weights packed where that pays.
 
     It holds copies: packed once and used for many searches, it does not see later changes of the model's parameters.
     """
@@ -84,8 +84,10 @@ class PackedModel:
         pays = isinstance(model.parameters.flat, np.ndarray) and has_small_kernels()
         tree = model.parameters.tree
         self.config: TransformerConfig = model.config
-        self.parameters = tree  # not packed: the encoder has many rows
-        self.decoder = map_tree(lambda _, leaf: _packed(leaf), tree.decoder) if pays else tree.decoder
+        self.parameters = tree
+        if pays:
+            encoder, decoder = (map_tree(lambda _, leaf: _packed(leaf), part) for part in (tree.encoder, tree.decoder))
+            self.parameters = tree._replace(encoder=encoder, decoder=decoder)
         self._projection = _packed(tree.embedding.weight.T) if pays else None
 
     def logits(self, x: Array, *, out: Array | None = None) -> Array:

@@ -11,6 +11,8 @@ from numpy_transformer.layers.output_loss import CACHED_LOGITS
 
 # A translation may have this many tokens more than its source (section 6.1).
 EXTRA_LENGTH = 50
+# Exponentials of numbers up to this, and their sum, overflow no more than they vanish, in float32 as well.
+SAFE_EXPONENT = 50
 # So many of the largest are found by repeated argmax, which is faster than a partition.
 FEW = 16
 
@@ -43,19 +45,23 @@ def coverage_penalty(attended: Array) -> float:
 def log_normalizer(logits: Array) -> Array:
     """log sum_v exp(logits_v): (..., V) -> (...). A logit minus this is the log-probability of its token."""
     xp = array_module(logits)
-    top = logits.max(axis=-1, keepdims=True)  # exp cannot overflow
     if xp is not np:
+        top = logits.max(axis=-1, keepdims=True)  # exp cannot overflow
         shifted = logits - top
         return xp.log(xp.exp(shifted, out=shifted).sum(axis=-1)) + top[..., 0]
-    rows, tops = logits.reshape(-1, logits.shape[-1]), top.reshape(-1, 1)
-    sums, ones = np.empty(len(rows), logits.dtype), np.ones(rows.shape[1], logits.dtype)
-    together = max(1, CACHED_LOGITS // rows.shape[1])  # few rows at a time: the passes over them stay in the cache
+    rows = logits.reshape(-1, logits.shape[-1])
+    top, ones = rows.max(axis=1), np.ones(rows.shape[1], logits.dtype)
+    if abs(top).max(initial=0) < SAFE_EXPONENT:  # usual: a pass less
+        top[...] = 0
+    shift = top.any()
+    together = max(1, CACHED_LOGITS // rows.shape[1])  # a few rows at a time stay in the cache
     scratch = np.empty((min(together, len(rows)), rows.shape[1]), logits.dtype)
+    sums = np.empty_like(top)
     for start in range(0, len(rows), together):
-        some = slice(start, start + together)
-        shifted = np.subtract(rows[some], tops[some], out=scratch[: len(rows) - start])
-        np.matmul(np.exp(shifted, out=shifted), ones, out=sums[some])
-    return np.log(sums).reshape(logits.shape[:-1]) + top[..., 0]
+        some, free = slice(start, start + together), scratch[: len(rows) - start]
+        shifted = np.subtract(rows[some], top[some, None], out=free) if shift else rows[some]
+        np.matmul(np.exp(shifted, out=free), ones, out=sums[some])
+    return (np.log(sums) + top).reshape(logits.shape[:-1])
 
 
 def largest(x: Array, count: int) -> tuple[Array, Array]:

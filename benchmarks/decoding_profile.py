@@ -1,0 +1,197 @@
+"""Where the time of a beam search goes: one process with one BLAS thread, as each worker of benchmarks/decoding.py.
+
+    python benchmarks/decoding_profile.py --preset tiny --batch 1 --batch 16 --batch 64
+
+Random weights, --length tokens for each sentence. Every part is timed by a wrapper around the function that does it;
+what a wrapper adds is in the part around it. "GFLOP/s" is what the part's matrix products alone would amount to, and
+stands beside the rate of a large product in the same run, which is the most that BLAS gives. Below, products with the
+decoder's weights as they are and packed (numpy_transformer/decoding/packed.py).
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from machine import libraries, machine
+
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.decoding import beam, incremental
+from numpy_transformer.decoding.packed import PackedModel, PackedWeight
+from numpy_transformer.model import Transformer
+
+VOCABULARY = 8000
+ENCODER = "encoder, and cross-attention's keys and values"
+# (part, where the function is looked up, its name); a part within another is taken out of the outer one.
+PARTS: list[tuple[str, Any, str]] = [
+    (ENCODER, incremental.IncrementalDecoder, "admit"),
+    ("a step, apart from the following", incremental.IncrementalDecoder, "step"),
+    ("  products with weights, and biases", incremental, "linear"),
+    ("  feed-forward: the same, and ReLU", incremental, "feed_forward"),
+    ("  attention: scores, softmax, contexts", incremental, "attention"),
+    ("  residuals and layer norms", incremental, "after"),
+    ("  output projection", PackedModel, "logits"),
+    ("log-normalizer over the vocabulary", beam, "log_normalizer"),
+    ("largest logits", beam, "largest"),
+]
+SEARCH = "the search, apart from all that"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="tiny", choices=("tiny", "small", "base", "big"))
+    parser.add_argument("--batch", type=int, action="append", help="sentences; may be repeated (1, 16 and 64)")
+    parser.add_argument("--beam", type=int, default=4)
+    parser.add_argument("--length", type=int, default=18, help="tokens of source and translation")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        host = machine()
+        print(f"{host['cpu']}, load {host['load']}; {host['system']}; Python {host['python']}; {libraries()['numpy']}")
+        config = TransformerConfig.preset(options.preset, vocabulary_size=VOCABULARY)
+        model = PackedModel(Transformer(config, seed=0))
+        peak = product_rate(1024, 1024, 1024, packed=False)
+        print(f"{options.preset}, vocabulary {VOCABULARY}, beam {options.beam}, {options.length} tokens; a product of")
+        print(f"1024 x 1024 x 1024 runs at {peak:.0f} GFLOP/s")
+        searches = [profile(model, batch, options) for batch in options.batch or (1, 16, 64)]
+        for search in searches:
+            print_search(search)
+        print("products, GFLOP/s: rows, weight, as it is, packed")
+        products = [
+            compare_products(rows, *shape) for shape in weight_shapes(config) for rows in (options.beam, 64, 256)
+        ]
+        for product in products:
+            print(
+                f"  {product['rows']:4} rows x {product['weight'][0]:4} x {product['weight'][1]:5}   "
+                f"{product['plain']:4.0f}  {product['packed']:4.0f}"
+            )
+    if options.json:
+        result = {"machine": host, "options": vars(options), "peak": peak, "searches": searches, "products": products}
+        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def profile(model: PackedModel, batch: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of each part, the medians of the rounds."""
+    source = np.random.default_rng(batch).integers(3, VOCABULARY, (batch, options.length))
+    source[:, -1] = model.config.eos_id
+    limits = np.full(batch, options.length - 1)  # and eos
+
+    def search() -> None:
+        beam.beam_search(model, source, limits=limits, beam=options.beam, alpha=0.6)
+
+    clock = Clock()
+    search()
+    whole = []
+    for _ in range(options.rounds):
+        start = time.perf_counter()
+        search()
+        whole.append(time.perf_counter() - start)
+    with ExitStack() as stack:
+        for part, owner, name in PARTS:
+            stack.enter_context(patch.object(owner, name, clock.around(part, getattr(owner, name))))
+        rounds = []
+        for _ in range(options.rounds):
+            clock.seconds.clear()
+            clock.around(SEARCH, search)()
+            rounds.append(dict(clock.seconds))
+    parts = {part: statistics.median(found.get(part, 0.0) for found in rounds) for part in (*names(), SEARCH)}
+    flops = product_flops(model.config, batch, options)
+    return {"batch": batch, "seconds": statistics.median(whole), "parts": parts, "flops": flops}
+
+
+class Clock:
+    """Adds up the seconds spent in functions; those of a function called by another count for the inner one only."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inner = [0.0]  # of each function under way, the seconds of the timed ones within it
+
+    def around(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed."""
+
+        def timed(*args: Any, **options: Any) -> Any:
+            self._inner.append(0.0)
+            start = time.perf_counter()
+            try:
+                return function(*args, **options)
+            finally:
+                seconds = time.perf_counter() - start
+                self.seconds[part] += seconds - self._inner.pop()
+                self._inner[-1] += seconds
+
+        return timed
+
+
+def names() -> list[str]:
+    """The parts, in the order in which they are printed."""
+    return [part for part, _, _ in PARTS]
+
+
+def product_flops(config: TransformerConfig, batch: int, options: argparse.Namespace) -> dict[str, int]:
+    """2 for each multiplication with a weight, by part; the products within attention are left out."""
+    D, F, V = config.d_model, config.d_ff, config.vocabulary_size
+    rows = batch * (1 + options.beam * (options.length - 1))  # the first step has one row for each sentence
+    encoder = config.encoder_layers * (4 * D * D + 2 * D * F) + config.decoder_layers * 2 * D * D
+    return {
+        ENCODER: 2 * batch * options.length * encoder,
+        "  products with weights, and biases": 2 * rows * config.decoder_layers * 6 * D * D,
+        "  feed-forward: the same, and ReLU": 2 * rows * config.decoder_layers * 2 * D * F,
+        "  output projection": 2 * rows * D * V,
+    }
+
+
+def print_search(search: dict[str, Any]) -> None:
+    """The parts in milliseconds, as shares, and their rates."""
+    timed = sum(search["parts"].values())
+    print(f"{search['batch']} sentences: {1000 * search['seconds']:.1f} ms; {1000 * timed:.1f} ms while it is timed:")
+    for part, seconds in search["parts"].items():
+        line = f"  {part:50} {1000 * seconds:8.1f} ms {seconds / timed:6.1%}"
+        if part in search["flops"]:
+            line += f" {search['flops'][part] / seconds / 1e9:6.0f} GFLOP/s"
+        print(line)
+
+
+def weight_shapes(config: TransformerConfig) -> list[tuple[int, int]]:
+    """Of the decoder's weights, and of the output projection."""
+    D, F = config.d_model, config.d_ff
+    return [(D, D), (D, 3 * D), (D, F), (F, D), (D, config.vocabulary_size)]
+
+
+def compare_products(rows: int, inputs: int, outputs: int) -> dict[str, Any]:
+    """GFLOP/s with the weight as it is and packed."""
+    plain, packed = (product_rate(rows, inputs, outputs, packed=packed) for packed in (False, True))
+    return {"rows": rows, "weight": (inputs, outputs), "plain": plain, "packed": packed}
+
+
+def product_rate(rows: int, inputs: int, outputs: int, *, packed: bool) -> float:
+    """GFLOP/s of x W, over weights that do not all fit into the cache, as those of a whole model."""
+    rng = np.random.default_rng(0)
+    count = max(2, 60_000_000 // (4 * inputs * outputs))
+    drawn = [rng.standard_normal((inputs, outputs), dtype=np.float32) for _ in range(min(count, 60))]
+    weights: list[Any] = [PackedWeight(weight) for weight in drawn] if packed else drawn
+    x = rng.standard_normal((rows, inputs), dtype=np.float32)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for weight in weights:
+            np.matmul(x, weight)
+        seconds.append(time.perf_counter() - start)
+    return 2 * rows * inputs * outputs * len(weights) / statistics.median(seconds) / 1e9
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The layers' forwards as searches use them: rows of positions, and nothing kept for a backward.
+
+The formulas are those of layers/; what differs is that intermediate arrays are overwritten and caches are not made. A
+step for one sentence is a few hundred tiny operations, whose time is NumPy's own cost per call, so each call counts.
+On a card the layers' fused kernels do the same.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from numpy_transformer.backend import Array, array_module
+from numpy_transformer.blocks import NO_DROPOUT
+from numpy_transformer.config import TransformerConfig
+from numpy_transformer.layers.activation import relu_forward, swish_forward
+from numpy_transformer.layers.attention import MASKED_SCORE
+from numpy_transformer.layers.feed_forward import FeedForwardParameters
+from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_forward
+from numpy_transformer.layers.linear import LinearParameters
+from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.layers.softmax import softmax_forward
+from numpy_transformer.transformer import TransformerParameters, embed_forward, encoder_forward
+
+EPSILON = 1e-5  # layer_norm.py
+
+
+def encode(source: Array, parameters: TransformerParameters, config: TransformerConfig) -> Array:
+    """The encoder (transformer.py): source ids (B, S), each row with a token in it -> memory (B S, D).
+
+    The weights of parameters.encoder may be packed.
+    """
+    if not isinstance(source, np.ndarray):
+        memory, _ = encoder_forward(source, parameters, config, dropouts=NO_DROPOUT)
+        return memory.reshape(-1, config.d_model)
+    embedded, _ = embed_forward(source, parameters.embedding, dropouts=NO_DROPOUT)
+    (B, S, D), H = embedded.shape, config.heads
+    x, padding = embedded.reshape(B * S, D), source == config.pad_id
+    hidden = None
+    if padding.any():
+        hidden = np.where(padding, x.dtype.type(MASKED_SCORE), x.dtype.type(0))[:, None, None, :]  # (B, 1, 1, S)
+    for layer in parameters.encoder:
+        p = layer.self_attention
+        projected = linear(before(x, layer.self_attention_norm, norm=config.norm), p.query_key_value)  # (B S, 3D)
+        _, key, value = projected.reshape(B, S, 3, H, D // H).transpose(2, 0, 3, 1, 4)  # (B, H, S, K) each
+        context, _ = attention(projected[:, :D], key.swapaxes(-1, -2), value, hidden)
+        x = after(x, linear(context, p.output), layer.self_attention_norm, norm=config.norm)
+
+        inner = before(x, layer.feed_forward_norm, norm=config.norm)
+        update = feed_forward(inner, layer.feed_forward, activation=config.activation)
+        x = after(x, update, layer.feed_forward_norm, norm=config.norm)
+    return x if parameters.encoder_norm is None else layer_norm(x, parameters.encoder_norm)
+
+
+def before(x: Array, parameters: LayerNormParameters, *, norm: str) -> Array:
+    """What a sub-layer sees (residual.py): x (post-norm) or LayerNorm(x) (pre-norm)."""
+    return layer_norm(x.copy(), parameters) if norm == "pre" else x
+
+
+def after(x: Array, update: Array, parameters: LayerNormParameters, *, norm: str) -> Array:
+    """LayerNorm(x + update) (post-norm) or x + update (pre-norm). `update` is overwritten."""
+    update += x
+    return layer_norm(update, parameters) if norm == "post" else update
+
+
+def linear(x: Array, parameters: LinearParameters) -> Array:
+    """x W + b (linear.py): (R, I) -> (R, O). The weight may be packed (packed.py)."""
+    y = np.matmul(x, parameters.weight) if isinstance(x, np.ndarray) else matmul(x, parameters.weight)
+    y += parameters.bias
+    return y
+
+
+def layer_norm(x: Array, parameters: LayerNormParameters) -> Array:
+    """Layer norm (layer_norm.py): (R, D) -> (R, D). x is overwritten."""
+    if not isinstance(x, np.ndarray):
+        return layer_norm_forward(x, parameters)[0]
+    D = x.shape[1]
+    mean = np.matmul(x, _ones(D, x.dtype))
+    mean *= 1 / D
+    x -= mean[:, None]
+    deviation = np.vecdot(x, x)
+    deviation *= 1 / D
+    deviation += EPSILON
+    x /= np.sqrt(deviation, out=deviation)[:, None]
+    x *= parameters.gain
+    x += parameters.bias
+    return x
+
+
+def attention(query: Array, key: Array, value: Array, hidden: Array | None) -> tuple[Array, Array]:
+    """Attention of all heads, joined (attention.py), and its weights (B, H, W, N).
+
+    query (B W, D), key (B, H, K, N), value (B, H, N, K) -> (B W, D). `hidden` broadcasts to (B, H, W, N) and is added
+    to the scores: 0 where a query may see a key.
+    """
+    xp = array_module(query)
+    (R, D), (B, H, K, _) = query.shape, key.shape
+    W = R // B
+    query = query.reshape(B, W, H, K).swapaxes(1, 2)  # (B, H, W, K)
+    context = xp.empty((R, D), dtype=query.dtype)
+    by_head = context.reshape(B, W, H, K).swapaxes(1, 2)
+    if xp is not np:
+        scores = matmul(query, key)
+        scores *= 1 / math.sqrt(K)
+        if hidden is not None:
+            scores += hidden
+        weights, _ = softmax_forward(scores, out=scores)
+        matmul(weights, value, out=by_head)
+        return context, weights
+    scores = np.matmul(query, key)
+    scores *= 1 / math.sqrt(K)
+    if hidden is not None:
+        scores += hidden
+    scores -= np.maximum.reduce(scores, axis=3, keepdims=True)
+    weights = np.exp(scores, out=scores)
+    N = weights.shape[3]
+    weights /= np.matmul(weights.reshape(-1, N), _ones(N, weights.dtype)).reshape(B, H, W, 1)
+    np.matmul(weights, value, out=by_head)
+    return context, weights
+
+
+def feed_forward(x: Array, parameters: FeedForwardParameters, *, activation: str) -> Array:
+    """f(x W_1 + b_1) W_2 + b_2 (feed_forward.py): (R, D) -> (R, D); `activation` is "relu" or "swish"."""
+    hidden = linear(x, parameters.hidden)
+    if activation == "swish":
+        hidden, _ = swish_forward(hidden)
+    elif isinstance(hidden, np.ndarray):
+        np.maximum(hidden, 0, out=hidden)
+    else:
+        hidden, _ = relu_forward(hidden)
+    return linear(hidden, parameters.output)
+
+
+@lru_cache(maxsize=256)
+def _ones(length: int, dtype: np.dtype) -> Array:
+    """A vector of ones: for short rows, the product with it sums them faster than NumPy's sum."""
+    ones = np.ones(length, dtype=dtype)
+    ones.setflags(write=False)  # shared by all callers
+    return ones
