@@ -1,4 +1,4 @@
-"""Settings that every test shares: Hypothesis profiles, and one BLAS thread.
+"""What tests share: Hypothesis profiles, one BLAS thread, and the card, or what stands in for it.
 
 The profile "default" draws the same examples each time, for CI; "long" draws many more, anew each time:
 
@@ -6,9 +6,13 @@ The profile "default" draws the same examples each time, for CI; "long" draws ma
 """
 
 import os
+import sys
+from types import ModuleType
 
 import pytest
+import strict_gpu
 from hypothesis import HealthCheck, settings
+from on_card import card
 from threadpoolctl import threadpool_limits
 
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=40, print_blob=True)
@@ -27,3 +31,15 @@ def _one_blas_thread():
     """The matrices of tests are tiny: starting threads for them costs more than the products."""
     with threadpool_limits(limits=1):
         yield
+
+
+@pytest.fixture(params=["stand-in", pytest.param("card", marks=pytest.mark.gpu)])
+def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """CuPy on a card, where there is one; and the stand-in, so that such a test is known to run before it meets a card.
+
+    device="gpu" then means this one.
+    """
+    if request.param == "stand-in":
+        monkeypatch.setitem(sys.modules, "cupy", strict_gpu)
+        return strict_gpu
+    return card()

@@ -9,8 +9,19 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pytest
 
+from numpy_transformer.backend import device_module
+from numpy_transformer.errors import InputError
 from numpy_transformer.layers.kernels.launcher import Kernel
+
+
+def card() -> ModuleType:
+    """CuPy; where it finds no card the test is skipped, with the reason."""
+    try:
+        return device_module("gpu")
+    except InputError as error:
+        pytest.skip(str(error))
 
 
 def run_on_card(
@@ -26,8 +37,13 @@ def run_on_card(
     arrays = [a for a in arguments if isinstance(a, np.ndarray)]
     memory = {_span(a): _bytes(*_span(a)) for a in arrays}  # the same memory twice stays the same memory
     placed = {span: _placed(cupy, host, span[0] % 16) for span, host in memory.items()}
-    on_card = [placed[_span(a)] if isinstance(a, np.ndarray) else a for a in arguments]
-    launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *on_card)
+
+    def argument(a: Any) -> Any:
+        if not isinstance(a, np.ndarray):
+            return a
+        return cupy.lib.stride_tricks.as_strided(placed[_span(a)].view(a.dtype), a.shape, a.strides)
+
+    launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *map(argument, arguments))
     for span, host in memory.items():
         host[:] = placed[span].get()
 

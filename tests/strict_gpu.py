@@ -6,7 +6,7 @@ An array of this module is to NumPy what an array on a card is: foreign. It
 - knows only functions, methods and keywords that CuPy has (FUNCTIONS, METHODS; test_strict_gpu.py compares them with
   the real CuPy where that is installed);
 - gives no float64 where only float32 went in, unless a dtype was asked for;
-- counts what makes the host wait for the card (`counted`), and what crosses over to it;
+- counts what makes the host wait for the card (`counted`, `waits`), and what crosses over to it;
 - fills fresh memory with NaN, so that whoever reads it before writing is found out.
 
 Kernels cannot run here. The launcher finds `run_twin` instead of RawModule, and that runs the kernel's NumPy twin.
@@ -15,6 +15,7 @@ Kernels cannot run here. The launcher finds `run_twin` instead of RawModule, and
 import operator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "argpartition": {"axis"},
     "argsort": {"axis", "kind"},
     "ascontiguousarray": {"dtype"},
+    "asfortranarray": {"dtype"},
     "broadcast_to": set(),
     "concatenate": {"axis", "out", "dtype"},
     "copyto": {"casting", "where"},
@@ -97,6 +99,7 @@ class Counts:
 
 
 _counts = Counts()
+_waits = 0  # since the program began
 
 
 @contextmanager
@@ -108,6 +111,18 @@ def counted():
         yield _counts
     finally:
         _counts = before
+
+
+def wait() -> None:
+    """The host waits for the card."""
+    global _waits
+    _waits += 1
+    _counts.synchronizations += 1
+
+
+def waits() -> int:
+    """How often it has since the program began."""
+    return _waits
 
 
 class ndarray:  # noqa: N801  (CuPy's name)
@@ -122,7 +137,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
     # --- The ways to the host: each makes it wait ---
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> np.ndarray:
-        _counts.synchronizations += 1
+        wait()
         if out is None:
             return self._host.copy()
         out[...] = self._host
@@ -147,7 +162,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
         return complex(self.get())
 
     def nonzero(self) -> tuple["ndarray", ...]:
-        _counts.synchronizations += 1
+        wait()
         return tuple(map(ndarray, self._host.nonzero()))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
@@ -156,7 +171,11 @@ class ndarray:  # noqa: N801  (CuPy's name)
     def __array_function__(self, function: Any, *_: Any) -> Any:
         raise StrictError(f"numpy.{function.__name__} was called on an array of the card: use array_module")
 
-    # --- What stays on the card ---
+    # --- What stays on the card, and the way to it ---
+
+    def set(self, arr: np.ndarray, stream: Any = None) -> None:
+        _counts.uploads += 1
+        self._host[...] = arr
 
     def __len__(self) -> int:
         return len(self._host)
@@ -231,7 +250,7 @@ def _index(key: Any) -> Any:
     if any(isinstance(part, list) for part in parts):
         raise StrictError("a list as an index is uploaded at each use: make an array of it once")
     if any(isinstance(part, np.ndarray) and part.dtype == bool for part in parts):
-        _counts.synchronizations += 1
+        wait()
     if any(isinstance(part, np.ndarray) and part.dtype != bool and part.size and part.min() < 0 for part in parts):
         raise StrictError("a negative index in an index array: a card would wrap it silently")
     return host
@@ -336,12 +355,20 @@ def _rounded(x: np.ndarray, precision: str) -> np.ndarray:
 
 lib = SimpleNamespace(
     stride_tricks=SimpleNamespace(
-        sliding_window_view=_wrapped(np.lib.stride_tricks.sliding_window_view, {"axis"}, "sliding_window_view")
+        as_strided=_wrapped(np.lib.stride_tricks.as_strided, {"shape", "strides"}, "as_strided"),
+        sliding_window_view=_wrapped(np.lib.stride_tricks.sliding_window_view, {"axis"}, "sliding_window_view"),
     )
 )
 
 
+def get_default_memory_pool() -> Any:
+    """Of the pretended card."""
+    return import_module("strict_cuda").pool
+
+
 def __getattr__(name: str) -> Any:
+    if name == "cuda":
+        return import_module("strict_cuda")
     if name in FUNCTIONS:
         return _wrapped(getattr(np, name), FUNCTIONS[name], name)
     raise AttributeError(f"CuPy has no {name!r}, or strict_gpu.py does not know it yet")

@@ -3,6 +3,7 @@
 import ctypes
 import shutil
 from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
@@ -14,9 +15,9 @@ import strict_gpu
 from emulated_cuda import run_emulated, signatures
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from on_card import run_on_card
+from on_card import card, run_on_card
 
-from numpy_transformer.backend import device_module, to_host
+from numpy_transformer.backend import to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers import cross_entropy, layer_norm, softmax
 from numpy_transformer.layers.kernels import launcher
@@ -102,32 +103,25 @@ def test_a_kernel_that_cannot_be_compiled_is_one_clear_line():
 # --- Execution: NumPy twins on the stand-in, the CUDA source emulated, and on a card if there is one ---
 
 
-def a_card_is_there() -> bool:
-    try:
-        device_module("gpu")
-    except InputError:
-        return False
-    return True
-
-
-CARD = [pytest.param("card", marks=pytest.mark.gpu)] if a_card_is_there() else []
-
-
-@pytest.fixture(params=["twin", pytest.param("emulated", marks=needs_compiler), *CARD])
+@pytest.fixture(
+    params=["twin", pytest.param("emulated", marks=needs_compiler), pytest.param("card", marks=pytest.mark.gpu)]
+)
 def executed(request, monkeypatch):
     """How a launch is carried out."""
-    if request.param == "twin":
-        return
-    original = launcher.Kernel.launch
+    if request.param == "emulated":
+        carry_out(monkeypatch, run_emulated)
+    elif request.param == "card":
+        carry_out(monkeypatch, partial(run_on_card, card(), launcher.Kernel.launch))
+
+
+def carry_out(monkeypatch, run):
+    """Launches of the stand-in become run(kernel, dtype, grid, block, arguments), with the NumPy arrays underneath."""
 
     def launch(kernel, like, grid, block, *arguments):
-        if 0 in grid:
-            return
-        host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
-        if request.param == "emulated":
-            run_emulated(kernel, like.dtype.char, grid, block, host)
-        else:
-            run_on_card(device_module("gpu"), original, kernel, like.dtype.char, grid, block, host)
+        if 0 not in grid:
+            host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
+            with strict_gpu.counted():  # the journeys of a test are not the layer's
+                run(kernel, like.dtype.char, grid, block, host)
 
     monkeypatch.setattr(launcher.Kernel, "launch", launch)
 

@@ -116,6 +116,20 @@ def test_cupy_has_every_function_and_keyword():
         _has_keywords(getattr(cupy, name), own, name)
 
 
+def test_cupy_has_the_same_card():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    cuda = strict_gpu.cuda
+    for name in ("Device", "Event", "get_current_stream", "get_elapsed_time"):
+        assert callable(getattr(cupy.cuda, name)), name
+    for kind in (cuda.Device, cuda.Event, cuda.Stream):
+        for name in vars(kind):
+            assert name.startswith("_") or hasattr(getattr(cupy.cuda, kind.__name__), name), name
+    assert all(hasattr(cupy.cuda.runtime, name) for name in vars(cuda.runtime))
+    assert all(hasattr(cupy.cuda.MemoryPool, name) for name in vars(type(cuda.pool)) if not name.startswith("_"))
+    assert callable(cupy.get_default_memory_pool)
+    assert all(hasattr(cupy.lib.stride_tricks, name) for name in vars(strict_gpu.lib.stride_tricks))
+
+
 def test_cupy_arrays_have_every_method_and_attribute():
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
     own = {name for name in vars(strict_gpu.ndarray) if name.startswith("__")}
@@ -133,6 +147,7 @@ def test_cupy_arrays_have_every_method_and_attribute():
         *strict_gpu.PROPERTIES,
         *strict_gpu.VIEWS,
         "get",
+        "set",
         "item",
         "tolist",
         "flags",

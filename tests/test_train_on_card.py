@@ -1,13 +1,10 @@
-"""train.py and translate.py --device gpu, whole, on the stand-in for CuPy, beside the same run on the CPU."""
+"""train.py and translate.py --device gpu, whole, beside the same run on the CPU."""
 
 import json
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import strict_gpu
 from test_train_cli import SMALL, corpus, final_weights
 
 import train
@@ -15,16 +12,11 @@ import translate
 
 __all__ = ["corpus"]  # a fixture
 
-CUDA = SimpleNamespace(
-    runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError),
-    Device=lambda: SimpleNamespace(compute_capability="90"),
-)
+pytestmark = pytest.mark.usefixtures("cupy")
 
 
 @pytest.fixture(autouse=True)
-def _a_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(strict_gpu, "cuda", CUDA, raising=False)
-    monkeypatch.setitem(sys.modules, "cupy", strict_gpu)
+def _in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 

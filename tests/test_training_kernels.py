@@ -1,13 +1,15 @@
 """More kernels of a training step, as in test_kernels.py: as NumPy twins and emulated, beside the reference."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import strict_gpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kernels import assembly, assert_near, executed, numbers
+from on_card import run_on_card
+from test_kernels import assembly, assert_near, carry_out, executed, numbers
 
 from numpy_transformer.backend import to_host
 from numpy_transformer.layers import embedding, output_loss
@@ -253,6 +255,18 @@ def test_a_logit_that_is_not_finite_makes_such_a_loss(bad):
     arrays = logits, strict_gpu.asarray(np.array([1, 2])), losses
     output_loss_kernel.IN_PLACE.launch(logits, (2,), 32, *arrays, 5, 5, 1, 1.0, 0.1)
     assert np.isfinite(to_host(losses)).tolist() == [False, True]
+
+
+# --- How kernels are carried out on a card ---
+
+
+def test_what_goes_to_a_card_comes_back(monkeypatch):
+    """The same arrays twice, rows apart and odd addresses among them; the stand-in is the card."""
+    carry_out(monkeypatch, partial(run_on_card, strict_gpu, launcher.Kernel.launch))
+    test_adam(1003, 1, 1.0, "float32")
+    check_embedding(np.array([[5] * 40 + [3]]), 8, "float64", offset=1)
+    test_bias_and_relu((65, 300), 2, "float32")
+    test_output_loss(5, 7, 2, 0.1, "float64", monkeypatch)
 
 
 # --- What the compiler makes of them ---
