@@ -388,8 +388,7 @@ def serve_page(options: argparse.Namespace) -> None:
             raise InputError(f"{given} has no meaning with --serve: the page asks for texts and shows translations")
     if options.workers != 1:
         raise InputError("--workers has no meaning with --serve: the page translates one text at a time")
-    from numpy_transformer.run_folder import languages_of
-    from numpy_transformer.serve import PageServer, serve
+    from numpy_transformer.serve import PageServer, about_models, serve
 
     search = search_options(options)
     paths = model_paths(options)
@@ -397,8 +396,7 @@ def serve_page(options: argparse.Namespace) -> None:
         load_translator(options, paths),
         port=PORT if options.port is None else options.port,
         search=search,
-        name=" + ".join(path.resolve().name for path in paths),
-        languages=languages_of(paths[0]),
+        about=about_models(paths),
     )
     serve(server, announce=lambda line: print(line, file=sys.stderr))
 

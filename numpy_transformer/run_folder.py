@@ -280,18 +280,5 @@ def latest_run(parent: Path, *, with_model: bool) -> Path | None:
     return max(written)[1] if written else None
 
 
-def languages_of(path: Path) -> tuple[str | None, str | None]:
-    """The codes of source and target language, such as ("en", "de"), of a run folder or one of its checkpoints.
-
-    (None, None) where no config.json says it.
-    """
-    run = path if path.is_dir() else path.absolute().parent.parent
-    try:
-        options = read_json(run / "config.json")["options"]
-        return str(options["source"]), str(options["target"])
-    except (InputError, KeyError, TypeError):
-        return None, None
-
-
 def _host_tree(model: Transformer) -> Parameters:
     return Parameters.view(to_host(model.parameters.flat), model.parameters.tree)

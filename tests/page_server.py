@@ -12,6 +12,7 @@ from numpy_transformer.decoding.live import LiveRecorder
 from numpy_transformer.serve.server import Limits
 from numpy_transformer.translator import Translator
 
+ABOUT = serve.About("random", ("en", "de"), ("the dog runs", "we see a house"))
 SEARCH = {"beam": 3, "alpha": 0.6, "n_best": 1, "coverage": 0.0, "constraints": None}
 PATIENCE = 900  # seconds before a test gives up waiting for what must happen
 
@@ -19,9 +20,7 @@ PATIENCE = 900  # seconds before a test gives up waiting for what must happen
 @contextlib.contextmanager
 def running(translator: Translator, limits: Limits, search: Mapping[str, Any] = SEARCH) -> Iterator[serve.PageServer]:
     """The server, serving."""
-    with serve.PageServer(
-        translator, port=0, search=search, name="random", languages=("en", "de"), limits=limits
-    ) as server:
+    with serve.PageServer(translator, port=0, search=search, about=ABOUT, limits=limits) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page_server import PATIENCE, SEARCH, Gate, running
+from page_server import ABOUT, PATIENCE, SEARCH, Gate, running
 from seeing_example import LINES, random_translator
 
 import numpy_transformer as nt
@@ -546,16 +546,35 @@ def test_what_show_raises_ends_the_search(translator):
         translator.hypotheses(["dogs run"], recorder=LiveRecorder(enough))
 
 
+def test_the_page_says_what_the_runs_folder_tells(tmp_path):
+    assert serve.about_models([tmp_path]) == serve.About(tmp_path.name, (None, None), [])
+    (tmp_path / "config.json").write_text('{"options": {"source": "en", "target": "fr"}, "model": {}}')
+    old, new = (
+        "step 1\nsource     Old.\n",
+        "test, mean of 2 checkpoint(s)\nsource     Hello.\nreference  Salut.\nmodel      x\n",
+    )
+    long, others = f"source     {'a' * 61}\n", "".join(f"source     {number}\n" for number in "112345")
+    (tmp_path / "samples.txt").write_text(f"{old}\n{new}{long}{others}\n")
+    expected = serve.About(tmp_path.name, ("en", "fr"), ["Hello.", "1", "2", "3"])
+    assert serve.about_models([tmp_path]) == expected
+    checkpoint = tmp_path / "checkpoints" / "best.safetensors"
+    assert serve.about_models([checkpoint, tmp_path / "two"]).name == "best.safetensors + two"
+    assert serve.about_models([checkpoint]).examples == expected.examples
+    for damaged in ("", "[]", '{"options": 1}', '{"options": {}}'):
+        (tmp_path / "config.json").write_text(damaged)
+        assert serve.about_models([tmp_path]).languages == (None, None)
+
+
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_ports_that_do_not_exist(translator, port):
     with pytest.raises(nt.InputError, match=rf"port is {port}; it must be from 0"):
-        serve.PageServer(translator, port=port, search=SEARCH, name="random")
+        serve.PageServer(translator, port=port, search=SEARCH, about=ABOUT)
 
 
 def test_a_port_in_use(server, translator):
     port = server.server_port
     with pytest.raises(nt.InputError, match=rf"port {port} is in use: .* another with --port {port % 65535 + 1}"):
-        serve.PageServer(translator, port=port, search=SEARCH, name="random")
+        serve.PageServer(translator, port=port, search=SEARCH, about=ABOUT)
 
 
 def test_only_this_computer_is_served(server):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from browser import Browser, needs_browser, open_browser
-from page_server import SEARCH, Gate, running
+from page_server import ABOUT, SEARCH, Gate, running
 from seeing_example import random_translator
 
 from numpy_transformer.serve.server import Limits, PageServer
@@ -116,6 +116,36 @@ def test_a_new_text_ends_the_search_for_the_old_one(page, translator, monkeypatc
     until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
     assert page.texts("#target") == translator.translate(["dogs run"], beam=3)
     assert not page.run("document.querySelector('#status').textContent.includes('house')")
+
+
+def test_what_was_found_stays_until_something_takes_its_place(page, monkeypatch):
+    translate(page, TEXT)
+    before = page.texts("#target, .hypothesis .text, .queries .word")
+    gate = Gate(monkeypatch)
+    enter(page, "dogs run")
+    page.press("Enter")
+    assert gate.reached.wait()
+    assert page.texts("#target, .hypothesis .text, .queries .word") == before
+    assert page.run("document.querySelector('#attention').classList.contains('stale')")
+    gate.opened.set()
+    until(page, "document.querySelectorAll('.stale').length === 0")
+    assert page.texts("#target, .hypothesis .text, .queries .word") != before
+
+
+def test_no_text_shows_nothing(page):
+    translate(page, TEXT)
+    enter(page, " ")
+    page.press("Enter")
+    assert page.texts("#target, #note") == ["", ""]
+    assert page.run("['found', 'attention', 'search', 'copy'].every((id) => document.getElementById(id).hidden)")
+
+
+def test_sentences_to_try(page, translator):
+    assert page.texts("#examples button") == list(ABOUT.examples)
+    page.click("#examples button", 1)
+    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    assert page.texts("#target") == translator.translate([ABOUT.examples[1]], beam=3)
+    assert page.run("document.querySelector('#examples').hidden")
 
 
 def test_the_width_of_the_search_is_a_choice(page, translator):

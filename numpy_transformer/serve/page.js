@@ -24,11 +24,9 @@ async function translate() {
   asked = question;
   request?.abort();
   const mine = (request = new AbortController());
-  const isBlank = !text.value.trim();
-  begin([]);
-  say(isBlank ? "" : "Translating …");
-  if (isBlank) return;
-  target.setAttribute("aria-busy", "true");
+  if (!text.value.trim()) return forget("");
+  markStale(true);
+  say("Translating …");
   try {
     const headers = { "Content-Type": "application/json" };
     const response = await fetch("translate", { method: "POST", headers, body: question, signal: mine.signal });
@@ -42,10 +40,7 @@ async function translate() {
     if (last !== "done" && last !== "error") throw new TypeError("the answer ended early");
   } catch (error) {
     if (mine !== request) return;
-    asked = null; // the same question may be asked again
-    say(error instanceof TypeError ? "The server does not answer. Is it still running?" : sentenceCase(error.message), true);
-  } finally {
-    if (mine === request) target.setAttribute("aria-busy", "false");
+    forget(error instanceof TypeError ? "The server does not answer. Is it still running?" : sentenceCase(error.message));
   }
 }
 
@@ -70,23 +65,25 @@ function receive(event) {
     case "begin":
       return begin(event.sentences);
     case "draft":
-      sentence.drafts = event.drafts;
-      return showText(isActive && showHypotheses);
+      sentence.drafts = event.drafts.slice(0, Number(beam.value));
+      showText();
+      return isActive && showHypotheses();
     case "found":
       sentence.hypotheses = event.hypotheses;
-      return showText(isActive && showHypotheses);
+      showText();
+      return isActive && showHypotheses();
     case "translated":
+      element("copy").hidden = false;
       target.setAttribute("aria-busy", "false");
-      element("copy").hidden = !sentences.length;
-      return say(`${Math.max(1, Math.round(1000 * event.seconds))} ms`, false, `Translation: ${target.textContent}`);
+      return say(`Translated in ${Math.max(1, Math.round(1000 * event.seconds))} ms`, `Translation: ${target.textContent}`);
     case "search":
       sentence.search = event.search;
-      return isActive && showInside();
+      return isActive && event.search === null && showInside();
     case "attention":
       sentence.attention[event.rank] = event.attention;
       return isActive && event.rank === sentence.rank && showInside();
     case "error":
-      return say(sentenceCase(event.message), true);
+      return forget(sentenceCase(event.message));
   }
 }
 
@@ -96,17 +93,38 @@ const textOf = ({ hypotheses, drafts, rank }) => (hypotheses?.[rank] ?? drafts?.
 const sentenceCase = (message) => message[0].toUpperCase() + message.slice(1) + ".";
 
 /** What happens, beneath the translation; screen readers may be told something else. */
-function say(message, isWarning = false, aloud = message) {
+function say(message, aloud = message) {
   element("note").textContent = message;
-  element("note").classList.toggle("warn", isWarning);
+  element("note").classList.remove("warn");
   element("status").textContent = aloud;
+}
+
+/** What is shown belongs to a text that is no more: it stays, greyed, until something takes its place. */
+function markStale(isStale) {
+  target.setAttribute("aria-busy", isStale);
+  for (const id of ["found", "attention", "search", "too-long"]) element(id).classList.toggle("stale", isStale);
+}
+
+/** Show nothing, and say why if there is a reason. */
+function forget(reason) {
+  asked = null; // the same question may be asked again
+  sentences = [];
+  markStale(false);
+  element("copy").hidden = element("sentences").hidden = true;
+  element("examples").hidden = Boolean(text.value) || !model.examples.length;
+  showText();
+  showHypotheses();
+  showInside();
+  say(reason);
+  element("note").classList.toggle("warn", Boolean(reason));
 }
 
 function begin(parts) {
   sentences = parts.map(([source, line]) => ({ source, line, rank: 0, attention: [] }));
-  element("copy").hidden = true;
+  active = 0;
+  element("copy").hidden = element("examples").hidden = true;
   element("sentences").hidden = parts.length < 2;
-  choose(0);
+  showPlace();
 }
 
 function choose(index) {
@@ -114,27 +132,30 @@ function choose(index) {
   const hadFocus = target.contains(document.activeElement);
   showText();
   if (hadFocus) target.querySelectorAll("[role=button]")[active].focus();
-  element("sentence").textContent = `Sentence ${active + 1} of ${sentences.length}`;
-  element("previous").disabled = active === 0;
-  element("next").disabled = active === sentences.length - 1;
+  showPlace();
   showHypotheses();
   showInside();
 }
 
-function showText(andThen) {
+function showPlace() {
+  element("sentence").textContent = `Sentence ${active + 1} of ${sentences.length}`;
+  element("previous").disabled = active === 0;
+  element("next").disabled = active === sentences.length - 1;
+}
+
+function showText() {
+  if (sentences.length === 1) return target.replaceChildren(textOf(sentences[0]));
   const pieces = sentences.flatMap((sentence, index) => {
     const space = index === 0 ? "" : sentence.line === sentences[index - 1].line ? " " : "\n";
-    if (sentences.length === 1) return [textOf(sentence)];
     const act = (event) => {
       if (event.type === "keydown" && event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
       choose(index);
     };
-    const isActive = index === active;
-    return [space, make("span", { role: "button", tabindex: 0, "aria-current": isActive, onclick: act, onkeydown: act }, textOf(sentence))];
+    const attributes = { role: "button", tabindex: 0, "aria-current": `${index === active}`, onclick: act, onkeydown: act };
+    return [space, make("span", attributes, textOf(sentence))];
   });
-  target.replaceChildren(...pieces);
-  if (andThen) andThen();
+  return target.replaceChildren(...pieces);
 }
 
 function showHypotheses() {
@@ -147,6 +168,7 @@ function showHypotheses() {
         return hypothesisRow("label", "", input, content, probability(logProbability), score);
       })
     : drafts.map(([content, score, isFinished]) => hypothesisRow("div", "draft", isFinished ? "✓" : "…", content, "", score));
+  element("found").classList.remove("stale");
   element("hypotheses").replaceChildren(...rows);
 }
 
@@ -172,6 +194,7 @@ function chooseHypothesis(place) {
 function showInside() {
   const { search, attention = [], rank } = sentences[active] ?? {};
   const looked = attention[rank];
+  for (const id of ["attention", "search", "too-long"]) element(id).classList.remove("stale");
   element("too-long").hidden = search !== null;
   element("attention").hidden = !looked;
   element("search").hidden = !search;
@@ -194,6 +217,13 @@ function languageName(code) {
   }
 }
 
+function tryOut(example) {
+  text.value = example;
+  text.focus();
+  count();
+  translate();
+}
+
 function introduce() {
   const [source, goal] = model.languages;
   if (source && goal) {
@@ -207,6 +237,8 @@ function introduce() {
   const widths = [...new Set([...BEAMS, model.beam])].filter((width) => width <= model.most.beam).sort((a, b) => a - b);
   beam.append(...widths.map((width) => make("option", { value: width }, width === 1 ? "greedy" : `beam of ${width}`)));
   beam.value = model.beam;
+  element("examples").append(...model.examples.map((example) => make("button", { type: "button", lang: source, onclick: () => tryOut(example) }, example)));
+  element("examples").hidden = !model.examples.length;
   count();
 }
 
@@ -236,5 +268,5 @@ try {
   introduce();
   listen();
 } catch {
-  say("The server does not answer. Is it still running?", true);
+  say("The server does not answer. Is it still running?");
 }

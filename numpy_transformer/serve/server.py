@@ -6,12 +6,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
 from numpy_transformer.errors import InputError
+from numpy_transformer.serve.about import About
 from numpy_transformer.serve.handler import Handler
 from numpy_transformer.serve.turns import Turns
 from numpy_transformer.translator import Translator
@@ -39,8 +40,7 @@ class PageServer(ThreadingHTTPServer):
     """Serves the page and translates what it asks for, with one translator, one text at a time.
 
     port: 0 is any free one. search: arguments of Translator.hypotheses; its beam is what the page begins with, and as
-    many hypotheses are shown. name and languages (codes such as "en" and "de", or None) are what the page says about
-    the model. Raises InputError if the port cannot be had.
+    many hypotheses are shown. Raises InputError if the port cannot be had.
     """
 
     daemon_threads = True
@@ -53,8 +53,7 @@ class PageServer(ThreadingHTTPServer):
         *,
         port: int,
         search: Mapping[str, Any],
-        name: str,
-        languages: tuple[str | None, str | None] = (None, None),
+        about: About,
         limits: Limits = Limits(),
     ) -> None:
         self.translator, self.search, self.limits = translator, search, limits
@@ -78,8 +77,7 @@ class PageServer(ThreadingHTTPServer):
         names = {ADDRESS, "localhost"}
         self.hosts = {f"{name}:{port}" for name in names} | (names if port == HTTP_PORT else set())
         self.about = {
-            "name": name,
-            "languages": languages,
+            **asdict(about),
             "parameters": translator.model.parameters.flat.size,
             "beam": search["beam"],
             "most": {"characters": limits.characters, "beam": limits.beam},

@@ -1,0 +1,48 @@
+"""What the page says about a model, from the folder of its run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from numpy_transformer.errors import InputError
+from numpy_transformer.options import read_json
+from numpy_transformer.run_folder import RunFolder
+
+EXAMPLES = 4
+LONGEST_EXAMPLE = 60  # characters
+SOURCE = "source "  # what a source sentence in samples.txt begins with
+
+
+@dataclass(frozen=True)
+class About:
+    """Name, languages (codes such as "en" and "de", None where they are not known) and sentences to try."""
+
+    name: str
+    languages: tuple[str | None, str | None] = (None, None)
+    examples: Sequence[str] = ()
+
+
+def about_models(paths: Sequence[Path]) -> About:
+    """Of run folders, checkpoints in them, or other models; of several, languages and examples are the first one's."""
+    first = paths[0]
+    run = RunFolder(first if first.is_dir() else first.absolute().parent.parent)
+    return About(" + ".join(path.resolve().name for path in paths), _languages(run), _examples(run))
+
+
+def _languages(run: RunFolder) -> tuple[str | None, str | None]:
+    try:
+        options = read_json(run.config)["options"]
+        return str(options["source"]), str(options["target"])
+    except (InputError, KeyError, TypeError):
+        return None, None
+
+
+def _examples(run: RunFolder) -> list[str]:
+    """Short sentences of those that the run was last tested with: a small model knows few others."""
+    try:
+        samples = run.samples.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    last = samples.rstrip("\n").split("\n\n")[-1]
+    sources = (line.removeprefix(SOURCE).strip() for line in last.split("\n") if line.startswith(SOURCE))
+    return [source for source in dict.fromkeys(sources) if 0 < len(source) <= LONGEST_EXAMPLE][:EXAMPLES]
