@@ -5,15 +5,16 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import command, run_program
 
 if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
+    from numpy_transformer.decoding.alignment import Alignment
     from numpy_transformer.translator import Hypothesis, Translator
 
 RUNS = Path("runs")
@@ -21,6 +22,14 @@ LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never ha
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
 WIDE_MODEL = 512
 PORT = 8765  # of the web page
+
+
+class Written(NamedTuple):
+    """What the program writes for a line of the input."""
+
+    source: str
+    text: str  # on the output, one line or several
+    alignment: "Alignment"  # on a line of --alignment; without links if there is no such file
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -72,6 +81,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("seeing inside").add_argument
     add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
     add("--explain", action="store_true", help="tell how beam search found the translation of one TEXT, step by step")
+    add("--alignment", metavar="FILE", help="file to write: of each line, which words became which (0-0 1-2 ...)")
 
     add = parser.add_argument_group("a page in the browser").add_argument
     add("--serve", action="store_true", help="translate on a local web page instead, with the search options above")
@@ -86,6 +96,7 @@ def translate(options: argparse.Namespace) -> None:
         return
     if options.port is not None:
         raise InputError("--port only has a meaning with --serve")
+    from numpy_transformer.decoding.alignment import pharaoh
     from numpy_transformer.progress import Progress
     from numpy_transformer.streaming import WINDOW_LINES
     from numpy_transformer.translator import TextError
@@ -93,6 +104,9 @@ def translate(options: argparse.Namespace) -> None:
     if options.text and options.input is not None:
         raise InputError("give TEXT or --input, not both")
     texts = [check_text(line) for text in options.text for line in text.split("\n")]
+    files = [os.path.realpath(path) for path in (options.output, options.alignment) if path is not None]
+    if len(set(files)) < len(files):
+        raise InputError("--output and --alignment name the same file: give two")
     looks_inside = options.attention is not None or options.explain
     if looks_inside:
         check_looking_inside(options, texts)
@@ -117,18 +131,21 @@ def translate(options: argparse.Namespace) -> None:
             else:
                 progress = stack.enter_context(Progress(size_of(file)))
         output = stack.enter_context(open_output(options.output))
+        alignments = None if options.alignment is None else stack.enter_context(open_output(options.alignment))
         if options.score:
-            stream = scored(translator, lines, window_lines)
+            stream = scored(translator, lines, window_lines, options)
         elif looks_inside:
             stream = seen_inside(translator, texts[0], search, options)
         else:
             stream = translated(translator, lines, window_lines, name, search, options)
         try:
-            for source, text in stream:
-                output.write(text.encode("utf-8"))
+            for line in stream:
+                output.write(line.text.encode("utf-8"))
                 output.flush()  # a reader at the other end of a pipe should not wait
+                if alignments is not None:
+                    alignments.write(f"{pharaoh(line.alignment)}\n".encode())
                 if progress is not None:
-                    progress.add(source)
+                    progress.add(line.source)
         except TextError as error:
             raise InputError(f"{name}: line {error.number} {error.reason}") from None
 
@@ -140,8 +157,8 @@ def translated(
     name: str,
     search: dict[str, Any],
     options: argparse.Namespace,
-) -> Iterator[tuple[str, str]]:
-    """Each line and what is written for it. Raises TextError for a line that cannot be translated."""
+) -> Iterator[Written]:
+    """What is written for each line. Raises TextError for a line that cannot be translated."""
     from numpy_transformer.streaming import translate_lines
     from numpy_transformer.translator import TextError
 
@@ -152,6 +169,7 @@ def translated(
         workers=options.workers,
         sentences=options.split_sentences,
         window_lines=window_lines,
+        alignments=options.alignment is not None,
     )
     for number, line in enumerate(stream, 1):
         if line.parts > 1 and (options.prefix or options.require):
@@ -160,7 +178,8 @@ def translated(
         if line.parts > 1 and not options.split_sentences:
             note = f"{name}: line {number} is too long for the model: translated in {line.parts:,} parts"
             print(note, file=sys.stderr)
-        yield line.source, "".join(format_line(hypothesis, number, options) for hypothesis in line.hypotheses)
+        text = "".join(format_line(hypothesis, number, options) for hypothesis in line.hypotheses)
+        yield Written(line.source, text, line.hypotheses[0].alignment)
 
 
 def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
@@ -180,8 +199,8 @@ def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
 
 def seen_inside(
     translator: "Translator", text: str, search: dict[str, Any], options: argparse.Namespace
-) -> Iterator[tuple[str, str]]:
-    """The text and what is written for it; once that is written, what --explain and --attention show of it."""
+) -> Iterator[Written]:
+    """What is written for the text; once that is done, what --explain and --attention show of it."""
     from numpy_transformer.decoding.recorder import BeamRecorder
     from numpy_transformer.seeing.drawing import check_length, save_attention
     from numpy_transformer.seeing.explain import explain
@@ -194,7 +213,9 @@ def seen_inside(
     if options.attention is not None:
         maps = translator.attention(text, best.ids)
         check_length(maps)
-    yield text, "".join(format_line(hypothesis, 1, options) for hypothesis in found)
+    written = "".join(format_line(hypothesis, 1, options) for hypothesis in found)
+    alignment = translator.align([text], [best.ids])[0] if options.alignment is not None else ()
+    yield Written(text, written, alignment)
 
     story = None
     if recorder is not None:
@@ -206,8 +227,10 @@ def seen_inside(
         print(f"attention: {options.attention}", file=sys.stderr)
 
 
-def scored(translator: "Translator", lines: Iterable[str], window_lines: int) -> Iterator[tuple[str, str]]:
-    """Each line, `source TAB target`, and the target's log-probability. Raises TextError for a line without a tab."""
+def scored(
+    translator: "Translator", lines: Iterable[str], window_lines: int, options: argparse.Namespace
+) -> Iterator[Written]:
+    """Of each line, `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
     from numpy_transformer.streaming import read_windows
     from numpy_transformer.translator import TextError
 
@@ -223,7 +246,12 @@ def scored(translator: "Translator", lines: Iterable[str], window_lines: int) ->
             scores = translator.score(pairs)
         except TextError as error:
             raise TextError(before + error.number, error.reason) from None
-        yield from zip(window, (f"{score:.4f}\n" for score in scores), strict=True)
+        alignments: Sequence[Alignment] = [()] * len(pairs)
+        if options.alignment is not None:
+            sources, targets = zip(*pairs, strict=True)
+            alignments = translator.align(sources, translator.tokenizer.encode_batch(targets))
+        for line, score, alignment in zip(window, scores, alignments, strict=True):
+            yield Written(line, f"{score:.4f}\n", alignment)
         before += len(window)
 
 
@@ -381,8 +409,9 @@ def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespa
 
 def serve_page(options: argparse.Namespace) -> None:
     """Translate on a web page until Ctrl-C."""
-    elsewhere = ("text", "input", "output", "score", "scores", "sample", "attention", "explain", "split_sentences")
-    for name in elsewhere:
+    elsewhere = ("text", "input", "output", "score", "scores", "sample", "split_sentences")
+    looking_inside = ("attention", "explain", "alignment")
+    for name in elsewhere + looking_inside:
         if getattr(options, name):
             given = "TEXT" if name == "text" else f"--{name.replace('_', '-')}"
             raise InputError(f"{given} has no meaning with --serve: the page asks for texts and shows translations")

@@ -16,7 +16,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from numpy_transformer.sentences import cut, split_sentences
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from numpy_transformer.decoding.alignment import Alignment
     from numpy_transformer.translator import Hypothesis, Translator
 
 # Large enough to sort by length, small enough for constant memory.
@@ -75,7 +76,8 @@ class _Window:
         """The lines' translations, from those of the texts."""
         start = 0
         for line, count in zip(self.lines, self.parts, strict=True):
-            yield Translated(line, _joined(found[start : start + count]), count)
+            parts = slice(start, start + count)
+            yield Translated(line, _joined(line, self.texts[parts], found[parts]), count)
             start += count
 
 
@@ -87,11 +89,13 @@ def translate_lines(
     workers: int = 1,
     sentences: bool = False,
     window_lines: int = WINDOW_LINES,
+    alignments: bool = False,
 ) -> Iterator[Translated]:
     """Translate each line, in order, with the options `search` of Translator.hypotheses.
 
     sentences: split every line into sentences, not only those that are too long.
     window_lines: how many lines are read before any is translated; 1 answers each line before the next is read.
+    alignments: align the words of each line with those of its best translation.
 
     BLAS should use one thread when there are several workers. Raises TextError, with the line's number from 1, for a
     line that cannot be translated as `search` asks.
@@ -99,7 +103,7 @@ def translate_lines(
     windows = _cut_windows(lines, window_lines, translator, sentences)
     if workers == 1:
         for window in windows:
-            find = functools.partial(translator.hypotheses, window.texts, **search)
+            find = functools.partial(_found, translator, window.texts, search, alignments)
             yield from window.join(window.located(range(len(window.texts)), find))
         return
 
@@ -112,7 +116,7 @@ def translate_lines(
         by_length = sorted(range(len(window.texts)), key=lambda i: -len(window.texts[i]))
         size = max(1, -(-len(by_length) // (workers * CHUNKS_PER_WORKER)))
         chunks = [by_length[first : first + size] for first in range(0, len(by_length), size)]
-        tasks = [executor.submit(_translate, [window.texts[i] for i in chunk], search) for chunk in chunks]
+        tasks = [executor.submit(_translate, [window.texts[i] for i in chunk], search, alignments) for chunk in chunks]
 
         def finish() -> Iterator[Translated]:
             found: list[Any] = [None] * len(window.texts)
@@ -164,8 +168,20 @@ def _begin(translator: "Translator") -> None:
     _worker.translator = translator
 
 
-def _translate(texts: list[str], search: Mapping[str, Any]) -> "list[list[Hypothesis]]":
-    return _worker.translator.hypotheses(texts, **search)
+def _translate(texts: list[str], search: Mapping[str, Any], alignments: bool) -> "list[list[Hypothesis]]":
+    return _found(_worker.translator, texts, search, alignments)
+
+
+def _found(
+    translator: "Translator", texts: list[str], search: Mapping[str, Any], alignments: bool
+) -> "list[list[Hypothesis]]":
+    found = translator.hypotheses(texts, **search)
+    if not alignments:
+        return found
+    links = translator.align(texts, [best.ids for best, *_ in found])
+    return [
+        [replace(best, alignment=alignment), *others] for (best, *others), alignment in zip(found, links, strict=True)
+    ]
 
 
 def read_windows(lines: Iterable[str], window_lines: int) -> Iterator[list[str]]:
@@ -211,10 +227,11 @@ def _tokens_at_most(text: str, count: int, translator: "Translator") -> bool:
     return len(text) <= LONG_WORD * count and len(translator.tokenizer.encode(text)) <= count
 
 
-def _joined(found: "Sequence[list[Hypothesis]]") -> "list[Hypothesis]":
+def _joined(line: str, parts: list[str], found: "Sequence[list[Hypothesis]]") -> "list[Hypothesis]":
     """One list of hypotheses for a line in parts: the best of all parts side by side, the second best, and so on.
 
-    A part with fewer hypotheses repeats its last. Log-probabilities and scores are summed.
+    A part with fewer hypotheses repeats its last. Log-probabilities and scores are summed; alignments count the words
+    of the whole line.
     """
     from numpy_transformer.translator import Hypothesis
 
@@ -230,6 +247,21 @@ def _joined(found: "Sequence[list[Hypothesis]]") -> "list[Hypothesis]":
                 [token for one in chosen for token in one.ids],
                 sum((one.log_probability for one in chosen), start=0.0),
                 sum((one.score for one in chosen), start=0.0),
+                _joined_alignment(line, parts, chosen),
             )
         )
     return joined
+
+
+def _joined_alignment(line: str, parts: list[str], chosen: "Sequence[Hypothesis]") -> "Alignment":
+    links: list[tuple[int, int]] = []
+    end = source_words = target_words = 0  # of what lies before a part
+    for part, hypothesis in zip(parts, chosen, strict=True):
+        start = line.index(part, end)
+        if 0 < start == end:  # the line was cut within a word
+            source_words -= 1
+        links += [(i + source_words, j + target_words) for i, j in hypothesis.alignment]
+        end = start + len(part)
+        source_words += len(part.split())
+        target_words += len(hypothesis.text.split())
+    return tuple(links)

@@ -18,10 +18,11 @@ from numpy_transformer.decoding import (
     greedy_search,
     sample,
 )
+from numpy_transformer.decoding.alignment import Alignment, align_words, attended
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.decoding.constraints import Constraints
-from numpy_transformer.decoding.forced import forced_log_probabilities
+from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.errors import InputError
@@ -66,6 +67,7 @@ class Hypothesis:
     ids: list[int]  # without bos and eos
     log_probability: float  # of the ids and the eos behind them, natural logarithm
     score: float  # log_probability / length penalty: what the search ranks by
+    alignment: Alignment = ()  # from the words of the text to those of the translation, where it was asked for
 
 
 class Translator:
@@ -235,6 +237,25 @@ class Translator:
         scores[order] = forced_log_probabilities(self._models, [(sources[i], targets[i][:-1]) for i in order])
         return scores.tolist()
 
+    def align(self, texts: Sequence[str], translations: Sequence[Sequence[int]]) -> list[Alignment]:
+        """Which word of each text each word of its translation comes from (decoding/alignment.py).
+
+        The translations are ids, such as Hypothesis.ids. Words are what `str.split` finds; a blank text or translation
+        has no links. Raises OverlongError for a text of more than 1,000 tokens.
+        """
+        config, vocabulary = self.model.config, self.tokenizer.vocabulary
+        sources, targets = self._encode(texts), [[*ids, config.eos_id] for ids in translations]
+        found: list[Alignment] = [()] * len(sources)
+        lengths = [
+            max(len(source), len(target)) * bool(source) for source, target in zip(sources, targets, strict=True)
+        ]
+        for indices in _batches(lengths, BATCH_TOKENS):
+            source, target = (padded([ids[i] for i in indices], config.pad_id) for ids in (sources, targets))
+            for index, weights in zip(indices, attended(self._models, source, target), strict=True):
+                pieces = [[vocabulary[i] for i in ids[index][:-1]] for ids in (sources, targets)]
+                found[index] = align_words(weights[: len(pieces[1]), : len(pieces[0])], *pieces)
+        return found
+
     def pack(self) -> None:
         """Pack the weights now: processes that fork afterwards, and threads, then share the copy."""
         _ = self._packed
@@ -246,10 +267,7 @@ class Translator:
     def _padded(self, sources: Sequence[list[int]]) -> tuple[np.ndarray, np.ndarray]:
         """Ids (B, S) with padding behind, and how long the translations may be (B,)."""
         lengths = np.array([len(ids) for ids in sources])
-        source = np.full((len(sources), lengths.max()), self.model.config.pad_id)
-        for row, ids in zip(source, sources, strict=True):
-            row[: len(ids)] = ids
-        return source, lengths - 1 + EXTRA_LENGTH
+        return padded(sources, self.model.config.pad_id), lengths - 1 + EXTRA_LENGTH
 
     def attention(self, text: str, ids: Sequence[int]) -> AttentionMaps:
         """Where each layer and head looks, for a text and the ids of a translation of it, such as Hypothesis.ids.

@@ -110,7 +110,7 @@ def test_the_n_best_of_parts_are_joined_rank_by_rank():
     def one(text: str) -> Hypothesis:
         return Hypothesis(text, [len(text)], -1.0, -0.5)
 
-    joined = streaming._joined([[one("a"), one("bb")], [one("c")]])
+    joined = streaming._joined("x y", ["x", "y"], [[one("a"), one("bb")], [one("c")]])
     assert joined == [Hypothesis("a c", [1, 1], -2.0, -1.0), Hypothesis("bb c", [2, 1], -2.0, -1.0)]
 
 

@@ -19,6 +19,7 @@ import bpe
 import numpy_transformer as nt
 import translate
 from numpy_transformer import streaming
+from numpy_transformer.decoding.alignment import pharaoh
 from numpy_transformer.translator import Translator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,6 +185,36 @@ def test_a_search_is_explained_beside_its_translation(run, tmp_path):
     assert " won" in lines[-3]
 
 
+def test_alignments_have_one_line_for_each_line(run, expected, tmp_path):
+    lines = ["the dog", "", "  we see  a cat", " "]
+    links = [pharaoh(found) for found in expected.align(lines, [one.ids for [one] in expected.hypotheses(lines)])]
+    assert links[1] == links[3] == ""
+    written = "".join(line + "\n" for line in links)
+    for number, options in enumerate([[], ["--workers", "2"], ["--n-best", "2"], ["--scores"]]):
+        name = tmp_path / f"links-{number}"
+        plain = run(*options, stdin="\n".join(lines).encode())
+        assert run(*options, "--alignment", name, stdin="\n".join(lines).encode()) == plain
+        assert name.read_text(encoding="utf-8") == written
+    run("--alignment", tmp_path / "one", "--explain", lines[0])
+    assert (tmp_path / "one").read_text(encoding="utf-8") == links[0] + "\n"
+
+
+def test_given_translations_are_aligned_with_their_score(run, expected, tmp_path):
+    pairs = [("the dog", "dogs run home"), ("a cat", "")]
+    status, out, _ = run(
+        "--score", "--alignment", tmp_path / "links", stdin="".join(f"{s}\t{t}\n" for s, t in pairs).encode()
+    )
+    assert (status, out.count("\n")) == (0, 2)
+    [first, _] = expected.align(["the dog", "a cat"], [expected.tokenizer.encode(target) for _, target in pairs])
+    assert [j for _, j in first] == [0, 1, 2]
+    assert (tmp_path / "links").read_text(encoding="utf-8") == pharaoh(first) + "\n\n"
+
+
+def test_no_half_alignment_stands_after_an_error(run, tmp_path):
+    assert run("--alignment", tmp_path / "links", stdin=b"the dog\n\xff\n")[0] == 2
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
@@ -223,6 +254,7 @@ def test_a_search_is_explained_beside_its_translation(run, tmp_path):
         (["--explain", "--score", "x"], b"", "give --explain or --score, not both"),
         (["--explain", "--sample", "x"], b"", "--explain tells of beam search: give --explain or --sample, not both"),
         (["--attention", "a.gif", "x"], b"", "a.gif: attention is drawn as .png or .html"),
+        (["--output", "a", "--alignment", "./a", "x"], b"", "--output and --alignment name the same file: give two"),
         (["--output", "runs", "x"], b"", "runs: is a folder"),
         (["--score", "no tab"], b"", "TEXT: line 1 has no tab: --score reads source TAB target"),
         (["--score"], b"a\tb\n\tb\n", "standard input: line 2 has a blank source"),

@@ -23,8 +23,8 @@ def forced_log_probabilities(
     found: list[float] = []
     for start in range(0, len(pairs), rows):
         batch = pairs[start : start + rows]
-        source = _padded([source for source, _ in batch], config.pad_id)
-        target = _padded([[config.bos_id, *target, config.eos_id] for _, target in batch], config.pad_id)
+        source = padded([source for source, _ in batch], config.pad_id)
+        target = padded([[config.bos_id, *target, config.eos_id] for _, target in batch], config.pad_id)
         log_probabilities = mean_log_probabilities([model.logits(source, target[:, :-1]) for model in models])
         xp = array_module(log_probabilities)
         labels = target[:, 1:]
@@ -35,7 +35,7 @@ def forced_log_probabilities(
     return found
 
 
-def _padded(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray:
+def padded(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray:
     """(n, longest), pad behind."""
     array = np.full((len(sequences), max(map(len, sequences))), pad_id)
     for row, ids in zip(array, sequences, strict=True):
