@@ -249,7 +249,7 @@ def scored(
         alignments: Sequence[Alignment] = [()] * len(pairs)
         if options.alignment is not None:
             sources, targets = zip(*pairs, strict=True)
-            alignments = translator.align(sources, translator.tokenizer.encode_batch(targets))
+            alignments = translator.align(sources, translator.target_tokenizer.encode_batch(targets))
         for line, score, alignment in zip(window, scores, alignments, strict=True):
             yield Written(line, f"{score:.4f}\n", alignment)
         before += len(window)

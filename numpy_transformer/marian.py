@@ -200,6 +200,11 @@ class MarianTokenizer:
         """From id to the bytes of its piece."""
         return {i: piece.replace(SPACE, " ").encode("utf-8", "replace") for i, piece in self._pieces.items()}
 
+    @cached_property
+    def of_target(self) -> "MarianTokenizer":
+        """The same, but texts to encode are of the target language."""
+        return MarianTokenizer(self._ids, self.special_tokens, self._target, self._target)
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text; >>code<< in front of it is the target language of a multilingual model."""
         code, found, rest = text.partition("<<") if text.startswith(">>") else ("", "", text)

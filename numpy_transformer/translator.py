@@ -96,6 +96,7 @@ class Translator:
             )
         self.model = model
         self.tokenizer = tokenizer
+        self.target_tokenizer = tokenizer.of_target if isinstance(tokenizer, MarianTokenizer) else tokenizer
         self._models = [model]  # one, or an ensemble
 
     def together_with(self, others: "Sequence[Translator]", *, names: Sequence[str | Path]) -> "Translator":
@@ -197,7 +198,7 @@ class Translator:
             return results
 
         rules, required, least_limit = (constraints or Constraints()).compile(
-            self.tokenizer, eos_id=self.model.config.eos_id, pad_id=self.model.config.pad_id
+            self.target_tokenizer, eos_id=self.model.config.eos_id, pad_id=self.model.config.pad_id
         )
         for indices in _similar(lengths):
             source, limits = self._padded([sources[i] for i in indices])
@@ -228,7 +229,7 @@ class Translator:
         Raises InputError for a blank source, and OverlongError for a text of more than 1,000 tokens.
         """
         sources = self._encode([source for source, _ in pairs])
-        targets = self._encode([target for _, target in pairs])
+        targets = self._encode([target for _, target in pairs], self.target_tokenizer)
         for number, source in enumerate(sources, 1):
             if not source:
                 raise TextError(number, "has a blank source: there is nothing that its translation could be scored by")
@@ -284,15 +285,15 @@ class Translator:
             weights=attention_weights(self.model, source, target),
         )
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def _encode(self, texts: Sequence[str], tokenizer: Tokenizer | MarianTokenizer | None = None) -> list[list[int]]:
         """Each text's ids with eos behind them, as in training; a blank text has none."""
+        tokenizer = self.tokenizer if tokenizer is None else tokenizer
         if isinstance(texts, str):
             raise InputError("translate a list of texts, not a single str: translate([text])")
         eos = self.model.config.eos_id
         blank = [not text.strip() for text in texts]
         sources = [
-            [] if is_blank else [*ids, eos]
-            for ids, is_blank in zip(self.tokenizer.encode_batch(texts), blank, strict=True)
+            [] if is_blank else [*ids, eos] for ids, is_blank in zip(tokenizer.encode_batch(texts), blank, strict=True)
         ]
         for number, ids in enumerate(sources, 1):
             if len(ids) - 1 > LONGEST_SOURCE:

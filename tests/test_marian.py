@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import translate
+from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.forced import forced_log_probabilities
 from numpy_transformer.errors import InputError
 from numpy_transformer.marian import load_marian
 from numpy_transformer.translator import Translator
@@ -127,6 +129,24 @@ def test_tokens_and_greedy_translations_are_those_of_transformers(folder):
         pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "target.spm")).encode(line, out_type=str)
         vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
         assert translator.tokenizer.decode([vocabulary[piece] for piece in pieces]) == line
+
+
+def test_translations_are_encoded_as_the_target_language(folder):
+    """Scores of given translations, prefixes and required terms: with the pieces of target.spm."""
+    translator = Translator.load(folder)
+    target = sentencepiece.SentencePieceProcessor(model_file=str(folder / "target.spm"))
+    for line in GERMAN:
+        ids = translator.target_tokenizer.encode(line)
+        assert [translator.tokenizer.vocabulary[i].decode() for i in ids] == [
+            piece.replace("\u2581", " ") for piece in target.encode(line, out_type=str)
+        ]
+        assert translator.score([("we see", line)])[0] == pytest.approx(
+            forced_log_probabilities([translator.model], [([*translator.tokenizer.encode("we see"), 0], ids)])[0]
+        )
+        constraints = Constraints(prefix=line.split()[0], required=(line.split()[-1],), maximum_length=30)
+        [[found]] = translator.hypotheses(["we see"], constraints=constraints)
+        assert found.text.startswith(line.split()[0])
+        assert line.split()[-1] in found.text
 
 
 def run_translate(

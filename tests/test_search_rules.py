@@ -21,7 +21,7 @@ from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.decoding.ensemble import mean_log_probabilities
 from numpy_transformer.decoding.forced import forced_log_probabilities
 from numpy_transformer.decoding.recorder import BeamRecorder
-from numpy_transformer.decoding.required_terms import RequiredTerms
+from numpy_transformer.decoding.required_terms import RequiredTerms, Term
 from numpy_transformer.decoding.rules import BannedText, ForcedPrefix, MinimumLength, NoRepeatedNgram
 
 EOS = 2
@@ -29,11 +29,13 @@ LIMIT = 3
 BYTES = {0: b"", 1: b"", 2: b"", 3: b"a", 4: b"ab", 5: b"b", 6: b"ba"}  # several ways to write the same
 seeds = st.integers(0, 2**32 - 1)
 words = st.integers(3, VOCABULARY - 1)
-terms = st.lists(words, min_size=1, max_size=2)
+term_ids = st.lists(words, min_size=1, max_size=2)
+terms = st.builds(Term, inside=term_ids, at_start=term_ids)
 
 
-def contains(ids: list[int], term: list[int]) -> bool:
-    return any(ids[i : i + len(term)] == term for i in range(len(ids)))
+def contains(ids: list[int], term: Term) -> bool:
+    inside = any(ids[i : i + len(term.inside)] == term.inside for i in range(len(ids)))
+    return inside or ids[: len(term.at_start)] == term.at_start
 
 
 def spelled(ids: list[int]) -> bytes:
@@ -136,7 +138,7 @@ def test_where_the_rules_leave_nothing_nothing_is_found():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: BannedText(b"", BYTES), lambda: RequiredTerms([[3], []], eos_id=EOS, pad_id=0)]
+    "make", [lambda: BannedText(b"", BYTES), lambda: RequiredTerms([Term([3], [])], eos_id=EOS, pad_id=0)]
 )
 def test_empty_terms_are_refused(make):
     with pytest.raises(nt.InputError, match="empty"):

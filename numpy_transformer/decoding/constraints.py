@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from numpy_transformer.decoding.required_terms import RequiredTerms
+from numpy_transformer.decoding.required_terms import RequiredTerms, Term
 from numpy_transformer.decoding.rules import BannedText, ForcedPrefix, MinimumLength, NoRepeatedNgram, Rule
 from numpy_transformer.errors import InputError
 
@@ -57,7 +57,10 @@ class Constraints:
                 raise InputError(f"a {name} term is blank: name at least one character")
 
     def compile(self, tokenizer: Vocabulary, *, eos_id: int, pad_id: int) -> Compiled:
-        """Raises InputError if max-length leaves no room for the prefix and the required terms."""
+        """`tokenizer` is that of the target language.
+
+        Raises InputError if max-length leaves no room for the prefix and the required terms.
+        """
         rules: list[Rule] = []
         prefix = tokenizer.encode(self.prefix)
         if prefix:
@@ -69,8 +72,8 @@ class Constraints:
         rules += [BannedText(text.encode("utf-8"), tokenizer.vocabulary) for text in self.banned]
         required = None
         if self.required:
-            # With a space in front, as the words within a sentence are written.
-            terms = [tokenizer.encode(" " + text.strip()) for text in self.required]
+            texts = [text.strip() for text in self.required]
+            terms = [Term(tokenizer.encode(f" {text}"), tokenizer.encode(text)) for text in texts]
             required = RequiredTerms(terms, eos_id=eos_id, pad_id=pad_id)
         least_limit = max(self.minimum_length, len(prefix) + (required.tokens if required else 0))
         if self.maximum_length is not None and least_limit > self.maximum_length:

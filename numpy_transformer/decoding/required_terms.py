@@ -20,36 +20,61 @@ from numpy_transformer.decoding.rules import Hypotheses
 from numpy_transformer.errors import InputError
 
 
+class Term(NamedTuple):
+    """The ids of a required text. A hypothesis has it if they stand in a row within it, or at its start."""
+
+    inside: list[int]  # after a space
+    at_start: list[int]  # with no space in front
+
+    def is_in(self, ids: list[int]) -> bool:
+        n = len(self.inside)
+        return ids[: len(self.at_start)] == self.at_start or any(
+            ids[start : start + n] == self.inside for start in range(len(ids) - n + 1)
+        )
+
+    def next_tokens(self, ids: list[int]) -> tuple[list[int], int]:
+        """The tokens that begin it or continue what of it `ids` end with, and how many there are to come at least."""
+        begun = (n for n in range(min(len(self.inside) - 1, len(ids)), 0, -1) if ids[-n:] == self.inside[:n])
+        n = next(begun, 0)
+        tokens, missing = [self.inside[0], self.inside[n]], len(self.inside) - n
+        if ids == self.at_start[: len(ids)]:
+            tokens.append(self.at_start[len(ids)])
+            missing = min(missing, len(self.at_start) - len(ids))
+        return tokens, missing
+
+
 class Progress(NamedTuple):
     """How far a hypothesis has got with the terms."""
 
-    unmet: list[list[int]]  # the terms that are not there yet
+    unmet: list[Term]  # the terms that are not there yet
     missing: int  # tokens that finish these, if they come one after the other
-    advancing: list[int]  # the tokens that begin or continue one of them
+    advancing: set[int]  # the tokens that begin or continue one of them
 
 
 class RequiredTerms:
-    """Terms as token ids; each is found when its ids stand in a row. Raises InputError for an empty term."""
+    """What every translation must hold. Raises InputError for an empty term."""
 
-    def __init__(self, terms: Sequence[Sequence[int]], *, eos_id: int, pad_id: int) -> None:
-        if not all(terms):
+    def __init__(self, terms: Sequence[Term], *, eos_id: int, pad_id: int) -> None:
+        if not all(term.inside and term.at_start for term in terms):
             raise InputError("a required term is empty: name at least one character")
-        self._terms = [list(term) for term in terms]
+        self._terms = list(terms)
         self._eos_id, self._pad_id = eos_id, pad_id
 
     @property
     def tokens(self) -> int:
         """What all terms need at most."""
-        return sum(map(len, self._terms))
+        return sum(len(term.inside) for term in self._terms)
 
     def progress(self, ids: list[int]) -> Progress:
         """Of the tokens of one hypothesis."""
-        unmet = [term for term in self._terms if not _contains(ids, term)]
-        begun = [_begun(ids, term) for term in unmet]
+        unmet = [term for term in self._terms if not term.is_in(ids)]
+        ahead = [term.next_tokens(ids) for term in unmet]
+        begun = (len(term.inside) - missing for term, (_, missing) in zip(unmet, ahead, strict=True))
         return Progress(
             unmet=unmet,
-            missing=sum(map(len, unmet)) - max(begun, default=0),
-            advancing=[term[i] for term, n in zip(unmet, begun, strict=True) for i in {0, n}],
+            # Only one of them can be begun; the others come after a space.
+            missing=sum(len(term.inside) for term in unmet) - max(begun, default=0),
+            advancing={token for tokens, _ in ahead for token in tokens},
         )
 
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
@@ -60,19 +85,19 @@ class RequiredTerms:
                 unmet = self.progress(ids).unmet
                 if unmet:
                     forbidden[row, column, self._eos_id] = True
-                if sum(map(len, unmet)) > behind[row]:  # a token that is of no term would leave too little room
+                if sum(len(term.inside) for term in unmet) > behind[row]:  # a token of no term would take their room
                     others = np.ones(forbidden.shape[2], dtype=bool)
-                    for token in {token for term in unmet for token in term}:
+                    for token in {token for term in unmet for tokens in term for token in tokens}:
                         others[token] = self.progress([*ids, token]).missing > behind[row]
                     forbidden[row, column, others] = True
 
     def advancing(self, hypotheses: Hypotheses) -> Array:
         """(b, W, A) the tokens that advance a term, each once, and pad, which no translation holds, behind."""
         b, W, _ = hypotheses.ids.shape
-        found = np.full((b, W, 2 * len(self._terms)), self._pad_id)
+        found = np.full((b, W, 3 * len(self._terms)), self._pad_id)
         for row, paths in enumerate(hypotheses.paths()):
             for column, ids in enumerate(paths):
-                tokens = sorted(set(self.progress(ids).advancing))
+                tokens = sorted(self.progress(ids).advancing)
                 found[row, column, : len(tokens)] = tokens
         return found
 
@@ -98,12 +123,3 @@ class RequiredTerms:
             taken = set(chosen)
             spread[row] = [*chosen, *(candidate for candidate in order[row].tolist() if candidate not in taken)]
         return spread
-
-
-def _contains(ids: list[int], term: list[int]) -> bool:
-    return any(ids[start : start + len(term)] == term for start in range(len(ids) - len(term) + 1))
-
-
-def _begun(ids: list[int], term: list[int]) -> int:
-    """How many of the term's first tokens the hypothesis ends with."""
-    return next((n for n in range(min(len(term) - 1, len(ids)), 0, -1) if ids[-n:] == term[:n]), 0)
