@@ -40,7 +40,8 @@ def translator() -> Translator:
 
 @pytest.fixture(scope="module")
 def server(translator: Translator) -> Iterator[serve.PageServer]:
-    with running(translator, Limits(request_seconds=PATIENCE, send_seconds=PATIENCE)) as server:
+    limits = Limits(request_seconds=PATIENCE, send_seconds=PATIENCE, translation_seconds=PATIENCE)
+    with running(translator, limits) as server:
         yield server
 
 
