@@ -24,9 +24,11 @@ from hypothesis import strategies as st
 import numpy_transformer as nt
 from numpy_transformer.decoding import IncrementalDecoder, Sampling, beam_search, greedy_search, sample, scoring
 from numpy_transformer.decoding.attention_weights import attention_weights
+from numpy_transformer.decoding.forwards import attention
 from numpy_transformer.decoding.incremental import FIRST_ROOM, rows_that_stay
 from numpy_transformer.decoding.sampling import draw_tokens
 from numpy_transformer.decoding.scoring import FEW, largest, length_penalty
+from numpy_transformer.layers.attention import MASKED_SCORE, scaled_dot_product_attention_forward
 
 seeds = st.integers(0, 2**32 - 1)
 norms = st.sampled_from(["post", "pre"])
@@ -61,6 +63,31 @@ def test_cached_decoding_equals_the_whole_model(seed, norm):
             [[*hypotheses[parent], int(rng.integers(3, VOCABULARY))] for parent in sentence_parents]
             for hypotheses, sentence_parents in zip(paths, parents, strict=True)
         ]
+
+
+@given(
+    seed=seeds,
+    sizes=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 9)),
+    scale=st.sampled_from([0.1, 1.0, 10.0, 100.0]),
+    hides=st.booleans(),
+)
+def test_attention_equals_the_layer(seed, sizes, scale, hides):
+    """With small scores, whose exponentials are taken as they are, and with large ones, which are shifted first."""
+    (B, W, N), H, K = sizes, 2, 5
+    rng = np.random.default_rng(seed)
+    query = (rng.normal(size=(B * W, H * K)) * scale).astype("float32")
+    key, value = (rng.normal(size=(2, B, H, N, K)) * scale).astype("float32")
+    seen = rng.random((B, 1, W, N)) < (0.5 if hides else 1)
+    seen[..., 0] = True
+    hidden = np.where(seen, np.float32(0), np.float32(MASKED_SCORE)) if hides else None
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        context, weights = attention(query, key.swapaxes(-1, -2), value, hidden)
+    by_head = query.reshape(B, W, H, K).swapaxes(1, 2)
+    expected, cache = scaled_dot_product_attention_forward(query=by_head, key=key, value=value, mask=seen)
+    np.testing.assert_allclose(weights, cache.weights, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        context.reshape(B, W, H, K).swapaxes(1, 2), expected, rtol=1e-4, atol=1e-5 * max(1, scale)
+    )
 
 
 def test_columns_that_nobody_sees_are_taken_again():

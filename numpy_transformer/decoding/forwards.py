@@ -23,6 +23,8 @@ from numpy_transformer.layers.softmax import softmax_forward
 from numpy_transformer.transformer import TransformerParameters, embed_forward, encoder_forward
 
 EPSILON = 1e-5  # layer_norm.py
+# Exponentials of numbers up to this, and their sum, overflow no more than they vanish, in float32 as well.
+SAFE_EXPONENT = 50
 
 
 def encode(source: Array, parameters: TransformerParameters, config: TransformerConfig) -> Array:
@@ -109,9 +111,11 @@ def attention(query: Array, key: Array, value: Array, hidden: Array | None) -> t
         return context, weights
     scores = np.matmul(query, key)
     scores *= 1 / math.sqrt(K)
+    safe = -SAFE_EXPONENT < scores.min() and scores.max() < SAFE_EXPONENT  # usual: no shift, a pass less
     if hidden is not None:
         scores += hidden
-    scores -= np.maximum.reduce(scores, axis=3, keepdims=True)
+    if not safe:
+        scores -= np.maximum.reduce(scores, axis=3, keepdims=True)
     weights = np.exp(scores, out=scores)
     N = weights.shape[3]
     weights /= np.matmul(weights.reshape(-1, N), _ones(N, weights.dtype)).reshape(B, H, W, 1)

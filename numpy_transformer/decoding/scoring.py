@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_transformer.backend import Array, array_module, to_host
+from numpy_transformer.decoding.forwards import SAFE_EXPONENT
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import CACHED_LOGITS
 
 # A translation may have this many tokens more than its source (section 6.1).
 EXTRA_LENGTH = 50
-# Exponentials of numbers up to this, and their sum, overflow no more than they vanish, in float32 as well.
-SAFE_EXPONENT = 50
 # So many of the largest are found by repeated argmax, which is faster than a partition.
 FEW = 16
 
