@@ -111,7 +111,7 @@ def attention(query: Array, key: Array, value: Array, hidden: Array | None) -> t
         return context, weights
     scores = np.matmul(query, key)
     scores *= 1 / math.sqrt(K)
-    safe = -SAFE_EXPONENT < scores.min() and scores.max() < SAFE_EXPONENT  # usual: no shift, a pass less
+    safe = scores.min() > -SAFE_EXPONENT and scores.max() < SAFE_EXPONENT  # usual: no shift, a pass less
     if hidden is not None:
         scores += hidden
     if not safe:
