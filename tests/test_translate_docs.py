@@ -1,0 +1,36 @@
+"""The pages about translating: every option is explained, none is invented, and their Python runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from seeing_example import random_translator
+
+import numpy_transformer as nt
+import translate
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = [DOCS / name for name in ("translating.md", "seeing.md", "serve.md")]
+
+
+def test_the_options_are_those_of_the_program(capsys):
+    with pytest.raises(SystemExit):
+        translate.parse_arguments(["--help"])
+    options = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help"}
+    named = set(re.findall(r"--[a-z][a-z-]+", "".join(page.read_text(encoding="utf-8") for page in PAGES)))
+    assert named - {"--help"} == options
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_example_in_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(nt.Translator, "load", lambda path: random_translator())
+    [code] = re.findall(r"```python\n(.*?)```", (DOCS / "seeing.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(code, {})
+    assert "Beam search" in capsys.readouterr().out
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
