@@ -1,21 +1,24 @@
 """Beam search: the W best unfinished translations of each sentence go on, side by side (section 6.1).
 
-One step, for each sentence:
+A hypothesis is the beginning of a translation, y_1 ... y_t, with the total of its log-probabilities. One step, for each
+sentence:
 
  1. The decoder gives each of the W live hypotheses the log-probability of every next token.
- 2. Rules, if there are any, forbid some of the tokens (rules.py, required_terms.py).
- 3. Of all W * V continuations the W best stay.
- 4. Those that end with eos are finished: scored with the length penalty, and kept if among the n best so far. The
-    others live on.
- 5. The sentence is done when no live hypothesis can still beat the worst one kept. A live hypothesis with
-    log-probability p can at best add tokens of probability 1 up to the length limit, where the penalty divides most,
-    so its score never exceeds p / penalty(limit). (The coverage penalty only lowers scores.) Stopping earlier may lose
-    the better translation. A sentence that is done leaves the batch, and one that waits takes its place.
+ 2. Some tokens may not come next: rules forbid them (rules.py, required_terms.py), or the length limit is reached.
+ 3. Of all W * V continuations the W with the largest totals stay.
+ 4. Those that end with eos are finished: scored, total / penalty, and kept if among the n best so far. The others live
+    on.
+ 5. The sentence is done when no live hypothesis can still beat the worst one kept. A live hypothesis can at best add
+    tokens of probability 1 up to the length limit, where the penalty divides most, so its score never exceeds
+    total / penalty(limit). (The coverage penalty only lowers scores.) Stopping earlier may lose the better
+    translation.
+
+A sentence that is done leaves the batch, and one that waits takes its place.
 
 With W = 1 this is greedy search. With W as large as the number of possible translations it finds the best of all.
 
 The search itself, on a few numbers per sentence, runs in NumPy on the host; the device computes the logits and finds
-their largest.
+their largest. Everything is an array over the b sentences in the batch and their W hypotheses.
 """
 
 from collections.abc import Sequence
@@ -72,60 +75,83 @@ def beam_search(
     if not len(source):
         return []
     config = config_of(models)
-    results = _Results(len(source), n_best)
     rules = rules if required is None else (*rules, required)
     rows = len(source) if rows is None else rows
+    results = _Results(len(source), n_best)
+    waiting = _Waiting(source, config.pad_id)
 
-    lengths = (source != config.pad_id).sum(axis=1)
+    def fresh(sentences: Array) -> _Beams:
+        return _Beams.fresh(sentences, beam, config.bos_id, source.shape[1] if coverage else 0)
 
-    def waiting(start: int, stop: int) -> Array:
-        return source[start:stop, : lengths[start:stop].max()]
-
-    admitted = min(rows, len(source))
-    decoder = open_decoder(models, waiting(0, admitted))
-    live = _Beams.fresh(np.arange(admitted), beam, config.bos_id)
-    attended = np.zeros((admitted, beam, source.shape[1]))  # summed over the steps, for the coverage penalty
+    sentences, first = waiting.take(rows)
+    decoder, live = open_decoder(models, first), fresh(sentences)
     while len(live.sentence):
-        # Before the first step all hypotheses of a sentence are the empty one: a single row does for them.
-        width = 1 if beam <= config.vocabulary_size and not live.length.any() else beam
-        logits = decoder.step(live.tokens[:, :width], live.parents[:, :width])
+        if beam <= config.vocabulary_size and not live.length.any():
+            live = live.first_rows()  # before the first step all hypotheses of a sentence are the empty one
+
+        # 1. The log-probabilities: logits - normalizers.
+        logits = decoder.step(live.tokens, live.parents)
+        normalizers = log_normalizer(logits)
         if coverage:
             [weights] = on_host(decoder.source_weights())
-            attended[:, :, : weights.shape[2]] += weights
-        hypotheses = Hypotheses(live.sentence, live.ids[:, :width], live.length, limits[live.sentence])
-        continuations = _continuations(logits, live.totals[:, :width], hypotheses, beam, config, rules, required)
+            live.attended[:, :, : weights.shape[2]] += weights
+
+        # 2. What may not come next.
+        hypotheses = Hypotheses(live.sentence, live.ids, live.length, limits[live.sentence])
+        _forbid(logits, hypotheses, rules, config)
+
+        # 3. The best continuations take the places of the hypotheses.
+        continuations = _best_continuations(logits, normalizers, live.totals, hypotheses, beam, required)
         tokens, parents, _, totals = (array[:, :beam] for array in continuations)
-        totals = totals.copy()
         check_numbers(totals)
         live = live.extended(tokens, parents, totals)
-        attended = np.take_along_axis(attended, parents[:, :, None], axis=1) if coverage else attended
 
+        # 4. Those that end are finished.
         ended = (tokens == config.eos_id) & (totals > -np.inf)
         scores = totals / length_penalty(live.length, alpha)[:, None]  # what each is worth if it ends here
         for row, column in zip(*np.nonzero(ended), strict=True):
-            sentence, length, total = live.sentence[row], live.length[row], totals[row, column]
+            sentence, length = live.sentence[row], live.length[row]
             if coverage:
-                scores[row, column] += coverage * coverage_penalty(attended[row, column, : lengths[sentence]])
-            ids, score = live.ids[row, column, : length - 1].tolist(), float(scores[row, column])
-            results.keep(sentence, Decoded(ids, float(total), score))
-        totals[ended] = -np.inf
+                attended = live.attended[row, column, : waiting.lengths[sentence]]
+                scores[row, column] += coverage * coverage_penalty(attended)
+            ids = live.ids[row, column, : length - 1].tolist()  # without eos
+            results.keep(sentence, Decoded(ids, float(totals[row, column]), float(scores[row, column])))
+        live.totals[ended] = -np.inf
 
-        highest_possible = totals.max(axis=1) / length_penalty(limits[live.sentence] + 1, alpha)
+        # 5. Sentences that no live hypothesis can better are done; others take their places.
+        highest_possible = live.totals.max(axis=1) / length_penalty(limits[live.sentence] + 1, alpha)
         goes_on = highest_possible > results.worst[live.sentence]
         if recorder is not None:
             recorder.add_step(hypotheses, continuations, ended, scores, highest_possible, alpha=alpha)
         if not goes_on.all():
             stay = rows_that_stay(goes_on)
-            live, attended = live.retain(stay), attended[stay]
+            live = live.retain(stay)
             decoder.retain(stay)
         free = rows - len(live.sentence)
-        if admitted < len(source) and free >= max(1, rows // REFILL):
-            joining = np.arange(admitted, min(admitted + free, len(source)))
-            decoder.admit(waiting(admitted, admitted + free))
-            live = live.joined(_Beams.fresh(joining, beam, config.bos_id))
-            attended = np.concatenate([attended, np.zeros((len(joining), beam, source.shape[1]))])
-            admitted += len(joining)
+        if waiting.count and free >= max(1, rows // REFILL):
+            sentences, joining = waiting.take(free)
+            decoder.admit(joining)
+            live = live.joined(fresh(sentences))
     return results.found
+
+
+class _Waiting:
+    """The sentences that have not joined the batch yet, in their order."""
+
+    def __init__(self, source: Array, pad_id: int) -> None:
+        self._source, self._next = source, 0
+        self.lengths = (source != pad_id).sum(axis=1)  # of all sentences, waiting or not
+
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return len(self._source) - self._next
+
+    def take(self, count: int) -> tuple[Array, Array]:
+        """The numbers of the next ones (n,), `count` or fewer, and their ids (n, S), as wide as the longest needs."""
+        sentences = np.arange(self._next, self._next + min(count, self.count))
+        self._next += len(sentences)
+        return sentences, self._source[sentences, : self.lengths[sentences].max()]
 
 
 class _Beams(NamedTuple):
@@ -137,25 +163,37 @@ class _Beams(NamedTuple):
     tokens: Array  # (b, W) the last of them, at first bos
     parents: Array  # (b, W) the hypothesis of the step before that each continues
     totals: Array  # (b, W) log-probabilities
+    attended: Array  # (b, W, S) attention to each source token, summed over the steps; S = 0 without coverage penalty
 
     @classmethod
-    def fresh(cls, sentence: Array, beam: int, bos_id: int) -> "_Beams":
+    def fresh(cls, sentence: Array, beam: int, bos_id: int, source_length: int) -> "_Beams":
         """One empty hypothesis for each sentence."""
         b = len(sentence)
         totals = np.full((b, beam), -np.inf)
         totals[:, 0] = 0
         parents = np.zeros((b, beam), dtype=np.intp)  # there is nothing yet that they could differ in
-        ids = np.zeros((b, beam, 0), dtype=np.intp)
-        return cls(sentence, np.zeros(b, dtype=np.intp), ids, np.full((b, beam), bos_id), parents, totals)
+        return cls(
+            sentence=sentence,
+            length=np.zeros(b, dtype=np.intp),
+            ids=np.zeros((b, beam, 0), dtype=np.intp),
+            tokens=np.full((b, beam), bos_id),
+            parents=parents,
+            totals=totals,
+            attended=np.zeros((b, beam, source_length)),
+        )
+
+    def first_rows(self) -> "_Beams":
+        """Only the first hypothesis of each sentence."""
+        return _Beams(self.sentence, self.length, *(array[:, :1] for array in self[2:]))
 
     def extended(self, tokens: Array, parents: Array, totals: Array) -> "_Beams":
-        """Each hypothesis continued by the chosen tokens."""
+        """The hypotheses that the continuations make: (b, W) each."""
         sentences = np.arange(len(parents))
-        ids = self.ids[sentences[:, None], parents]
+        ids, attended = self.ids[sentences[:, None], parents], self.attended[sentences[:, None], parents]
         if self.length.max() == ids.shape[2]:
             ids = _with_room(ids, 2 * ids.shape[2] + 8)
         ids[sentences, :, self.length] = tokens
-        return _Beams(self.sentence, self.length + 1, ids, tokens, parents, totals)
+        return _Beams(self.sentence, self.length + 1, ids, tokens, parents, totals.copy(), attended)
 
     def retain(self, rows: Array) -> "_Beams":
         """Only these rows, in this order."""
@@ -172,27 +210,13 @@ def _with_room(ids: Array, room: int) -> Array:
     return np.pad(ids, ((0, 0), (0, 0), (0, room - ids.shape[2])))
 
 
-def _continuations(
-    logits: Array,
-    totals: Array,
-    hypotheses: Hypotheses,
-    beam: int,
-    config: TransformerConfig,
-    rules: Sequence[Rule],
-    required: RequiredTerms | None,
-) -> Continuations:
-    """The continuations of each sentence's hypotheses, of which the first `beam` shall stay.
-
-    logits (b, w, V), which are overwritten; totals (b, w).
-    """
+def _forbid(logits: Array, hypotheses: Hypotheses, rules: Sequence[Rule], config: TransformerConfig) -> None:
+    """Set the logits (b, W, V) of what may not come next to -inf; at the length limit that is all but eos."""
     xp = array_module(logits)
-    b, w, V = logits.shape
-    rows = logits.reshape(b * w, V)
-    normalizers = log_normalizer(rows)
-    eos_logits = rows[:, config.eos_id].reshape(b, w).copy()
-    rows[:, config.pad_id] = rows[:, config.bos_id] = -np.inf  # no translation holds them
+    eos_logits = logits[:, :, config.eos_id].copy()
+    logits[:, :, config.pad_id] = logits[:, :, config.bos_id] = -np.inf  # no translation holds them
     if rules:
-        forbidden = np.zeros((b, w, V), dtype=bool)
+        forbidden = np.zeros(logits.shape, dtype=bool)
         for rule in rules:
             rule.forbid(hypotheses, forbidden)
         xp.copyto(logits, -np.inf, where=to_device(forbidden, xp))
@@ -202,30 +226,45 @@ def _continuations(
         logits[there] = -np.inf
         logits[there, :, config.eos_id] = eos_logits[there]
 
-    advancing = None if required is None else required.advancing(hypotheses)  # (b, w, A)
-    if advancing is not None:
+
+def _best_continuations(
+    logits: Array,
+    normalizers: Array,
+    totals: Array,
+    hypotheses: Hypotheses,
+    beam: int,
+    required: RequiredTerms | None,
+) -> Continuations:
+    """The best continuations of each sentence's hypotheses: the first `beam` of them stay.
+
+    logits (b, W, V), which are overwritten; normalizers and totals (b, W).
+    """
+    xp = array_module(logits)
+    b, W, V = logits.shape
+    if required is not None:  # the tokens of its terms are candidates as well, however improbable
+        advancing = required.advancing(hypotheses)  # (b, W, A)
         [advancing_logits] = on_host(xp.take_along_axis(logits, to_device(advancing, xp), axis=2))
     k = min(beam, V)  # of one hypothesis no more than these can be among the best of all
-    values, tokens, normalizer = on_host(*largest(rows, k), normalizers)
-    tokens, normalizer = tokens.reshape(b, w, k), normalizer.reshape(b, w, 1)
-    log_probabilities = values.reshape(b, w, k) - normalizer
-    if advancing is not None:
+    values, tokens, normalizers = on_host(*largest(logits.reshape(b * W, V), k), normalizers)
+    values, tokens = values.reshape(b, W, k), tokens.reshape(b, W, k)
+    if required is not None:
         twice = (advancing[:, :, :, None] == tokens[:, :, None, :]).any(axis=3)
         advancing_logits[twice] = -np.inf
+        values = np.concatenate([values, advancing_logits], axis=2)
         tokens = np.concatenate([tokens, advancing], axis=2)
-        log_probabilities = np.concatenate([log_probabilities, advancing_logits - normalizer], axis=2)
-        k = tokens.shape[2]
 
-    all_tokens = tokens.reshape(b, w * k)
-    all_totals = (totals[:, :, None] + log_probabilities).reshape(b, w * k)
+    candidates = tokens.shape[2]  # of each hypothesis
+    log_probabilities = values - normalizers[:, :, None]
+    all_tokens = tokens.reshape(b, W * candidates)
+    all_totals = (totals[:, :, None] + log_probabilities).reshape(b, W * candidates)
     order = np.argsort(-all_totals, axis=1, kind="stable")
     if required is not None:
-        order = required.spread(order, all_tokens, order // k, all_totals, hypotheses, beam)
+        order = required.spread(order, all_tokens, order // candidates, all_totals, hypotheses, beam)
     sentences = np.arange(b)[:, None]
     return Continuations(
         tokens=all_tokens[sentences, order],
-        parents=order // k,
-        log_probabilities=log_probabilities.reshape(b, w * k)[sentences, order],
+        parents=order // candidates,
+        log_probabilities=log_probabilities.reshape(b, W * candidates)[sentences, order],
         totals=all_totals[sentences, order],
     )
 
