@@ -355,7 +355,9 @@ def _ctranslate2(folder: Path, options: argparse.Namespace, compute_type: str) -
     return search, {"ctranslate2": f"{ctranslate2.__version__}, {compute_type}, {options.threads} threads"}
 
 
-def hugging_face(folder: Path, options: argparse.Namespace) -> tuple[Search, dict[str, str]]:
+def hugging_face(
+    folder: Path | None, options: argparse.Namespace, *, device: str = "cpu", dtype: str = "float32"
+) -> tuple[Search, dict[str, str]]:
     """MarianMTModel.generate, the same shape."""
     import torch
     import transformers
@@ -382,13 +384,13 @@ def hugging_face(folder: Path, options: argparse.Namespace) -> tuple[Search, dic
         decoder_start_token_id=1,
     )
     torch.manual_seed(0)
-    model = transformers.MarianMTModel(theirs).eval()
+    model = transformers.MarianMTModel(theirs).eval().to(device, getattr(torch, dtype))
 
     def search(source: np.ndarray, beam: int) -> list[list[int]]:
         with torch.inference_mode():
             found = model.generate(
-                torch.from_numpy(source),
-                attention_mask=torch.ones(source.shape, dtype=torch.long),
+                torch.from_numpy(source).to(device),
+                attention_mask=torch.ones(source.shape, dtype=torch.long, device=device),
                 num_beams=beam,
                 do_sample=False,
                 min_new_tokens=options.length,

@@ -1,15 +1,17 @@
-"""Each layer of a training step against what the card can do: bytes that must move, operations, time.
+"""Each fused kernel of a training step against what the card can do: bytes that must move, operations, time.
 
     python benchmarks/gpu_roofline.py                  # the table of bytes and operations, for the base preset
     python benchmarks/gpu_roofline.py --measure        # with times, on a GPU
 
-"Bytes" counts each input once, each output once and what is kept for the backward, in float32: a fused kernel moves no
-more. A layer whose time is bytes / copy bandwidth cannot be made faster; a share of 20% says that its passes move five
-times as much. Matrix products are counted in operations instead.
+"MB" counts each input once, each output once and what is kept for the backward, in float32; no kernel can move less. A
+kernel whose time is that over the bandwidth of a copy cannot be made faster, whatever its operations: all of these do
+less than ten per byte. A share of 20% says that its passes move five times as much, or that the card idles. Where a
+layer is several launches, as a sum in two stages, they are timed together. Matrix products are set against the best
+product instead. Times are the card's own (gpu_clock.py), caches cold.
 """
 
 import argparse
-import statistics
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,120 +19,356 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+from gpu_clock import Clock, card_name
+
 from numpy_transformer.backend import device_module
 from numpy_transformer.config import TransformerConfig
-from numpy_transformer.layers.activation import relu_backward, relu_forward
+from numpy_transformer.errors import InputError
+from numpy_transformer.layers.dropout import DropoutMasks, dropout_forward
+from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_backward, input_embedding_forward
+from numpy_transformer.layers.kernels.adam import guarded_adam_update
+from numpy_transformer.layers.kernels.bias import add_bias, column_sums, relu_backward
+from numpy_transformer.layers.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from numpy_transformer.layers.kernels.output_loss import IN_PLACE, PADDED_TO
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_backward, layer_norm_forward
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
+from numpy_transformer.optimizer import Adam
+from numpy_transformer.precision import PRECISIONS, check_precision, precision
 
-FLOAT = 4  # bytes
+FLOAT, ID = 4, 8  # bytes
+
+Work = Callable[[], object]
 
 
 class Row(NamedTuple):
+    """One layer, its cost, and how to get it ready on a card."""
+
     name: str
+    file: str  # of the kernel, or "cuBLAS"
     shape: str
     bytes: int
     operations: int
-    run: Callable[[Any], Callable[[], object]]  # array module -> what is timed
+    prepare: Callable[[Any], Work]  # array module -> what is timed
 
 
-def rows(config: TransformerConfig, tokens: int, length: int) -> list[Row]:
-    """The layers of one sub-layer each, for `tokens` positions in sentences of `length`."""
-    N, D, F, H = tokens, config.d_model, config.d_ff, config.heads
-    B, T = tokens // length, length
-    scores = B * H * T * T
+class Sizes(NamedTuple):
+    """Of a batch and a model, with the paper's letters; R rows of logits, P parameters."""
 
-    def norm(xp: Any) -> tuple[Any, Any, Any]:
-        return xp.ones((N, D), dtype="float32"), *(LayerNormParameters(*xp.ones((2, D), dtype="float32")) for _ in "pg")
+    N: int
+    T: int
+    D: int
+    F: int
+    H: int
+    V: int
+    R: int
+    P: int
 
-    def norm_forward(xp: Any) -> Callable[[], object]:
-        x, parameters, _ = norm(xp)
-        return lambda: layer_norm_forward(x, parameters)
 
-    def norm_backward(xp: Any) -> Callable[[], object]:
-        x, parameters, gradients = norm(xp)
-        _, cache = layer_norm_forward(x, parameters)
-        return lambda: layer_norm_backward(x, cache, parameters, gradients)
+def sizes_of(config: TransformerConfig, tokens: int, length: int) -> Sizes:
+    """The loss is computed on so many rows at once as fit into 2^27 logits; parameters are counted, not made."""
+    D, F, V = config.d_model, config.d_ff, config.vocabulary_size
+    attention, norm, network = 4 * (D * D + D), 2 * D, 2 * D * F + F + D
+    encoder = config.encoder_layers * (attention + network + 2 * norm)
+    decoder = config.decoder_layers * (2 * attention + network + 3 * norm)
+    N = tokens // length * length
+    return Sizes(N, length, D, F, config.heads, V, min(N, max(1, (1 << 27) // V)), V * D + encoder + decoder)
 
-    def on(shape: tuple[int, ...], function: Callable[[Any], object]) -> Callable[[Any], Callable[[], object]]:
-        def prepare(xp: Any) -> Callable[[], object]:
-            x = xp.ones(shape, dtype="float32")
-            return lambda: function(x)
 
-        return prepare
+# --- What is timed ---
 
-    def relu_back(xp: Any) -> Callable[[], object]:
-        x = xp.ones((N, F), dtype="float32")
-        _, cache = relu_forward(x)
-        return lambda: relu_backward(x, cache)
 
-    def product(xp: Any) -> Callable[[], object]:
-        x, weight = xp.ones((N, D), dtype="float32"), xp.ones((D, F), dtype="float32")
-        return lambda: matmul(x, weight)
+def numbers(xp: Any, *shape: int) -> Any:
+    """Normally distributed float32 numbers on the card: a few drawn ones, repeated."""
+    drawn = xp.asarray(np.random.default_rng(0).standard_normal(8191, dtype=np.float32))
+    size = int(np.prod(shape))
+    return drawn[xp.arange(size) % len(drawn)].reshape(shape)
 
+
+def draw_ids(s: Sizes) -> np.ndarray:
+    """As frequent as words are: the r-th most frequent id about 1 / r as often as the first."""
+    weights = 1 / np.arange(1, s.V + 1)
+    return np.random.default_rng(0).choice(s.V, (s.N // s.T, s.T), p=weights / weights.sum())
+
+
+def embedding_rows(s: Sizes) -> list[Row]:
+    """Forward with positions; backward with its sort."""
+    ids = draw_ids(s)
+    distinct = len(np.unique(ids))
+
+    def forward(xp: Any) -> Work:
+        parameters, on_card = EmbeddingParameters(numbers(xp, s.V, s.D)), xp.asarray(ids)
+        return lambda: input_embedding_forward(on_card, parameters)
+
+    def backward(xp: Any) -> Work:
+        dy, on_card = numbers(xp, *ids.shape, s.D), xp.asarray(ids)
+        gradients = EmbeddingParameters(xp.zeros((s.V, s.D), dtype="float32"))
+        return lambda: embedding_backward(dy, on_card, gradients)
+
+    moved = FLOAT * s.D * (distinct + s.T + s.N) + ID * s.N
+    summed = FLOAT * s.D * (s.N + 2 * distinct) + 2 * ID * s.N
+    shape = f"{s.N} of {s.V} x {s.D}"
     return [
-        Row("layer norm forward", f"{N} x {D}", FLOAT * (3 * N * D + N + 2 * D), 8 * N * D, norm_forward),
-        Row("layer norm backward", f"{N} x {D}", FLOAT * (3 * N * D + N + 3 * D), 12 * N * D, norm_backward),
-        Row("softmax forward", f"{B * H * T} x {T}", FLOAT * 2 * scores, 5 * scores, on((B, H, T, T), softmax_forward)),
-        Row(
-            "softmax backward",
-            f"{B * H * T} x {T}",
-            FLOAT * 3 * scores,
-            4 * scores,
-            on((B, H, T, T), lambda x: softmax_backward(x, x)),
-        ),
-        Row("ReLU forward", f"{N} x {F}", (2 * FLOAT + 1) * N * F, N * F, on((N, F), relu_forward)),
-        Row("ReLU backward", f"{N} x {F}", (2 * FLOAT + 1) * N * F, N * F, relu_back),
-        Row("linear product", f"{N} x {D} x {F}", FLOAT * (N * D + D * F + N * F), 2 * N * D * F, product),
+        Row("embedding + positions", "embedding.cu", shape, moved, 2 * s.N * s.D, forward),
+        Row("embedding back, sorted", "embedding.cu", shape, summed, 2 * s.N * s.D, backward),
     ]
 
 
+def norm_rows(s: Sizes) -> list[Row]:
+    """Layer norm alone."""
+
+    def parameters(xp: Any) -> LayerNormParameters:
+        return LayerNormParameters(xp.ones((s.D,), dtype="float32"), xp.zeros((s.D,), dtype="float32"))
+
+    def forward(xp: Any) -> Work:
+        x, p = numbers(xp, s.N, s.D), parameters(xp)
+        return lambda: layer_norm_forward(x, p)
+
+    def backward(xp: Any) -> Work:
+        x, p, gradients = numbers(xp, s.N, s.D), parameters(xp), parameters(xp)
+        _, cache = layer_norm_forward(x, p)
+        return lambda: layer_norm_backward(x, cache, p, gradients)
+
+    count, shape = s.N * s.D, f"{s.N} x {s.D}"
+    return [
+        Row("layer norm", "layer_norm.cu", shape, FLOAT * (3 * count + s.N + 2 * s.D), 8 * count, forward),
+        Row("layer norm back", "layer_norm.cu", shape, FLOAT * (3 * count + s.N + 3 * s.D), 12 * count, backward),
+    ]
+
+
+def attention_rows(s: Sizes) -> list[Row]:
+    """What stands between the two products of attention."""
+    shape = (s.N // s.T, s.H, s.T, s.T)
+    count, written = s.N * s.H * s.T, f"{s.N * s.H} x {s.T}"
+
+    def forward(xp: Any) -> Work:
+        x, out = numbers(xp, *shape), xp.empty(shape, dtype="float32")
+        return lambda: softmax_forward(x, out=out)
+
+    def backward(xp: Any) -> Work:
+        y, dy = softmax_forward(numbers(xp, *shape))[0], numbers(xp, *shape)
+        return lambda: softmax_backward(dy, y)
+
+    return [
+        Row("softmax", "softmax.cu", written, FLOAT * 2 * count, 5 * count, forward),
+        Row("softmax back", "softmax.cu", written, FLOAT * 3 * count, 4 * count, backward),
+    ]
+
+
+def elementwise_rows(s: Sizes) -> list[Row]:
+    """Dropout, bias, ReLU and the bias's gradient."""
+
+    def dropout(xp: Any) -> Work:
+        x, masks = numbers(xp, s.N, s.D), DropoutMasks(0.1, 0, xp)
+        return lambda: dropout_forward(x, masks)
+
+    def on(width: int, work: Callable[[Any, Any, Any], object]) -> Callable[[Any], Work]:
+        def prepare(xp: Any) -> Work:
+            x, y, row = numbers(xp, s.N, width), numbers(xp, s.N, width), xp.zeros((width,), dtype="float32")
+            return lambda: work(x, y, row)
+
+        return prepare
+
+    narrow, wide = s.N * s.D, s.N * s.F
+    shape, hidden = f"{s.N} x {s.D}", f"{s.N} x {s.F}"
+    bias, activate = on(s.D, lambda x, _, row: add_bias(x, row)), on(s.F, lambda x, _, row: add_bias(x, row, relu=True))
+    back = on(s.F, lambda x, y, row: relu_backward(x, y, dbias=row))
+    sums = on(s.D, lambda x, _, row: column_sums(x, out=row))
+    return [
+        Row("dropout, either way", "dropout.cu", shape, FLOAT * 2 * narrow, 12 * narrow, dropout),
+        Row("bias", "bias.cu", shape, FLOAT * (2 * narrow + s.D), narrow, bias),
+        Row("bias + ReLU", "bias.cu", hidden, FLOAT * (2 * wide + s.F), 2 * wide, activate),
+        Row("ReLU back + bias gradient", "bias.cu", hidden, FLOAT * (3 * wide + s.F), 2 * wide, back),
+        Row("bias gradient", "bias.cu", shape, FLOAT * (narrow + s.D), narrow, sums),
+    ]
+
+
+def loss_rows(s: Sizes) -> list[Row]:
+    """Of one chunk of logits."""
+    targets = np.random.default_rng(0).integers(0, s.V, s.R)
+    options = {"label_smoothing": 0.1, "token_count": s.N}
+
+    def in_place(xp: Any) -> Work:
+        stride = -(-s.V // PADDED_TO) * PADDED_TO
+        logits, losses = numbers(xp, s.R, stride)[:, : s.V], xp.empty((s.R,), dtype="float32")
+        arrays = logits, xp.asarray(targets), losses
+        return lambda: IN_PLACE.launch(logits, (s.R,), 1024, *arrays, s.V, stride, 1, 1 / s.N, 0.1)
+
+    def forward(xp: Any) -> Work:
+        logits, on_card = numbers(xp, s.R, s.V), xp.asarray(targets)
+        out = xp.empty_like(logits)
+        return lambda: cross_entropy_forward(logits, on_card, **options, out=out)
+
+    def backward(xp: Any) -> Work:
+        cache = cross_entropy_forward(numbers(xp, s.R, s.V), xp.asarray(targets), **options)[1]
+        out = xp.empty((s.R, s.V), dtype="float32")
+        return lambda: cross_entropy_backward(1.0, cache, out=out)
+
+    count, shape = s.R * s.V, f"{s.R} x {s.V}"
+    return [
+        Row("loss and gradient in place", "cross_entropy.cu", shape, FLOAT * 2 * count, 8 * count, in_place),
+        Row("cross-entropy", "cross_entropy.cu", shape, FLOAT * 2 * count, 6 * count, forward),
+        Row("cross-entropy back", "cross_entropy.cu", shape, FLOAT * 2 * count, 3 * count, backward),
+    ]
+
+
+def adam_rows(s: Sizes) -> list[Row]:
+    """Norm, scalars and update of all parameters."""
+
+    def update(xp: Any) -> Work:
+        flat, gradients = numbers(xp, s.P), numbers(xp, s.P)
+        adam, loss = Adam.for_parameters(flat), xp.zeros((), dtype="float32")
+        updates, results = xp.zeros((), dtype="int64"), xp.zeros((3,), dtype="float64")
+        return lambda: guarded_adam_update(
+            flat, gradients, adam, loss=loss, updates=updates, results=results, rate=1e-9, clip=1.0
+        )
+
+    return [Row("norm, clipping, Adam", "adam.cu", f"{s.P}", FLOAT * 8 * s.P, 16 * s.P, update)]
+
+
+def product_rows(s: Sizes) -> list[Row]:
+    """The largest products."""
+    B, K = s.N // s.T, s.D // s.H
+
+    def product(*shapes: tuple[int, ...]) -> Callable[[Any], Work]:
+        def prepare(xp: Any) -> Work:
+            a, b = (numbers(xp, *shape) for shape in shapes)
+            out = xp.empty((*a.shape[:-1], b.shape[-1]), dtype="float32")
+            return lambda: matmul(a, b, out=out)
+
+        return prepare
+
+    def linear(name: str, rows: int, inner: int, columns: int) -> Row:
+        moved = FLOAT * (rows * inner + inner * columns + rows * columns)
+        prepare = product((rows, inner), (inner, columns))
+        return Row(name, "cuBLAS", f"{rows} x {inner} x {columns}", moved, 2 * rows * inner * columns, prepare)
+
+    def scores(xp: Any) -> Work:
+        joined = numbers(xp, B, s.T, 2, s.H, K)
+        query, key = (joined[:, :, part].swapaxes(1, 2) for part in range(2))
+        out = xp.empty((B, s.H, s.T, s.T), dtype="float32")
+        return lambda: matmul(query, key.swapaxes(-1, -2), out=out)
+
+    moved = FLOAT * (2 * s.N * s.D + s.N * s.H * s.T)
+    return [
+        linear("query, key, value", s.N, s.D, 3 * s.D),
+        linear("feed-forward, hidden", s.N, s.D, s.F),
+        linear("logits", s.R, s.D, s.V),
+        Row("attention scores", "cuBLAS", f"{B * s.H} x {s.T} x {K} x {s.T}", moved, 2 * s.N * s.T * s.D, scores),
+    ]
+
+
+def kernel_rows(s: Sizes) -> list[Row]:
+    """Every kernel of our own."""
+    groups = (embedding_rows, norm_rows, attention_rows, elementwise_rows, loss_rows, adam_rows)
+    return [row for group in groups for row in group(s)]
+
+
+# --- The table ---
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="bytes, operations and time of each layer")
+    parser = argparse.ArgumentParser(description="bytes, operations and time of each kernel")
     parser.add_argument("--preset", default="base")
+    parser.add_argument("--vocabulary", type=int, default=37000)
     parser.add_argument("--tokens", type=int, default=25000)
     parser.add_argument("--length", type=int, default=25)
     parser.add_argument("--measure", action="store_true", help="time each on a GPU")
+    parser.add_argument("--copied", type=int, default=1 << 28, help="numbers of the copy that gives the bandwidth")
+    parser.add_argument("--product", type=int, default=8192, help="size of the matrix product that gives the peak")
+    parser.add_argument("--json", type=Path, help="write everything to this file, anew after each kernel")
     options = parser.parse_args()
-    config = TransformerConfig.preset(options.preset, vocabulary_size=37000)
-    xp = device_module("gpu") if options.measure else None
-    bandwidth = copy_bandwidth(xp) if xp else None
-    if bandwidth:
-        print(f"a copy within the card's memory moves {bandwidth / 1e9:,.0f} GB/s")
-    print(f"| layer | shape | MB | Mop | op/byte | {'time | share of copy' if bandwidth else 'measured'} |")
-    print(f"|---|---|---:|---:|---:|{'---:|---:|' if bandwidth else '---|'}")
-    for row in rows(config, options.tokens, options.length):
-        told = "not measured on a GPU"
-        if xp is not None and bandwidth:
-            milliseconds = time_of(xp, row.run(xp))
-            told = f"{milliseconds:.3f} ms | {row.bytes / (milliseconds / 1000) / bandwidth:.0%}"
-        print(
-            f"| {row.name} | {row.shape} | {row.bytes / 1e6:.1f} | {row.operations / 1e6:,.0f} "
-            f"| {row.operations / row.bytes:.1f} | {told} |"
+    sizes = sizes_of(
+        TransformerConfig.preset(options.preset, vocabulary_size=options.vocabulary), options.tokens, options.length
+    )
+    if options.measure:
+        try:
+            measured(sizes, options)
+        except InputError as error:
+            sys.exit(str(error))
+        return
+    print_head("measured")
+    for row in (*kernel_rows(sizes), *product_rows(sizes)):
+        print(f"{costs(row)} not measured on a GPU |")
+
+
+def print_head(*columns: str) -> None:
+    print(f"| layer | kernel | shape | MB | Mop | op/byte | {' | '.join(columns)} |")
+    print(f"|---|---|---|---:|---:|---:|{'---:|' * len(columns)}")
+
+
+def costs(row: Row) -> str:
+    return (
+        f"| {row.name} | {row.file} | {row.shape} | {row.bytes / 1e6:,.1f} | {row.operations / 1e6:,.0f} "
+        f"| {row.operations / row.bytes:.1f} |"
+    )
+
+
+def measured(sizes: Sizes, options: argparse.Namespace) -> None:
+    """Print the tables with times; one kernel's failure is said and leaves the others."""
+    cupy = device_module("gpu")
+    clock = Clock(cupy, busy=options.product, cold=options.copied)
+    bandwidth = copy_bandwidth(cupy, clock, options.copied)
+    found: dict[str, Any] = {"card": card_name(cupy), "copy_bytes_per_second": bandwidth, "kernels": []}
+    print(f"{found['card']}: a copy within the card's memory moves {bandwidth / 1e9:,.0f} GB/s\n")
+
+    def note(row: Row, name: str, reached: Callable[[float], tuple[float, float]], unit: str) -> None:
+        try:
+            milliseconds = clock.milliseconds(row.prepare(cupy))
+        except Exception as error:
+            print(f"{costs(row)} {' '.join(f'{type(error).__name__}: {error}'.split())[:200]} | |", flush=True)
+            return
+        rate, share = reached(milliseconds / 1000)
+        print(f"{costs(row)} {milliseconds:.3f} ms | {rate:,.1f} {unit} | {share:.0%} |", flush=True)
+        entry = {"layer": name, "shape": row.shape, "bytes": row.bytes, "operations": row.operations}
+        found["kernels"].append({**entry, "milliseconds": milliseconds, "share": share})
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+    print_head("time", "reached", "share of copy")
+    for row in kernel_rows(sizes):
+        note(
+            row,
+            row.name,
+            lambda seconds, row=row: (row.bytes / seconds / 1e9, row.bytes / seconds / bandwidth),
+            "GB/s",
         )
+    for name in PRECISIONS:
+        try:
+            check_precision(name, cupy)
+        except InputError as error:
+            print(f"\n{error}")
+            continue
+        with precision(name):
+            peak = product_peak(cupy, clock, options.product)
+            shape = f"{options.product} x {options.product}"
+            print(f"\n{name}: a product of {shape} matrices reaches {peak / 1e12:,.1f} TFLOP/s\n")
+            print_head("time", "reached", "share of product")
+            for row in product_rows(sizes):
+                note(
+                    row,
+                    f"{row.name}, {name}",
+                    lambda seconds, row=row, peak=peak: (
+                        row.operations / seconds / 1e12,
+                        row.operations / seconds / peak,
+                    ),
+                    "TFLOP/s",
+                )
 
 
-def copy_bandwidth(xp: Any) -> float:
-    """Bytes per second that a copy of 1 GiB reads and writes."""
-    x = xp.zeros(1 << 28, dtype="float32")
-    y = xp.empty_like(x)
-    return 2 * x.nbytes / (time_of(xp, lambda: xp.copyto(y, x)) / 1000)
+def copy_bandwidth(cupy: Any, clock: Clock, size: int) -> float:
+    """Bytes per second that a copy of so many numbers reads and writes."""
+    x = cupy.zeros((size,), dtype="float32")
+    y = cupy.empty_like(x)
+    return 2 * x.nbytes / (clock.milliseconds(lambda: cupy.copyto(y, x)) / 1000)
 
 
-def time_of(xp: Any, action: Callable[[], object]) -> float:
-    """The median of 20 runs in milliseconds, by events on the card, after 3 to warm up."""
-    for _ in range(3):
-        action()
-    stream = xp.cuda.get_current_stream()
-    times = []
-    for _ in range(20):
-        start = stream.record()
-        action()
-        end = stream.record()
-        end.synchronize()
-        times.append(xp.cuda.get_elapsed_time(start, end))
-    return statistics.median(times)
+def product_peak(cupy: Any, clock: Clock, size: int) -> float:
+    """Operations per second of a square product of this size in the current precision."""
+    a = numbers(cupy, size, size)
+    out = cupy.empty_like(a)
+    return 2 * size**3 / (clock.milliseconds(lambda: matmul(a, a, out=out)) / 1000)
 
 
 if __name__ == "__main__":

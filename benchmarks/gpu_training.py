@@ -1,12 +1,15 @@
 """Target tokens per second of a training step on one GPU: ours beside PyTorch's nn.Transformer on the same card.
 
     python benchmarks/gpu_training.py --preset base --tokens 25000 --vocabulary 37000 --json result.json
+    python benchmarks/gpu_training.py --preset tiny --tokens 4096 --vocabulary 8000 --sides "ours tf32" "PyTorch tf32"
 
 The work is that of training_step.py: random ids, dropout, label smoothing, Adam, one embedding shared three ways. Each
 side runs in a fresh process and times every step with events on the card, after warm-up; the table gives the median.
-Our step reads its results once in ten steps, as in training; PyTorch's loss is not read at all. "products" is the best
-rate of a 8192 x 8192 matrix product in the side's precision, and the share of it that the step reaches (the FLOPs of a
-step are counted as training_step.py says). Memory is what the allocator took from the card at most.
+Our step reads its results once in ten steps, as in training; PyTorch's loss is not read at all. "of peak" is the share
+of the best matrix product that any side reached in this run in the same precision (the FLOPs of a step are counted as
+training_step.py says). Memory is the most that the side's allocator took from the card. "kernels" are launches of one
+step, and "busy" the share of the step in which one runs, both as PyTorch's profiler sees them; the file --json has a
+list of the longest. It is written anew after each side.
 """
 
 import argparse
@@ -17,22 +20,39 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from gpu_clock import card_name, launches
 from training_step import LABEL_SMOOTHING, RATE, ROOT, model_flops
 
+# Ours first, then what it is compared with: should the time end early, the targets have been measured.
 SIDES = {
-    "ours float32": ("ours", "float32", False),
-    "ours tf32": ("ours", "tf32", False),
     "ours bfloat16": ("ours", "bfloat16", False),
-    "PyTorch float32": ("torch", "float32", False),
-    "PyTorch tf32": ("torch", "tf32", False),
-    "PyTorch bfloat16": ("torch", "bfloat16", False),
-    "PyTorch tf32 compiled": ("torch", "tf32", True),
     "PyTorch bfloat16 compiled": ("torch", "bfloat16", True),
+    "ours tf32": ("ours", "tf32", False),
+    "PyTorch tf32 compiled": ("torch", "tf32", True),
+    "ours float32": ("ours", "float32", False),
+    "PyTorch bfloat16": ("torch", "bfloat16", False),
+    "PyTorch tf32": ("torch", "tf32", False),
+    "PyTorch float32": ("torch", "float32", False),
+    "PyTorch float32 compiled": ("torch", "float32", True),
 }
-MATRIX = 8192
+RECIPE_STEPS = 100_000  # of the paper's base model
+WARM_UP, PROFILED = 10, 3  # steps
+
+
+class Side(NamedTuple):
+    """What a library brings to be measured."""
+
+    step: Callable[[int], object]
+    finish: Callable[[], object]  # waits for the card
+    event: Callable[[], Any]
+    elapsed: Callable[[Any, Any], float]  # milliseconds between two events
+    memory: Callable[[], int]
+    product: Callable[[int], object]
+    card: str
+    libraries: dict[str, str]
 
 
 def main() -> None:
@@ -40,31 +60,26 @@ def main() -> None:
     if options.side:  # a child process
         print(json.dumps(run_side(options)))
         return
+    print(
+        f"{options.preset}, {options.tokens:,} target tokens a batch in sentences of {options.length}, vocabulary "
+        f"{options.vocabulary:,}, {options.steps} steps"
+    )
     results: dict[str, dict[str, Any]] = {}
     for side in options.sides:
-        command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
-        child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if child.returncode:
-            print(f"{side}: failed, see above", file=sys.stderr)
-        else:
-            results[side] = json.loads(child.stdout.strip().split("\n")[-1])
+        result = spawn(side, options.side_seconds)
+        if result is None:
+            continue
+        results[side] = result
+        print(f"{side}: {result['tokens_per_second']:,.0f} tokens/s on {result['card']}", file=sys.stderr)
+        if options.json:
+            content = {"options": vars(options), "results": results}
+            options.json.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
     if not results:
         sys.exit("no side ran")
-    print(f"{next(iter(results.values()))['card']}; {options.preset}, {options.tokens} target tokens a batch of length "
-          f"{options.length}, vocabulary {options.vocabulary}, {options.steps} steps")  # fmt: skip
-    print(f"{'':28}{'tokens/s':>10}{'ms/step':>9}{'TFLOP/s':>9}{'products':>10}{'share':>7}{'memory':>10}")
-    for side, r in results.items():
-        print(
-            f"{side:28}{r['tokens_per_second']:>10,.0f}{r['milliseconds']:>9.2f}{r['flops'] / 1e12:>9.1f}"
-            f"{r['product_flops'] / 1e12:>10.1f}{r['flops'] / r['product_flops']:>7.0%}{r['memory'] / 2**30:>6.2f} GiB"
-        )
-    if options.json:
-        options.json.write_text(
-            json.dumps({"options": vars(options), "results": results}, indent=1, default=str) + "\n"
-        )
+    print(report(results))
 
 
-def parse_options() -> argparse.Namespace:
+def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="target tokens/s of a step on a GPU",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -74,83 +89,148 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=25000, help="target tokens of a batch")
     parser.add_argument("--length", type=int, default=25, help="tokens of a sentence, source and target")
     parser.add_argument("--steps", type=int, default=50, help="steps that are timed")
+    parser.add_argument("--product", type=int, default=8192, help="size of the matrix product that gives the peak")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES), help="what is measured")
+    parser.add_argument("--side-seconds", type=float, default=240, help="a side that takes longer is left out")
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args(arguments)
+    if not 1 <= options.length <= options.tokens or options.steps < 1 or options.product < 1:
+        parser.error("--steps, --product and --length must be at least 1, --tokens at least --length")
+    return options
+
+
+def spawn(side: str, seconds: float) -> dict[str, Any] | None:
+    """What a side measured in a process of its own; None, and a word about it, if it failed."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
+    try:
+        child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        print(f"{side}: not ready after {seconds:.0f} s, left out", file=sys.stderr)
+        return None
+    if child.returncode:
+        print(f"{side}: failed, see above", file=sys.stderr)
+        return None
+    return json.loads(child.stdout.strip().split("\n")[-1])
+
+
+# --- One side ---
 
 
 def run_side(options: argparse.Namespace) -> dict[str, Any]:
-    """Time the steps of one side. Imports here, so that a child holds only what it uses."""
+    """Imports here, so that a process holds only what its side uses."""
     sys.path.insert(0, str(ROOT))
     from numpy_transformer.config import TransformerConfig
 
     library, precision, compiled = SIDES[options.side]
     config = TransformerConfig.preset(options.preset, vocabulary_size=options.vocabulary)
-    sentences = max(1, options.tokens // options.length)
+    sentences = options.tokens // options.length
     source, target = np.random.default_rng(0).integers(3, config.vocabulary_size, (2, sentences, options.length))
     source[:, -1] = target[:, -1] = config.eos_id
     target = np.insert(target, 0, config.bos_id, axis=1)
+    matrix = np.random.default_rng(0).standard_normal((options.product, options.product), dtype=np.float32)
     if library == "ours":
-        measure = measure_ours(config, source, target, precision, options.steps)
+        side = ours(config, source, target, precision, matrix)
     else:
-        measure = measure_torch(config, source, target, precision, compiled, options.steps)
-    milliseconds = statistics.median(measure["times"])
+        side = torch_side(config, source, target, precision, compiled, matrix)
+    times = timed(side.step, side, options.steps)
+    memory = side.memory()  # before the matrices of the product
+    product = min(timed(side.product, side, 10))
+
+    def profiled() -> None:
+        for number in range(PROFILED):
+            side.step(number)
+        side.finish()
+
+    milliseconds = statistics.median(times)
     return {
-        **measure,
+        "card": side.card,
+        "libraries": side.libraries,
+        "times": times,
         "milliseconds": milliseconds,
         "tokens_per_second": 1000 * sentences * options.length / milliseconds,
         "flops": 1000 * model_flops(config, sentences, options.length) / milliseconds,
+        "product_flops": 2000 * options.product**3 / product,
+        "memory": memory,
+        "launches": launches(profiled, PROFILED),
     }
 
 
-def measure_ours(config: Any, source: Any, target: Any, precision: str, steps: int) -> dict[str, Any]:
-    """Our steps; raises InputError where there is no usable GPU."""
+def timed(action: Callable[[int], object], side: Side, count: int) -> list[float]:
+    """Milliseconds between the events around each step. Nothing waits until all steps are on their way."""
+    for number in range(WARM_UP):
+        action(number)
+    marks = [side.event()]
+    for number in range(count):
+        action(WARM_UP + number)
+        marks.append(side.event())
+    return [side.elapsed(start, end) for start, end in pairwise(marks)]
+
+
+def ours(config: Any, source: Any, target: Any, precision: str, matrix: Any) -> Side:
+    """Our steps."""
     from numpy_transformer.backend import device_module
     from numpy_transformer.data.batching import Batch
+    from numpy_transformer.errors import InputError
     from numpy_transformer.gpu_step import GpuStep
     from numpy_transformer.layers.matmul import matmul
     from numpy_transformer.model import Transformer
     from numpy_transformer.optimizer import Adam
     from numpy_transformer.precision import precision as matmul_precision
 
-    cupy = device_module("gpu")
-    model = Transformer(config, seed=0, device="gpu", precision=precision)
+    try:
+        cupy = device_module("gpu")
+        model = Transformer(config, seed=0, device="gpu", precision=precision)
+    except InputError as error:
+        sys.exit(str(error))
     adam, runner = Adam.for_parameters(model.parameters.flat), GpuStep(model)
     batch = Batch(source, target, target[:, 1:].size)
+    factors: list[Any] = []  # on the card once they are needed
 
     def step(number: int) -> None:
         runner.step(adam, [batch], rate=RATE, seed=(0, number), label_smoothing=LABEL_SMOOTHING)
-
-    def event() -> Any:
-        return cupy.cuda.get_current_stream().record()
 
     def elapsed(start: Any, end: Any) -> float:
         end.synchronize()
         return cupy.cuda.get_elapsed_time(start, end)
 
-    times = timed(step, event, elapsed, steps)
-    memory = cupy.get_default_memory_pool().total_bytes()
-    a = cupy.ones((MATRIX, MATRIX), dtype="float32")
-    with matmul_precision(precision):
-        product = min(timed(lambda _: matmul(a, a), event, elapsed, 10))
-    card = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
-    return {"times": times, "memory": memory, "product_flops": 2000 * MATRIX**3 / product, "card": card}
+    def product(_: int) -> None:
+        if not factors:
+            factors.extend((cupy.asarray(matrix), cupy.empty(matrix.shape, dtype="float32")))
+        with matmul_precision(precision):
+            matmul(factors[0], factors[0], out=factors[1])
+
+    return Side(
+        step,
+        runner.collect,
+        lambda: cupy.cuda.get_current_stream().record(),
+        elapsed,
+        lambda: cupy.get_default_memory_pool().total_bytes(),
+        product,
+        card_name(cupy),
+        {"cupy": getattr(cupy, "__version__", "none"), "numpy": np.__version__},
+    )
 
 
-def measure_torch(config: Any, source: Any, target: Any, precision: str, compiled: bool, steps: int) -> dict[str, Any]:
+def torch_side(config: Any, source: Any, target: Any, precision: str, compiled: bool, matrix: Any) -> Side:
     """PyTorch's steps, eager or compiled."""
-    import torch
+    try:
+        import torch
+    except ImportError:
+        sys.exit("PyTorch is not installed: pip install torch")
     from training_step_torch import Model
 
+    if not torch.cuda.is_available():
+        sys.exit("PyTorch finds no card that it can use")
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
     model = Model(config, target.shape[1] - 1, LABEL_SMOOTHING).cuda()
     adam = torch.optim.Adam(model.parameters(), lr=RATE, betas=(0.9, 0.98), eps=1e-9, fused=True)
     loss_of = torch.compile(model) if compiled else model
     source_ids, target_ids = torch.from_numpy(source).cuda(), torch.from_numpy(target).cuda()
+    factors: list[Any] = []
 
-    def step(number: int) -> None:
+    def step(_: int) -> None:
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
             loss = loss_of(source_ids, target_ids)
         loss.backward()
@@ -166,26 +246,63 @@ def measure_torch(config: Any, source: Any, target: Any, precision: str, compile
         end.synchronize()
         return start.elapsed_time(end)
 
-    times = timed(step, event, elapsed, steps)
-    memory = torch.cuda.max_memory_reserved()
-    a = torch.ones(MATRIX, MATRIX, device="cuda", dtype=torch.bfloat16 if precision == "bfloat16" else torch.float32)
-    product = min(timed(lambda _: a @ a, event, elapsed, 10))
-    card = torch.cuda.get_device_name()
-    return {"times": times, "memory": memory, "product_flops": 2000 * MATRIX**3 / product, "card": card}
+    def product(_: int) -> None:
+        if not factors:
+            factors.append(torch.from_numpy(matrix).cuda())
+            if precision == "bfloat16":
+                factors[0] = factors[0].bfloat16()
+        torch.mm(factors[0], factors[0])
+
+    return Side(
+        step,
+        torch.cuda.synchronize,
+        event,
+        elapsed,
+        torch.cuda.max_memory_reserved,
+        product,
+        torch.cuda.get_device_name(),
+        {"torch": torch.__version__},
+    )
 
 
-def timed(
-    action: Callable[[int], object], event: Callable[[], Any], elapsed: Callable[[Any, Any], float], steps: int
-) -> list[float]:
-    """Milliseconds between the events around each step. Nothing waits until all steps are on their way."""
-    warm_up = 10
-    for number in range(warm_up):
-        action(number)
-    marks = [event()]
-    for number in range(steps):
-        action(warm_up + number)
-        marks.append(event())
-    return [elapsed(start, end) for start, end in pairwise(marks)]
+# --- The report ---
+
+
+def report(results: dict[str, dict[str, Any]]) -> str:
+    """A line for each side, then ours over each peer of the same precision."""
+    peak: dict[str, float] = {}
+    for side, r in results.items():
+        precision = SIDES[side][1]
+        peak[precision] = max(peak.get(precision, 0.0), r["product_flops"])
+    lines = [
+        ", ".join(sorted({r["card"] for r in results.values()})),
+        *(f"    {name} {version}" for name, version in sorted(_libraries(results).items())),
+        "best product: " + ", ".join(f"{name} {flops / 1e12:,.1f} TFLOP/s" for name, flops in peak.items()),
+        f"{'':27}{'tokens/s':>10}{'ms/step':>9}{'TFLOP/s':>9}{'of peak':>9}{'memory':>11}{'kernels':>9}{'busy':>7}",
+    ]
+    for side, r in results.items():
+        seen = r["launches"]
+        kernels = f"{seen['kernels']:9,.0f}{seen['busy_milliseconds'] / r['milliseconds']:7.0%}" if seen else ""
+        lines.append(
+            f"{side:27}{r['tokens_per_second']:10,.0f}{r['milliseconds']:9.2f}{r['flops'] / 1e12:9.1f}"
+            f"{r['flops'] / peak[SIDES[side][1]]:9.0%}{r['memory'] / 2**30:7.2f} GiB{kernels}"
+        )
+    for ours_name, own in results.items():
+        library, precision, _ = SIDES[ours_name]
+        if library != "ours":
+            continue
+        hours = RECIPE_STEPS * own["milliseconds"] / 3_600_000
+        lines.append(f"{ours_name}: {RECIPE_STEPS:,} such steps take {hours:.2f} hours")
+        for name, peer in results.items():
+            if SIDES[name][:2] == ("torch", precision):
+                speed = own["tokens_per_second"] / peer["tokens_per_second"]
+                memory = own["memory"] / max(1, peer["memory"])
+                lines.append(f"{ours_name} / {name}: {speed:.2f}x the speed, {memory:.2f}x the memory")
+    return "\n".join(lines)
+
+
+def _libraries(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: version for r in results.values() for name, version in r["libraries"].items()}
 
 
 if __name__ == "__main__":
