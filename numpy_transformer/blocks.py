@@ -52,6 +52,13 @@ class SublayerCache(NamedTuple):
 
 
 # --- The three sub-layers: each stands between the two halves of its residual connection ---
+#
+# A sub-layer ends in a linear layer called `output`, whose bias is added by the second half (residual.py).
+
+
+def without_output_bias(parameters: Any) -> Any:
+    """A sub-layer's parameters less the last bias."""
+    return parameters._replace(output=parameters.output._replace(bias=None))
 
 
 def self_attention_sublayer_forward(
@@ -66,9 +73,11 @@ def self_attention_sublayer_forward(
     """x (B, T, D) -> (B, T, D); `mask` broadcasts to (B, H, T, T), True where a query may see a key."""
     inner, before = before_sublayer_forward(x, norm_parameters, norm=config.norm)
     update, inside = self_attention_forward(
-        inner, parameters, heads=config.heads, mask=mask, dropout=dropouts.attention
+        inner, without_output_bias(parameters), heads=config.heads, mask=mask, dropout=dropouts.attention
     )
-    y, after = after_sublayer_forward(x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual)
+    y, after = after_sublayer_forward(
+        x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual, bias=parameters.output.bias
+    )
     return y, SublayerCache(before, inside, after)
 
 
@@ -81,8 +90,8 @@ def self_attention_sublayer_backward(
     norm_gradients: LayerNormParameters,
 ) -> Array:
     """dy (B, T, D) -> dx (B, T, D); writes the gradients of the attention and of its norm."""
-    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients)
-    dinner = self_attention_backward(dupdate, cache.inside, parameters, gradients)
+    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients, dbias=gradients.output.bias)
+    dinner = self_attention_backward(dupdate, cache.inside, without_output_bias(parameters), gradients)
     return dx + before_sublayer_backward(dinner, cache.before, norm_parameters, norm_gradients)
 
 
@@ -99,9 +108,11 @@ def cross_attention_sublayer_forward(
     """x (B, T, D), memory (B, S, D) -> (B, T, D); `mask` broadcasts to (B, H, T, S)."""
     inner, before = before_sublayer_forward(x, norm_parameters, norm=config.norm)
     update, inside = cross_attention_forward(
-        inner, memory, parameters, heads=config.heads, mask=mask, dropout=dropouts.attention
+        inner, memory, without_output_bias(parameters), heads=config.heads, mask=mask, dropout=dropouts.attention
     )
-    y, after = after_sublayer_forward(x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual)
+    y, after = after_sublayer_forward(
+        x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual, bias=parameters.output.bias
+    )
     return y, SublayerCache(before, inside, after)
 
 
@@ -114,8 +125,8 @@ def cross_attention_sublayer_backward(
     norm_gradients: LayerNormParameters,
 ) -> tuple[Array, Array]:
     """dy (B, T, D) -> dx (B, T, D), dmemory (B, S, D); writes the gradients of the attention and of its norm."""
-    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients)
-    dinner, dmemory = cross_attention_backward(dupdate, cache.inside, parameters, gradients)
+    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients, dbias=gradients.output.bias)
+    dinner, dmemory = cross_attention_backward(dupdate, cache.inside, without_output_bias(parameters), gradients)
     return dx + before_sublayer_backward(dinner, cache.before, norm_parameters, norm_gradients), dmemory
 
 
@@ -129,8 +140,10 @@ def feed_forward_sublayer_forward(
 ) -> tuple[Array, SublayerCache]:
     """x (B, T, D) -> (B, T, D)."""
     inner, before = before_sublayer_forward(x, norm_parameters, norm=config.norm)
-    update, inside = feed_forward_forward(inner, parameters, activation=config.activation)
-    y, after = after_sublayer_forward(x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual)
+    update, inside = feed_forward_forward(inner, without_output_bias(parameters), activation=config.activation)
+    y, after = after_sublayer_forward(
+        x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual, bias=parameters.output.bias
+    )
     return y, SublayerCache(before, inside, after)
 
 
@@ -143,8 +156,8 @@ def feed_forward_sublayer_backward(
     norm_gradients: LayerNormParameters,
 ) -> Array:
     """dy (B, T, D) -> dx (B, T, D); writes the gradients of the network and of its norm."""
-    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients)
-    dinner = feed_forward_backward(dupdate, cache.inside, parameters, gradients)
+    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients, dbias=gradients.output.bias)
+    dinner = feed_forward_backward(dupdate, cache.inside, without_output_bias(parameters), gradients)
     return dx + before_sublayer_backward(dinner, cache.before, norm_parameters, norm_gradients)
 
 

@@ -45,6 +45,8 @@ def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, 
 
 
 def _c(argument):
+    if argument is None:
+        return ctypes.c_void_p(None)
     if isinstance(argument, np.ndarray):
         assert argument.flags.c_contiguous or argument.strides[-1] == argument.itemsize  # rows may lie apart
         return ctypes.c_void_p(argument.ctypes.data)

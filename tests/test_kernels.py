@@ -3,7 +3,7 @@
 import ctypes
 import shutil
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
@@ -137,15 +137,24 @@ extern "C" __global__ void reductions(const real *x, real *y) {
 """
 
 
+def without_barrier(text, number):
+    """The source less one of its barriers; all of it for None."""
+    parts = text.split(BARRIER)
+    if number is not None:
+        parts[number : number + 2] = ["".join(parts[number : number + 2])]
+    return BARRIER.join(parts)
+
+
+def instead_of_the_source(monkeypatch, text):
+    """What is emulated, whichever file is asked for."""
+    monkeypatch.setattr(emulated_cuda, "source", lambda file: text)
+    monkeypatch.setattr(emulated_cuda, "compiled", cache(emulated_cuda.compiled.__wrapped__))
+
+
 @needs_compiler
 @pytest.mark.parametrize("missing", [None, *range(COMMON.count(BARRIER))])
 def test_a_missing_barrier_is_noticed(missing, monkeypatch):
-    parts = COMMON.split(BARRIER)
-    if missing is not None:
-        parts[missing : missing + 2] = ["".join(parts[missing : missing + 2])]
-    text = BARRIER.join(parts) + USING_SHARED_MEMORY_AGAIN
-    monkeypatch.setattr(emulated_cuda, "source", lambda file: text)
-    monkeypatch.setattr(emulated_cuda, "compiled", emulated_cuda.compiled.__wrapped__)
+    instead_of_the_source(monkeypatch, without_barrier(COMMON, missing) + USING_SHARED_MEMORY_AGAIN)
     x, y = numbers((2, 128), "float64", seed=0)
     expected = x.sum() + x.max() + y.sum()
     noticed = pytest.raises(AssertionError, match="reductions: array 2 depends on the order of the threads")

@@ -230,21 +230,30 @@ def residual(
     leading: Sequence[int] = (2, 3),
     d_model: int = 4,
     dropout: float = 0.3,
+    bias_inside: bool = False,
     scale: float = 1.0,
     xp: Any,
 ) -> Case:
-    """Residual connection and norm around a sub-layer, here a linear one: parameters 0 is the norm, 1 the sub-layer."""
+    """Residual connection and norm around a sub-layer, here a linear one: parameters 0 is the norm, 1 the sub-layer.
+
+    The sub-layer's bias is left to the second half, unless `bias_inside`.
+    """
+
+    def split(linear: Any) -> tuple[Any, Any]:
+        return (linear, None) if bias_inside else (linear._replace(bias=None), linear.bias)
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        inside, bias = split(p[1])
         inner, before = before_sublayer_forward(a["x"], p[0], norm=norm)
-        update, sublayer = linear_forward(inner, p[1])
-        y, after = after_sublayer_forward(a["x"], update, p[0], norm=norm, dropout=draw_masks(dropout, seed, xp))
+        update, sublayer = linear_forward(inner, inside)
+        masks = draw_masks(dropout, seed, xp)
+        y, after = after_sublayer_forward(a["x"], update, p[0], norm=norm, dropout=masks, bias=bias)
         return y, (before, sublayer, after)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         before, sublayer, after = cache
-        dx, dupdate = after_sublayer_backward(dy, after, p[0], g[0])
-        dinner = linear_backward(dupdate, sublayer, p[1], g[1])
+        dx, dupdate = after_sublayer_backward(dy, after, p[0], g[0], dbias=split(g[1])[1])
+        dinner = linear_backward(dupdate, sublayer, split(p[1])[0], g[1])
         return (dx + before_sublayer_backward(dinner, before, p[0], g[0]),)
 
     return make_case(

@@ -31,6 +31,8 @@ from numpy_transformer.backend import Array, array_module
 from numpy_transformer.parameters import ParameterSpec, ones, zeros
 from numpy_transformer.twin import gpu_twin
 
+EPSILON = 1e-5  # keeps the deviation of a constant vector from being 0
+
 
 class LayerNormParameters(NamedTuple):
     gain: Any  # (D,)
@@ -49,7 +51,7 @@ def layer_norm_spec(d_model: int) -> LayerNormParameters:
 
 @gpu_twin()
 def layer_norm_forward(
-    x: Array, parameters: LayerNormParameters, *, epsilon: float = 1e-5
+    x: Array, parameters: LayerNormParameters, *, epsilon: float = EPSILON
 ) -> tuple[Array, LayerNormCache]:
     """(..., D) -> (..., D)."""
     xp = array_module(x)

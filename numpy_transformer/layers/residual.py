@@ -7,20 +7,23 @@ Both are written as two halves with the sub-layer between them, so that a block 
 
     inner, before = before_sublayer_forward(x, ...)         post: x          pre: LayerNorm(x)
     update, sublayer = self_attention_forward(inner, ...)
-    y, after = after_sublayer_forward(x, update, ...)       post: LayerNorm(x + Dropout(update))
-                                                            pre: x + Dropout(update)
+    y, after = after_sublayer_forward(x, update, ...)       post: LayerNorm(x + Dropout(update + bias))
+                                                            pre: x + Dropout(update + bias)
+
+Every sub-layer ends in a linear layer. Its bias may be left to the second half: a GPU then adds it on the way, in one
+kernel with all the rest (kernels/residual.cu), and sums its gradient there.
 
 Derivation. A sum hands its gradient to both terms unchanged, so x receives two gradients: one along the residual path
 and one through the sub-layer. The block adds them:
 
-    dx, dupdate = after_sublayer_backward(dy, ...)
+    dx, dupdate = after_sublayer_backward(dy, ...)          dbias = sum_n dupdate_n
     dinner = self_attention_backward(dupdate, ...)
     dx = dx + before_sublayer_backward(dinner, ...)
 """
 
 from typing import NamedTuple
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
 from numpy_transformer.layers.layer_norm import (
     LayerNormCache,
@@ -28,6 +31,7 @@ from numpy_transformer.layers.layer_norm import (
     layer_norm_backward,
     layer_norm_forward,
 )
+from numpy_transformer.twin import gpu_twin
 
 
 def before_sublayer_forward(
@@ -52,11 +56,22 @@ class AfterCache(NamedTuple):
     norm: LayerNormCache | None
 
 
+@gpu_twin()
 def after_sublayer_forward(
-    x: Array, update: Array, parameters: LayerNormParameters, *, norm: str, dropout: DropoutMasks | None
+    x: Array,
+    update: Array,
+    parameters: LayerNormParameters,
+    *,
+    norm: str,
+    dropout: DropoutMasks | None,
+    bias: Array | None = None,
 ) -> tuple[Array, AfterCache]:
-    """LayerNorm(x + Dropout(update)) (post-norm) or x + Dropout(update) (pre-norm). All (..., D)."""
-    dropped, dropout_cache = dropout_forward(update, dropout)
+    """LayerNorm(x + Dropout(update + bias)) (post-norm) or x + Dropout(update + bias) (pre-norm).
+
+    All (..., D) but bias (D,), the sub-layer's last one, if it is not in `update` yet.
+    """
+    shifted = update if bias is None else update + bias
+    dropped, dropout_cache = dropout_forward(shifted, dropout)
     y = x + dropped
     norm_cache = None
     if norm == "post":
@@ -64,12 +79,23 @@ def after_sublayer_forward(
     return y, AfterCache(dropout_cache, norm_cache)
 
 
+@gpu_twin()
 def after_sublayer_backward(
-    dy: Array, cache: AfterCache, parameters: LayerNormParameters, gradients: LayerNormParameters
+    dy: Array,
+    cache: AfterCache,
+    parameters: LayerNormParameters,
+    gradients: LayerNormParameters,
+    *,
+    dbias: Array | None = None,
 ) -> tuple[Array, Array]:
-    """(..., D) -> dx along the residual path, dupdate; post-norm writes the norm's gradients.
+    """(..., D) -> dx along the residual path, dupdate; post-norm writes the norm's gradients. `dbias` (D,) is written.
 
     Without dropout the two are one array, and in pre-norm that array is dy itself: never change them in place.
     """
     dx = dy if cache.norm is None else layer_norm_backward(dy, cache.norm, parameters, gradients)
-    return dx, dropout_backward(dx, cache.dropout)
+    dupdate = dropout_backward(dx, cache.dropout)
+    if dbias is not None:
+        rows = dupdate.reshape(-1, dupdate.shape[-1])
+        xp = array_module(dupdate)
+        xp.matmul(xp.ones(len(rows), rows.dtype), rows, out=dbias)  # dbias = 1^T dupdate: the rows' sum
+    return dx, dupdate

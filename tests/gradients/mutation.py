@@ -296,7 +296,10 @@ def all_cases() -> dict[str, list[Case]]:
             L.projection_loss(seed=1, tokens=5, label_smoothing=0.0),
             L.projection_loss(seed=1, tokens=11, vocabulary=5, output_bias=True),
         ],
-        "residual": [L.residual(seed=1, norm=norm, dropout=p) for norm in ("post", "pre") for p in (0.0, 0.3)],
+        "residual": [
+            *(L.residual(seed=1, norm=norm, dropout=p) for norm in ("post", "pre") for p in (0.0, 0.3)),
+            L.residual(seed=1, bias_inside=True),
+        ],
         "softmax": [L.softmax(seed=1)],
         "blocks": blocks,
         "transformer": models,

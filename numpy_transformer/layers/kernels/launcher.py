@@ -3,7 +3,7 @@
 On a card the file is compiled once for each dtype, by NVRTC through CuPy, with common.cuh in front of it; CuPy keeps
 what it compiled on disk. The launch goes to the current stream and is not waited for. A stand-in for CuPy has no
 compiler but a function `run_twin`, which runs the kernel's NumPy twin: a function with the kernel's arguments that
- writes where the kernel would.
+writes where the kernel would.
 """
 
 import re
@@ -31,12 +31,12 @@ class Kernel(NamedTuple):
     name: str
     twin: Callable[..., None]
 
-    def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Array | float) -> None:
+    def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Array | float | None) -> None:
         """Runs `grid` blocks of `block` threads.
 
         Arrays are in the dtype of `like` where they are real, and C-contiguous unless the kernel is told how far apart
-        their rows are. A Python int reaches the kernel as long long, a float as double. An empty grid does
-        nothing. Raises InputError if the kernel cannot be compiled.
+        their rows are. A Python int reaches the kernel as long long, a float as double, None as a null pointer. An
+        empty grid does nothing. Raises InputError if the kernel cannot be compiled.
         """
         if 0 in grid:
             return
@@ -69,15 +69,20 @@ def threads_for(length: int) -> int:
     return min(256, max(32, -(-length // 128) * 32))
 
 
-def rows_of_eight(rows: int, length: int) -> tuple[tuple[int], int, int]:
-    """(grid, threads of a block, threads of a row) where each thread works on eight neighbours of a row (rows.cuh)."""
+def rows_of_eight(rows: int, length: int, *, threads: int = 128) -> tuple[tuple[int], int, int]:
+    """(grid, threads of a block, threads of a row) where each thread works on eight neighbours of a row (rows.cuh).
+
+    A block has about `threads`, more if one row needs more.
+    """
     groups = min(1024, max(1, -(-length // 8)))
     lanes = 1 << (groups - 1).bit_length() if groups <= 32 else -(-groups // 32) * 32
-    threads = max(128, lanes)
-    return (-(-rows // (threads // lanes)),), threads, lanes
+    rows_of_block = max(1, threads // lanes)
+    return (-(-rows // rows_of_block),), rows_of_block * lanes, lanes
 
 
-def _c(argument: Array | float) -> Any:
+def _c(argument: Array | float | None) -> Any:
+    if argument is None:
+        return np.int64(0)  # a null pointer; CuPy takes None for an argument that is not there
     if isinstance(argument, int):
         return np.int64(argument)
     return np.float64(argument) if isinstance(argument, float) else argument

@@ -4,14 +4,14 @@ import numpy as np
 
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.kernels.launcher import Kernel, threads_for
-from numpy_transformer.layers.layer_norm import LayerNormCache, LayerNormParameters
+from numpy_transformer.layers.layer_norm import EPSILON, LayerNormCache, LayerNormParameters
 
 COLUMNS = 128  # threads of a block that sums columns, one column each
 MOST_PARTS = 128  # partial sums of a column
 
 
 def layer_norm_forward(
-    x: Array, parameters: LayerNormParameters, *, epsilon: float = 1e-5
+    x: Array, parameters: LayerNormParameters, *, epsilon: float = EPSILON
 ) -> tuple[Array, LayerNormCache]:
     """(..., D) -> (..., D)."""
     xp = array_module(x)

@@ -2,6 +2,7 @@
 struct Words { unsigned word[4]; };
 
 __device__ inline Words philox4x32(Words counter, unsigned key_low, unsigned key_high) {
+#pragma unroll
     for (int round = 0; round < 10; ++round) {
         const unsigned long long first = 0xD2511F53ull * counter.word[0], second = 0xCD9E8D57ull * counter.word[2];
         counter = {(unsigned)(second >> 32) ^ counter.word[1] ^ key_low, (unsigned)second,
