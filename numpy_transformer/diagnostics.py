@@ -1,5 +1,6 @@
 """What the trainer says about batches that suit the workers or the memory badly, and about broken gradients."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy_transformer.config import TransformerConfig
 from numpy_transformer.costs import StepSize, step_bytes
 from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.model import Transformer
-from numpy_transformer.options import LESS_MEMORY
+from numpy_transformer.options import LESS_MEMORY, TrainingOptions
 
 
 def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: int, workers: int) -> list[str]:
@@ -29,6 +30,36 @@ def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: in
             "will wait; raise --batch-tokens or lower --workers"
         )
     return notes
+
+
+ENOUGH = 4  # times the warmup: updates after which a model has learned most of what it will
+
+
+def too_few_steps_note(options: TrainingOptions, steps_per_epoch: int) -> str | None:
+    """One line if a run will end while the learning rate rises, or soon after; else None."""
+    ends = [("--steps", options.steps, 1), ("--epochs", options.epochs, steps_per_epoch)]
+    given = [(count * steps, name, steps) for name, count, steps in ends if count is not None]
+    if not given or min(given)[0] >= 2 * options.warmup:
+        return None
+    steps, name, unit = min(given)
+    return (
+        f"the run will end after {steps:,} steps, but the learning rate rises until step {options.warmup:,} "
+        f"(--warmup): to learn well it wants {name} {math.ceil(ENOUGH * options.warmup / unit)} or more"
+    )
+
+
+def too_little_time_note(options: TrainingOptions, step: int, seconds: float) -> str | None:
+    """One line if --minutes ended a run while the learning rate rose, or soon after; else None.
+
+    `step` updates were made in `seconds`: on a machine that is slow or was busy, or asleep, too few.
+    """
+    if options.minutes is None or seconds < 60 * options.minutes or step >= 2 * options.warmup:
+        return None
+    minutes = math.ceil(seconds / 60 * ENOUGH * options.warmup / max(1, step))
+    return (
+        f"the time was up after {step:,} steps, but the learning rate rises until step {options.warmup:,} "
+        f"(--warmup): to learn well it wants about --minutes {minutes}, which --resume can still give it"
+    )
 
 
 def memory_note(

@@ -45,6 +45,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "average": 10,
     },
 }
+# A text of the user's own, often a small one: smaller batches make more updates of it, and the warmup is short. Only
+# for the smaller presets; the larger ones may diverge at so high a rate, and keep the paper's.
+OWN_TEXT: dict[str, Any] = {"batch_tokens": 2048, "warmup": 1000, "rate_scale": 0.7}
+SMALLER_PRESETS = ("tiny", "small")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +128,10 @@ class TrainingOptions:
     @classmethod
     def for_data(cls, given: Mapping[str, Any]) -> Self:
         """The options `given`, completed by the recipe of their corpus, completed by the defaults."""
-        data = given.get("data", cls.data)
-        recipe = dict(RECIPES.get(data, {})) if isinstance(data, str) else {}
+        data, preset = given.get("data", cls.data), given.get("preset", cls.preset)
+        recipe = OWN_TEXT if preset in SMALLER_PRESETS else {}
+        if isinstance(data, str):
+            recipe = RECIPES.get(data, recipe)
         if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
             recipe = {name: value for name, value in recipe.items() if name not in ("steps", "epochs", "minutes")}
         return cls(**{**recipe, **given})

@@ -15,7 +15,13 @@ from numpy_transformer.data.batching import Batch, epoch_batches, training_batch
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
-from numpy_transformer.diagnostics import batch_notes, memory_note, nonfinite_report
+from numpy_transformer.diagnostics import (
+    batch_notes,
+    memory_note,
+    nonfinite_report,
+    too_few_steps_note,
+    too_little_time_note,
+)
 from numpy_transformer.display import Display
 from numpy_transformer.errors import InputError
 from numpy_transformer.evaluation import sample_lines, translate_text, validation_loss
@@ -101,7 +107,7 @@ class Trainer:
         self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
         batches = epoch_batches(self.train_text.ids, options.batch_tokens, seed=None)
         self.steps_per_epoch = max(1, len(batches) // options.accumulate)
-        for note in self._batch_notes(batches):
+        for note in self._notes(batches):
             display.message(note)
         self.progress = Progress()
         self._digests = {"tokenizer": tokenizer.digest, "training text": self.train_text.ids.digest()}
@@ -123,6 +129,9 @@ class Trainer:
                 # evaluating elsewhere, would not have.
                 self._save_state()
                 return False
+            note = too_little_time_note(self.options, self.progress.step, self._seconds())
+            if note:
+                self.display.message(note)
             if self.progress.evaluated_step != self.progress.step or not self.folder.step_files():
                 self._evaluate(workers)
             stop.at_once = True  # everything is saved
@@ -319,22 +328,24 @@ class Trainer:
         if advice:
             self.display.message(advice)
 
-    def _batch_notes(self, batches: list[Array]) -> list[str]:
-        """What the user should know about these batches before the run begins."""
+    def _notes(self, batches: list[Array]) -> list[str]:
+        """What the user should know before the run begins, which makes an epoch of these batches."""
         options, text = self.options, self.train_text.ids
-        notes = batch_notes(text, batches, batch_tokens=options.batch_tokens, workers=self.workers)
+        notes: list[str | None] = [*batch_notes(text, batches, batch_tokens=options.batch_tokens, workers=self.workers)]
+        notes += [too_few_steps_note(options, self.steps_per_epoch)]
         if options.device == "cpu":
-            note = memory_note(
-                self.config,
-                self.model.parameters.flat.size,
-                text,
-                batches,
-                workers=self.workers,
-                recompute=options.recompute,
-                available=available_memory(),
-            )
-            notes += [note] if note else []
-        return notes
+            notes += [
+                memory_note(
+                    self.config,
+                    self.model.parameters.flat.size,
+                    text,
+                    batches,
+                    workers=self.workers,
+                    recompute=options.recompute,
+                    available=available_memory(),
+                )
+            ]
+        return [note for note in notes if note is not None]
 
     def _record(self, recent: _Recent, epoch: int, rate: float) -> None:
         step, loss = self.progress.step, recent.loss / recent.tokens

@@ -16,7 +16,8 @@ import pytest
 from numpy_transformer.checkpoint import load_tensors, save_tensors
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = ["--vocabulary", "300", "--batch-tokens", "200", "--warmup", "20", "--evaluate-every", "4", "--workers", "2"]
+SCHEDULE = ["--warmup", "20", "--rate-scale", "1", "--evaluate-every", "4"]
+SMALL = ["--vocabulary", "300", "--batch-tokens", "200", *SCHEDULE, "--workers", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -363,6 +364,7 @@ def test_a_terminal_that_knows_only_ascii(corpus: Path, tmp_path: Path):
 
 
 def test_minutes_end_a_run(corpus: Path, tmp_path: Path):
-    result = run("--data", corpus, *SMALL, "--minutes", 0.05, "--run", "run", cwd=tmp_path)
+    result = run("--data", corpus, *SMALL, "--warmup", 10**6, "--minutes", 0.05, "--run", "run", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+    assert "the time was up after" in result.stdout
     assert log_of(tmp_path / "run")[-1][0] == "test"
