@@ -11,6 +11,8 @@ from numpy_transformer.config import TransformerConfig
 from numpy_transformer.costs import StepSize, cache_bytes, step_bytes, step_flops
 from numpy_transformer.data.batching import Batch, EncodedText
 from numpy_transformer.diagnostics import memory_note
+from numpy_transformer.layers.embedding import EmbeddingParameters
+from numpy_transformer.layers.output_loss import PRODUCT_ROWS, output_loss
 from numpy_transformer.memory import available_memory
 from numpy_transformer.model import Transformer
 from numpy_transformer.optimizer import Adam
@@ -109,6 +111,21 @@ def test_step_bytes_are_near_the_peak(size, workers, recompute):
         tracemalloc.stop()
     estimate = step_bytes(config, model.parameters.flat.size, size, workers=workers, recompute=recompute)
     assert 0.75 < estimate / peak < 1.3
+
+
+def test_the_loss_holds_the_logits_of_one_chunk_only():
+    V, D, chunks = 2000, 8, 4
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(chunks * PRODUCT_ROWS, D)).astype("float32")
+    parameters = EmbeddingParameters(rng.normal(size=(V, D)).astype("float32"))
+    gradients = EmbeddingParameters(np.empty_like(parameters.weight))
+    targets = rng.integers(0, V, len(x))
+    tracemalloc.start()
+    output_loss(x, parameters, targets, label_smoothing=0.1, token_count=len(x), gradients=gradients)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    logits = PRODUCT_ROWS * V * x.itemsize
+    assert logits <= peak < 1.3 * logits
 
 
 def test_too_little_memory_is_said_before_the_system_ends_the_run():

@@ -60,12 +60,13 @@ def output_loss(
     dx = None if gradients is None else xp.empty_like(x)
     if gradients is not None and N == 0:
         gradients.weight[...] = 0
+    buffer = xp.empty((min(N, PRODUCT_ROWS), V), dtype=x.dtype)  # the logits of one chunk after the other
     partial = None
     if gradients is not None and gradients.output_bias is not None:
         gradients.output_bias[...] = 0
     for start in range(0, N, PRODUCT_ROWS):
         rows = slice(start, min(start + PRODUCT_ROWS, N))
-        logits = output_projection(x[rows], parameters)  # (n, V)
+        logits = output_projection(x[rows], parameters, out=buffer[: rows.stop - start])  # (n, V)
         total += _loss_and_gradient_in_place(
             logits, targets[rows], V, label_smoothing, token_count, gradients is not None
         )
