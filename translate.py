@@ -61,6 +61,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--scores", action="store_true", help="before each translation, its score and a tab")
 
     add("--coverage", type=float, default=0.0, metavar="B", help="weight of the coverage penalty (0; 0.2 is usual)")
+    add("--shortlist", action="store_true", help="search likely tokens only: faster (numpy_transformer/shortlist.py)")
     add("--score", action="store_true", help="input is source TAB target: print each target's log-probability instead")
 
     add = parser.add_argument_group("constraints on every translation").add_argument
@@ -258,7 +259,7 @@ def scored(
 def check_scoring(options: argparse.Namespace) -> None:
     """Raises InputError for an option that has no meaning with --score."""
     usual = parse_arguments([])
-    searching = ("beam", "alpha", "n_best", "scores", "coverage", "sample", "split_sentences")
+    searching = ("beam", "alpha", "n_best", "scores", "coverage", "shortlist", "sample", "split_sentences")
     constraints = ("min_length", "max_length", "no_repeat_ngram", "prefix", "ban", "require")
     for name in searching + constraints:
         if getattr(options, name) != getattr(usual, name):
@@ -295,7 +296,7 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
         "coverage": options.coverage,
         "constraints": Constraints(**given) if given else None,
     }
-    check_options(**search)
+    check_options(**search, shortlist=options.shortlist)
     return search
 
 
@@ -321,6 +322,8 @@ def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translat
     translator, *others = [Translator.load(path, device=options.device) for path in paths]
     if others:
         translator = translator.together_with(others, names=paths[1:])
+    if options.shortlist:
+        translator.load_shortlist(paths[0])
     if options.device == "cpu":
         one_thread = options.workers > 1 or translator.model.config.d_model < WIDE_MODEL
         limit_blas_threads(1 if one_thread else 2)

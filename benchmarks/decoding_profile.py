@@ -27,7 +27,7 @@ from machine import libraries, machine
 
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.decoding import beam, incremental
-from numpy_transformer.decoding.packed import PackedModel, PackedWeight
+from numpy_transformer.decoding.packed import PackedModel, PackedWeight, Projection
 from numpy_transformer.model import Transformer
 
 VOCABULARY = 8000
@@ -40,7 +40,7 @@ PARTS: list[tuple[str, Any, str]] = [
     ("  feed-forward: the same, and ReLU", incremental, "feed_forward"),
     ("  attention: scores, softmax, contexts", incremental, "attention"),
     ("  residuals and layer norms", incremental, "after"),
-    ("  output projection", PackedModel, "logits"),
+    ("  output projection", Projection, "logits"),
     ("log-normalizer over the vocabulary", beam, "log_normalizer"),
     ("largest logits", beam, "largest"),
 ]

@@ -6,6 +6,7 @@
     checkpoints/best.safetensors            weights with the lowest validation loss so far
     checkpoints/averaged.safetensors        the mean of the last checkpoints, if that is better than the best one
     checkpoints/training.safetensors        weights, both Adam moments and the progress: what --resume needs
+    shortlist.safetensors                   which tokens translate which, if numpy_transformer/shortlist.py learned it
     log.jsonl  curves.png  samples.txt      one record a line; the same as a picture; translations along the way
 
 Every file but the log and the samples is replaced in one piece, so a file that exists is whole.
@@ -62,6 +63,7 @@ class RunFolder:
         self.best = self.checkpoints / "best.safetensors"
         self.averaged = self.checkpoints / "averaged.safetensors"
         self.training = self.checkpoints / TRAINING_FILE
+        self.shortlist = self.path / "shortlist.safetensors"
         self.log = self.path / "log.jsonl"
         self.curves = self.path / "curves.png"
         self.samples = self.path / "samples.txt"

@@ -25,6 +25,7 @@ from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
+from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.errors import InputError
 from numpy_transformer.marian import MarianTokenizer, is_marian_folder, load_marian
 from numpy_transformer.model import Transformer
@@ -98,6 +99,7 @@ class Translator:
         self.tokenizer = tokenizer
         self.target_tokenizer = tokenizer.of_target if isinstance(tokenizer, MarianTokenizer) else tokenizer
         self._models = [model]  # one, or an ensemble
+        self._shortlist: Shortlist | None = None
 
     def together_with(self, others: "Sequence[Translator]", *, names: Sequence[str | Path]) -> "Translator":
         """An ensemble: the probability of a token is the mean of all the models' (decoding/ensemble.py).
@@ -179,13 +181,14 @@ class Translator:
             sampling=sampling,
             coverage=coverage,
             constraints=constraints,
+            shortlist=self._shortlist is not None,
         )
         if recorder is not None and len(texts) != 1:
             raise InputError("the search of one text is recorded at a time: give a list of one")
         sources = self._encode(texts)
         results = [[Hypothesis("", [], 0.0, 0.0)] for _ in sources]
         lengths = [len(ids) for ids in sources]
-        plain_greedy = beam == 1 and not coverage and constraints is None and recorder is None
+        plain_greedy = beam == 1 and not coverage and constraints is None and recorder is None and not self._shortlist
         if sampling is not None or plain_greedy:
             for indices in _batches(lengths, batch_tokens):
                 source, limits = self._padded([sources[i] for i in indices])
@@ -215,6 +218,7 @@ class Translator:
                 rules=rules,
                 required=required,
                 rows=max(1, batch_tokens // source.shape[1]),
+                shortlist=self._shortlist,
                 recorder=recorder,
             )
             for index, decoded in zip(indices, found, strict=True):
@@ -256,6 +260,17 @@ class Translator:
                 pieces = [[vocabulary[i] for i in ids[index][:-1]] for ids in (sources, targets)]
                 found[index] = align_words(weights[: len(pieces[1]), : len(pieces[0])], *pieces)
         return found
+
+    def load_shortlist(self, path: str | Path) -> None:
+        """From now on, search among likely tokens only (decoding/shortlist.py): faster, at times another translation.
+
+        `path` is a run folder, or a checkpoint file in one. Raises InputError if it has no shortlist for this
+        tokenizer, or this is an ensemble.
+        """
+        if len(self._models) > 1 or not isinstance(self.tokenizer, Tokenizer):
+            raise InputError("a shortlist is for a single model that was trained here, not for this one")
+        run = RunFolder(path if Path(path).is_dir() else Path(path).absolute().parent.parent)
+        self._shortlist = Shortlist.load(run.shortlist, tokenizer=self.tokenizer.digest)
 
     def pack(self) -> None:
         """Pack the weights now: processes that fork afterwards, and threads, then share the copy."""
@@ -362,6 +377,7 @@ def check_options(
     sampling: Sampling | None,
     coverage: float = 0.0,
     constraints: Constraints | None = None,
+    shortlist: bool = False,
 ) -> None:
     """Raises InputError for options of `Translator.hypotheses` that cannot be."""
     if beam < 1:
@@ -378,3 +394,5 @@ def check_options(
         raise InputError(f"coverage is {coverage}; it must be at least 0")
     if sampling is not None and (coverage or constraints is not None):
         raise InputError("coverage and constraints steer the search: they have no meaning for sampling")
+    if shortlist and (sampling is not None or constraints is not None):
+        raise InputError("a shortlist is for beam search without constraints: the others need the whole vocabulary")

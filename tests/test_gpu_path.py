@@ -11,6 +11,7 @@ from numpy_transformer.config import TransformerConfig
 from numpy_transformer.data.batching import Batch, EncodedText
 from numpy_transformer.decoding import Sampling, beam_search, greedy_search, sample
 from numpy_transformer.decoding.incremental import IncrementalDecoder
+from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.gpu_step import RESULTS_EVERY, GpuStep
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.suite import SUITE
@@ -163,10 +164,14 @@ def test_the_gradient_of_a_precision_stays_near_the_exact_one(precision, bound):
 # --- A translation ---
 
 SOURCE = np.array([[5, 9, 3, 7, 2], [11, 2, 0, 0, 0], [8, 8, 30, 2, 0]])
+SHORTLIST = Shortlist(np.arange(12), np.arange(CONFIG.vocabulary_size)[::-1, None].copy())
 SEARCHES = {
     "greedy": lambda model, limits: greedy_search(model, SOURCE, limits=limits, alpha=0.6),
     "beam": lambda model, limits: beam_search(model, SOURCE, limits=limits, beam=3, alpha=0.6),
     "wide beam": lambda model, limits: beam_search(model, SOURCE, limits=limits, beam=17, alpha=0.6, rows=2),
+    "shortlist": lambda model, limits: beam_search(
+        model, SOURCE, limits=limits, beam=3, alpha=0.6, rows=2, shortlist=SHORTLIST
+    ),
     "sampling": lambda model, limits: sample(model, SOURCE, Sampling(seed=5), limits=limits, samples=2),
     "top-k": lambda model, limits: sample(model, SOURCE, Sampling(seed=5, top_k=4, top_p=0.9), limits=limits),
 }

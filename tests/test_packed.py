@@ -93,7 +93,7 @@ def test_a_packed_model_keeps_the_weights_it_was_made_from(monkeypatch):
     model = nt.Transformer(CONFIG, seed=0)
     used = PackedModel(model)
     x = np.ones((3, CONFIG.d_model), dtype="float32")
-    before = used.logits(x)
+    before = used.projection.logits(x)
     model.parameters.tree.embedding.weight[...] = 0
-    np.testing.assert_array_equal(used.logits(x), before)
-    assert not PackedModel(model).logits(x).any()
+    np.testing.assert_array_equal(used.projection.logits(x), before)
+    assert not PackedModel(model).projection.logits(x).any()

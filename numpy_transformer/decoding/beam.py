@@ -42,6 +42,7 @@ from numpy_transformer.decoding.scoring import (
     log_normalizer,
     on_host,
 )
+from numpy_transformer.decoding.shortlist import Shortlist
 
 REFILL = 4  # sentences that wait join when one row in so many is free: encoding a few at once is cheaper
 
@@ -58,6 +59,7 @@ def beam_search(
     rules: Sequence[Rule] = (),
     required: RequiredTerms | None = None,
     rows: int | None = None,
+    shortlist: Shortlist | None = None,
     recorder: BeamRecorder | None = None,
 ) -> list[list[Decoded]]:
     """The n best translations found for each sentence, best first.
@@ -68,6 +70,7 @@ def beam_search(
     alpha >= 0 is the exponent of the length penalty, coverage >= 0 the weight of the coverage penalty.
     rules forbid tokens; of the required terms each translation holds all.
     rows: how many sentences are decoded at once; the others wait, in their order. By default none waits.
+    shortlist: the tokens that each translation may hold; for one model, without rules and required terms.
 
     A sentence has fewer than n results only where fewer were finished; none if the rules forbid every translation.
     Raises InputError if a model does not compute numbers.
@@ -84,9 +87,10 @@ def beam_search(
         return _Beams.fresh(sentences, beam, config.bos_id, source.shape[1] if coverage else 0)
 
     sentences, first = waiting.take(rows)
-    decoder, live = open_decoder(models, first), fresh(sentences)
+    assert shortlist is None or not rules, "rules and required terms need the whole vocabulary"
+    decoder, live = open_decoder(models, first, shortlist), fresh(sentences)
     while len(live.sentence):
-        if beam <= config.vocabulary_size and not live.length.any():
+        if beam <= len(decoder.vocabulary) and not live.length.any():
             live = live.first_rows()  # before the first step all hypotheses of a sentence are the empty one
 
         # 1. The log-probabilities: logits - normalizers.
@@ -98,10 +102,12 @@ def beam_search(
 
         # 2. What may not come next.
         hypotheses = Hypotheses(live.sentence, live.ids, live.length, limits[live.sentence])
-        _forbid(logits, hypotheses, rules, config)
+        _forbid(logits, decoder.vocabulary, hypotheses, rules, config)
 
         # 3. The best continuations take the places of the hypotheses.
-        continuations = _best_continuations(logits, normalizers, live.totals, hypotheses, beam, required)
+        continuations = _best_continuations(
+            logits, decoder.vocabulary, normalizers, live.totals, hypotheses, beam, required
+        )
         tokens, parents, _, totals = (array[:, :beam] for array in continuations)
         check_numbers(totals)
         live = live.extended(tokens, parents, totals)
@@ -210,11 +216,17 @@ def _with_room(ids: Array, room: int) -> Array:
     return np.pad(ids, ((0, 0), (0, 0), (0, room - ids.shape[2])))
 
 
-def _forbid(logits: Array, hypotheses: Hypotheses, rules: Sequence[Rule], config: TransformerConfig) -> None:
-    """Set the logits (b, W, V) of what may not come next to -inf; at the length limit that is all but eos."""
+def _forbid(
+    logits: Array, vocabulary: Array, hypotheses: Hypotheses, rules: Sequence[Rule], config: TransformerConfig
+) -> None:
+    """Set the logits (b, W, V) of what may not come next to -inf; at the length limit that is all but eos.
+
+    They are the logits of the tokens vocabulary (V,), in rising order; `rules` know the whole vocabulary only.
+    """
     xp = array_module(logits)
-    eos_logits = logits[:, :, config.eos_id].copy()
-    logits[:, :, config.pad_id] = logits[:, :, config.bos_id] = -np.inf  # no translation holds them
+    pad, bos, eos = np.searchsorted(vocabulary, (config.pad_id, config.bos_id, config.eos_id)).tolist()
+    eos_logits = logits[:, :, eos].copy()
+    logits[:, :, pad] = logits[:, :, bos] = -np.inf  # no translation holds them
     if rules:
         forbidden = np.zeros(logits.shape, dtype=bool)
         for rule in rules:
@@ -224,11 +236,12 @@ def _forbid(logits: Array, hypotheses: Hypotheses, rules: Sequence[Rule], config
     if len(at_limit):
         there = to_device(at_limit, xp)
         logits[there] = -np.inf
-        logits[there, :, config.eos_id] = eos_logits[there]
+        logits[there, :, eos] = eos_logits[there]
 
 
 def _best_continuations(
     logits: Array,
+    vocabulary: Array,
     normalizers: Array,
     totals: Array,
     hypotheses: Hypotheses,
@@ -237,7 +250,7 @@ def _best_continuations(
 ) -> Continuations:
     """The best continuations of each sentence's hypotheses: the first `beam` of them stay.
 
-    logits (b, W, V), which are overwritten; normalizers and totals (b, W).
+    logits (b, W, V), which are overwritten, of the tokens vocabulary (V,); normalizers and totals (b, W).
     """
     xp = array_module(logits)
     b, W, V = logits.shape
@@ -246,7 +259,7 @@ def _best_continuations(
         [advancing_logits] = on_host(xp.take_along_axis(logits, to_device(advancing, xp), axis=2))
     k = min(beam, V)  # of one hypothesis no more than these can be among the best of all
     values, tokens, normalizers = on_host(*largest(logits.reshape(b * W, V), k), normalizers)
-    values, tokens = values.reshape(b, W, k), tokens.reshape(b, W, k)
+    values, tokens = values.reshape(b, W, k), vocabulary[tokens].reshape(b, W, k)
     if required is not None:
         twice = (advancing[:, :, :, None] == tokens[:, :, None, :]).any(axis=3)
         advancing_logits[twice] = -np.inf

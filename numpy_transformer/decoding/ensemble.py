@@ -14,6 +14,7 @@ from numpy_transformer.config import TransformerConfig
 from numpy_transformer.decoding.incremental import IncrementalDecoder
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.scoring import log_normalizer
+from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.model import Transformer
 
 Models = Transformer | PackedModel | Sequence[Transformer] | Sequence[PackedModel]
@@ -24,6 +25,7 @@ class EnsembleDecoder:
 
     def __init__(self, models: Sequence[Transformer] | Sequence[PackedModel], source: Array) -> None:
         self._decoders = [IncrementalDecoder(model, source) for model in models]
+        self.vocabulary = self._decoders[0].vocabulary
 
     def admit(self, source: Array) -> None:
         for decoder in self._decoders:
@@ -58,8 +60,13 @@ def config_of(models: Models) -> TransformerConfig:
     return models[0].config if isinstance(models, Sequence) else models.config
 
 
-def open_decoder(models: Models, source: Array) -> IncrementalDecoder | EnsembleDecoder:
-    """A decoder for one model or for several of one vocabulary."""
+def open_decoder(
+    models: Models, source: Array, shortlist: Shortlist | None = None
+) -> IncrementalDecoder | EnsembleDecoder:
+    """A decoder for one model, perhaps with a shortlist, or for several of one vocabulary."""
     if not isinstance(models, Sequence):
-        return IncrementalDecoder(models, source)
-    return IncrementalDecoder(models[0], source) if len(models) == 1 else EnsembleDecoder(models, source)
+        return IncrementalDecoder(models, source, shortlist)
+    if len(models) == 1:
+        return IncrementalDecoder(models[0], source, shortlist)
+    assert shortlist is None, "an ensemble searches the whole vocabulary"
+    return EnsembleDecoder(models, source)

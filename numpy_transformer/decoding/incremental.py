@@ -16,6 +16,8 @@ column that no hypothesis sees any more is taken by a new token, so that N grows
 
 The batch is continuous: a sentence that is done leaves, and another takes its room while the rest go on.
 
+With a shortlist the logits are those of the listed tokens only (shortlist.py): `vocabulary` says which they are.
+
 The weights may be packed for products with few rows (packed.py). The mathematics is that of the layers (forwards.py);
 this file only decides what to keep.
 """
@@ -27,6 +29,7 @@ import numpy as np
 from numpy_transformer.backend import Array, array_module, to_device
 from numpy_transformer.decoding.forwards import after, attention, before, encode, feed_forward, layer_norm, linear
 from numpy_transformer.decoding.packed import PackedModel
+from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.layers.attention import MASKED_SCORE
 from numpy_transformer.layers.embedding import embedding_forward
 from numpy_transformer.layers.positional_encoding import positional_encoding_rows
@@ -43,7 +46,7 @@ class IncrementalDecoder:
     `admit`; `step` always works on the sentences that are in it, each at a position of its own.
     """
 
-    def __init__(self, model: Transformer | PackedModel, source: Array) -> None:
+    def __init__(self, model: Transformer | PackedModel, source: Array, shortlist: Shortlist | None = None) -> None:
         self._model = model if isinstance(model, PackedModel) else PackedModel(model)
         self._config = model.config
         self._parameters = self._model.parameters
@@ -60,7 +63,12 @@ class IncrementalDecoder:
         self._self_cache = xp.zeros((L, 0, FIRST_ROOM, width), dtype=self._dtype)  # (L, rows, room, 2D)
         self._padding: Array | None = None  # (B, 1, 1, S) added to cross-attention's scores, if there is padding
         self._weights: Array | None = None
-        self._logits = xp.zeros((0, len(self._embedding.weight)), dtype=self._dtype)
+        self.vocabulary = np.arange(self._config.vocabulary_size)  # (V,) on the host: the token of each logit
+        self._shortlist = shortlist
+        self._listed = np.zeros((0, len(self.vocabulary)), dtype=bool)  # (B, all tokens)
+        self._unlisted: Array | None = None  # (B, 1, V) added to the logits: -inf where a token is not listed
+        self._projection = self._model.projection
+        self._logits = xp.zeros((0, len(self.vocabulary)), dtype=self._dtype)
         self.admit(source)
 
     def admit(self, source: Array) -> None:
@@ -82,6 +90,12 @@ class IncrementalDecoder:
                 key_value = linear(memory, layer.cross_attention.key_value)
                 cross_cache[B + start : B + start + len(some), :length] = key_value.reshape(*some.shape, -1)
         self._mask_padding()
+        if self._shortlist is not None:
+            self._listed = np.concatenate([self._listed, self._shortlist.listed(source)])
+            self.vocabulary = np.flatnonzero(self._listed.any(axis=0))
+            self._projection = self._model.projection.onto(self.vocabulary)
+            self._logits = self._xp.zeros((0, len(self.vocabulary)), dtype=self._dtype)
+            self._mask_unlisted()
 
     def step(self, tokens: Array, parents: Array | None = None) -> Array:
         """tokens (B, W), one new token per hypothesis -> the next token's logits (B, W, V), until the next step.
@@ -104,7 +118,10 @@ class IncrementalDecoder:
         self._positions += 1
         if len(self._logits) < B * W:
             self._logits = self._xp.zeros((B * W, self._logits.shape[1]), dtype=self._dtype)
-        return self._model.logits(x, out=self._logits[: B * W]).reshape(B, W, -1)
+        logits = self._projection.logits(x, out=self._logits[: B * W]).reshape(B, W, -1)
+        if self._unlisted is not None:
+            logits += self._unlisted
+        return logits
 
     def _layers(self, x: Array, new: tuple[Array, Array], N: int, hidden: Array | None) -> Array:
         """All decoder layers at the new positions: x (B W, D) -> (B W, D).
@@ -152,6 +169,9 @@ class IncrementalDecoder:
             self._self_cache[:, to, :N] = self._self_cache[:, origin, :N]
         self._positions, self._lengths, self._seen = self._positions[rows], self._lengths[rows], self._seen[rows]
         self._mask_padding()
+        if self._shortlist is not None:
+            self._listed = self._listed[rows]
+            self._mask_unlisted()
 
     def _width(self) -> int:
         """N, the number of columns up to the last that is in use."""
@@ -187,6 +207,11 @@ class IncrementalDecoder:
         if padding.any():
             scores = np.where(padding, MASKED_SCORE, 0).astype(self._dtype)
             self._padding = to_device(scores[:, None, None, :], self._xp)
+
+    def _mask_unlisted(self) -> None:
+        """After the batch has changed."""
+        unlisted = np.where(self._listed[:, None, self.vocabulary], self._dtype.type(0), self._dtype.type(-np.inf))
+        self._unlisted = to_device(unlisted, self._xp)
 
     def _by_head(self, cache: Array) -> "_KeyValue":
         """(L, B, N, 2D) -> views of its keys and values."""

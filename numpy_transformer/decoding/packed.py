@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend import Array, array_module, to_device
 from numpy_transformer.config import TransformerConfig
+from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.output_loss import output_projection
 from numpy_transformer.model import Transformer
 from numpy_transformer.parameters import map_tree
@@ -88,16 +89,31 @@ class PackedModel:
         if pays:
             encoder, decoder = (map_tree(lambda _, leaf: _packed(leaf), part) for part in (tree.encoder, tree.decoder))
             self.parameters = tree._replace(encoder=encoder, decoder=decoder)
-        self._projection = _packed(tree.embedding.weight.T) if pays else None
+        self.projection = Projection(tree.embedding, pack=pays)
+
+
+class Projection:
+    """The output projection x E^T + b (output_loss.py), onto all tokens or some of them."""
+
+    def __init__(self, parameters: EmbeddingParameters, *, pack: bool) -> None:
+        self._parameters = parameters
+        self._pack = pack
+        self._packed = _packed(parameters.weight.T) if pack else None
 
     def logits(self, x: Array, *, out: Array | None = None) -> Array:
-        """The output projection of rows: (N, D) -> (N, V), written into `out` if that is given."""
-        if self._projection is None:
-            return output_projection(x, self.parameters.embedding, out=out)
-        logits = np.matmul(x, self._projection, out=out)
-        if self.parameters.embedding.output_bias is not None:
-            logits += self.parameters.embedding.output_bias
+        """Rows (N, D) -> (N, V), written into `out` if that is given."""
+        if self._packed is None:
+            return output_projection(x, self._parameters, out=out)
+        logits = np.matmul(x, self._packed, out=out)
+        if self._parameters.output_bias is not None:
+            logits += self._parameters.output_bias
         return logits
+
+    def onto(self, tokens: Array) -> "Projection":
+        """The logits of some tokens only; `tokens` is a host array of ids."""
+        weight, bias = self._parameters
+        chosen = to_device(tokens, array_module(weight))
+        return Projection(EmbeddingParameters(weight[chosen], bias if bias is None else bias[chosen]), pack=self._pack)
 
 
 def _packed(weight: Array) -> Any:
