@@ -24,6 +24,8 @@ from numpy_transformer.transformer import (
     transformer_spec,
 )
 
+DTYPES = ("float32", "float64", "complex128")
+
 
 class Transformer:
     """A configuration and its parameters.
@@ -32,7 +34,8 @@ class Transformer:
     "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". `precision` is that of matrix products
     of float32 on a GPU (precision.py). `recompute` saves memory: layers compute their caches twice (recompute.py).
     `philox` draws dropout masks on a CPU as a GPU draws them, more slowly (layers/dropout.py).
-    initialise=False leaves all parameters at zero, for values that come from elsewhere.
+    initialise=False leaves all parameters at zero, for values that come from elsewhere. Raises InputError for a dtype,
+    device or precision that there is not.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Transformer:
         philox: bool = False,
         initialise: bool = True,
     ) -> None:
+        if dtype not in DTYPES:
+            raise InputError(f"unknown dtype {dtype!r}; it must be one of {', '.join(DTYPES)}")
         spec = transformer_spec(config)
         xp = device_module(device)
         check_precision(precision, xp)
@@ -73,9 +78,10 @@ class Transformer:
         source (B, S) and target (B, 1 + T) are integer arrays, padded behind with pad_id; target begins with bos_id
         and ends with eos_id. `seed` draws the dropout masks; None means no dropout. `token_count` replaces the
         number of real target tokens as the denominator, for a shard of a larger batch. `gradients` is overwritten
-        and returned; without it a new one is made. Raises InputError for shapes or ids that cannot be.
+        and returned; without it a new one is made. Raises InputError for shapes, ids or a smoothing that cannot be.
         """
         source, target = self._checked(source, target)
+        _check_loss(target, label_smoothing)
         if gradients is None:
             gradients = self.parameters.twin()
         with precision(self.precision):
@@ -98,6 +104,7 @@ class Transformer:
     ) -> Any:
         """The loss alone, without dropout; arguments as in `loss_and_gradients`."""
         source, target = self._checked(source, target)
+        _check_loss(target, label_smoothing)
         loss, _ = transformer_forward(
             source, target, self.parameters.tree, self.config, label_smoothing=label_smoothing, token_count=token_count
         )
@@ -166,3 +173,11 @@ class Transformer:
         if len(source) != len(target):
             raise InputError(f"source has {len(source)} sentences, target {len(target)}")
         return source, target
+
+
+def _check_loss(target: Array, label_smoothing: float) -> None:
+    """Raises InputError for a batch without a token to predict, and for a label smoothing that is no probability."""
+    if len(target) == 0 or target.shape[1] < 2:
+        raise InputError(f"target is {target.shape}; it must hold at least one sentence of bos_id and one more token")
+    if not 0 <= label_smoothing <= 1:
+        raise InputError(f"label_smoothing is {label_smoothing}; it must be between 0 and 1")

@@ -1,7 +1,7 @@
 """class Translator: a model and its tokenizer, from text to text."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,7 +136,7 @@ class Translator:
 
     def translate(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         beam: int = 4,
         alpha: float = 0.6,
@@ -148,7 +148,7 @@ class Translator:
 
     def hypotheses(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         beam: int = 4,
         alpha: float = 0.6,
@@ -183,9 +183,9 @@ class Translator:
             constraints=constraints,
             shortlist=self._shortlist is not None,
         )
-        if recorder is not None and len(texts) != 1:
-            raise InputError("the search of one text is recorded at a time: give a list of one")
         sources = self._encode(texts)
+        if recorder is not None and len(sources) != 1:
+            raise InputError("the search of one text is recorded at a time: give a list of one")
         results = [[Hypothesis("", [], 0.0, 0.0)] for _ in sources]
         lengths = [len(ids) for ids in sources]
         plain_greedy = beam == 1 and not coverage and constraints is None and recorder is None and not self._shortlist
@@ -227,11 +227,12 @@ class Translator:
                 results[index] = [self._hypothesis(one) for one in decoded]
         return results
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    def score(self, pairs: Iterable[tuple[str, str]]) -> list[float]:
         """The log-probability (natural logarithm) of each pair's second text as a translation of the first.
 
         Raises InputError for a blank source, and OverlongError for a text of more than 1,000 tokens.
         """
+        pairs = list(pairs)
         sources = self._encode([source for source, _ in pairs])
         targets = self._encode([target for _, target in pairs], self.target_tokenizer)
         for number, source in enumerate(sources, 1):
@@ -242,7 +243,7 @@ class Translator:
         scores[order] = forced_log_probabilities(self._models, [(sources[i], targets[i][:-1]) for i in order])
         return scores.tolist()
 
-    def align(self, texts: Sequence[str], translations: Sequence[Sequence[int]]) -> list[Alignment]:
+    def align(self, texts: Iterable[str], translations: Sequence[Sequence[int]]) -> list[Alignment]:
         """Which word of each text each word of its translation comes from (decoding/alignment.py).
 
         The translations are ids, such as Hypothesis.ids. Words are what `str.split` finds; a blank text or translation
@@ -300,11 +301,15 @@ class Translator:
             weights=attention_weights(self.model, source, target),
         )
 
-    def _encode(self, texts: Sequence[str], tokenizer: Tokenizer | MarianTokenizer | None = None) -> list[list[int]]:
+    def _encode(self, texts: Iterable[str], tokenizer: Tokenizer | MarianTokenizer | None = None) -> list[list[int]]:
         """Each text's ids with eos behind them, as in training; a blank text has none."""
         tokenizer = self.tokenizer if tokenizer is None else tokenizer
         if isinstance(texts, str):
             raise InputError("translate a list of texts, not a single str: translate([text])")
+        texts = list(texts)
+        for number, text in enumerate(texts, 1):
+            if not isinstance(text, str):
+                raise TextError(number, f"is a {type(text).__name__}, not a str")
         eos = self.model.config.eos_id
         blank = [not text.strip() for text in texts]
         sources = [
@@ -380,16 +385,13 @@ def check_options(
     shortlist: bool = False,
 ) -> None:
     """Raises InputError for options of `Translator.hypotheses` that cannot be."""
-    if beam < 1:
-        raise InputError(f"beam is {beam}; it must be at least 1")
+    for name, count in (("beam", beam), ("n-best", n_best), ("batch-tokens", batch_tokens)):
+        if not isinstance(count, int | np.integer) or count < 1:
+            raise InputError(f"{name} is {count}; it must be a whole number of at least 1")
     if not 0 <= alpha < math.inf:
         raise InputError(f"alpha is {alpha}; it must be at least 0")
-    if n_best < 1:
-        raise InputError(f"n-best is {n_best}; it must be at least 1")
     if sampling is None and n_best > beam:
         raise InputError(f"n-best is {n_best}; it must be at most the beam ({beam})")
-    if batch_tokens < 1:
-        raise InputError(f"batch-tokens is {batch_tokens}; it must be at least 1")
     if not 0 <= coverage < math.inf:
         raise InputError(f"coverage is {coverage}; it must be at least 0")
     if sampling is not None and (coverage or constraints is not None):

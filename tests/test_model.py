@@ -108,11 +108,26 @@ def test_first_values():
         ([[5, 6]], [[1, 2], [1, 2]], "source has 1 sentences, target 2"),
         ([5, 6], [[1, 2]], "source must be a 2-D array"),
         ([[5.0, 6.0]], [[1, 2]], "source must be a 2-D array of integer ids"),
+        ([[5, 2]], [[1]], r"target is \(1, 1\); it must hold at least one sentence of bos_id and one more token"),
+        (np.zeros((0, 2), int), np.zeros((0, 2), int), r"target is \(0, 2\); it must hold at least one sentence"),
     ],
 )
 def test_impossible_ids_are_refused(source, target, message, model: nt.Transformer):
     with pytest.raises(nt.InputError, match=message):
         model.loss_and_gradients(np.array(source), np.array(target))
+    with pytest.raises(nt.InputError, match=message):
+        model.loss(np.array(source), np.array(target))
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.1, float("nan")])
+def test_label_smoothing_is_a_probability(smoothing, model: nt.Transformer):
+    with pytest.raises(nt.InputError, match="it must be between 0 and 1"):
+        model.loss_and_gradients(SOURCE, TARGET, label_smoothing=smoothing)
+
+
+def test_a_dtype_too_narrow_for_masked_scores_is_refused():
+    with pytest.raises(nt.InputError, match="unknown dtype 'float16'; it must be one of float32, float64, complex128"):
+        nt.Transformer(CONFIG, dtype="float16")
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_no_half_alignment_stands_after_an_error(run, tmp_path):
         ),
         (["--require", "we", "x" * 1001], b"", "TEXT: line 1 takes several parts to translate"),
         (["--workers", "0", "x"], b"", "workers is 0; it must be at least 1"),
-        (["--beam", "0", "x"], b"", "beam is 0; it must be at least 1"),
+        (["--beam", "0", "x"], b"", "beam is 0; it must be a whole number of at least 1"),
         (["--beam", "2", "--n-best", "3", "x"], b"", "n-best is 3; it must be at most the beam (2)"),
         (["--top-k", "5", "x"], b"", "--top-k only has a meaning with --sample"),
         (["--sample", "--top-p", "2", "x"], b"", "top-p is 2.0; it must be above 0 and at most 1"),

@@ -107,7 +107,8 @@ def test_overlong_texts_are_refused_with_their_number(translator):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beam": 0}, "beam is 0; it must be at least 1"),
+        ({"beam": 0}, "beam is 0; it must be a whole number of at least 1"),
+        ({"beam": 2.5}, "beam is 2.5; it must be a whole number"),
         ({"alpha": -0.1}, "alpha is -0.1; it must be at least 0"),
         ({"alpha": float("nan")}, "alpha is nan"),
         ({"n_best": 0}, "n-best is 0"),
@@ -123,6 +124,19 @@ def test_impossible_options_are_refused(translator, options, message):
 def test_a_single_str_is_refused(translator):
     with pytest.raises(nt.InputError, match="list"):
         translator.translate("the dog")
+
+
+@pytest.mark.parametrize("other", [None, b"the dog", 5])
+def test_what_is_no_text_is_refused_with_its_number(translator, other):
+    with pytest.raises(nt.InputError, match=rf"line 2 is a {type(other).__name__}, not a str"):
+        translator.translate(["the dog", other])
+
+
+def test_any_iterable_of_texts_will_do(translator):
+    texts = ["the dog", "", "a cat sees the dog"]
+    assert translator.translate(text for text in texts) == translator.translate(texts)
+    pairs = [("the dog", "der Hund"), ("a cat", "eine Katze")]
+    assert translator.score(pair for pair in pairs) == translator.score(pairs)
 
 
 def test_a_tokenizer_of_another_model_is_refused(tokenizer):
