@@ -81,6 +81,20 @@ def test_every_kernel_compiles(file, architecture, dtype):
     assert compile_for(architecture, launcher.source(file), launcher.options(dtype)) == ""
 
 
+# These add up over all blocks, or compute a step's few factors, in float64 on purpose.
+IN_FLOAT64 = {"squares", "adam_scalars"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_float_kernels_do_not_compute_in_float64(file):
+    """Cards do so at a fraction of the speed, and a constant without its cast is enough: 0.5 * x widens x."""
+    text = assembly("compute_90", launcher.source(file), launcher.options("f"))
+    entries = [entry.partition(".func")[0] for entry in text.split(".entry ")[1:]]
+    widening = {entry.partition("(")[0] for entry in entries if "cvt.f64.f32" in entry}
+    assert entries
+    assert widening <= IN_FLOAT64
+
+
 def test_the_compiler_is_heard():
     assert "undefined" in compile_for(
         "sm_90", launcher.source("softmax") + "\nint f() { return g; }", ("-DREAL=float",)

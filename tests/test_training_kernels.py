@@ -146,6 +146,7 @@ def check_embedding(ids, D, dtype, offset=0):
 RUNS = {
     "one token": [[3]],
     "none repeats": [list(range(12))],
+    "two sentences": [[1, 2, 3], [4, 5, 3]],
     "a run of one window": [[5] * 32],
     "a run that fills windows": [[5] * 64],
     "a run over three windows": [[1] * 30 + [5] * 50 + [7] * 3],
