@@ -33,6 +33,7 @@ from numpy_transformer.layers.kernels.cross_entropy import cross_entropy_backwar
 from numpy_transformer.layers.kernels.output_loss import IN_PLACE, PADDED_TO
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_backward, layer_norm_forward
 from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.layers.residual import after_sublayer_backward, after_sublayer_forward
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 from numpy_transformer.optimizer import Adam
 from numpy_transformer.precision import PRECISIONS, check_precision, precision
@@ -116,10 +117,24 @@ def embedding_rows(s: Sizes) -> list[Row]:
 
 
 def norm_rows(s: Sizes) -> list[Row]:
-    """Layer norm alone."""
+    """What stands behind each sub-layer, and layer norm alone, which pre-norm models have."""
 
     def parameters(xp: Any) -> LayerNormParameters:
         return LayerNormParameters(xp.ones((s.D,), dtype="float32"), xp.zeros((s.D,), dtype="float32"))
+
+    def sublayer(xp: Any) -> tuple[Any, ...]:
+        options = {"norm": "post", "dropout": DropoutMasks(0.1, 0, xp), "bias": xp.zeros((s.D,), dtype="float32")}
+        return numbers(xp, s.N, s.D), numbers(xp, s.N, s.D), parameters(xp), options
+
+    def after(xp: Any) -> Work:
+        x, update, p, options = sublayer(xp)
+        return lambda: after_sublayer_forward(x, update, p, **options)
+
+    def after_back(xp: Any) -> Work:
+        x, update, p, options = sublayer(xp)
+        _, cache = after_sublayer_forward(x, update, p, **options)
+        gradients, dbias = parameters(xp), xp.zeros((s.D,), dtype="float32")
+        return lambda: after_sublayer_backward(update, cache, p, gradients, dbias=dbias)
 
     def forward(xp: Any) -> Work:
         x, p = numbers(xp, s.N, s.D), parameters(xp)
@@ -130,10 +145,12 @@ def norm_rows(s: Sizes) -> list[Row]:
         _, cache = layer_norm_forward(x, p)
         return lambda: layer_norm_backward(x, cache, p, gradients)
 
-    count, shape = s.N * s.D, f"{s.N} x {s.D}"
+    n, shape, fused = s.N * s.D, f"{s.N} x {s.D}", "bias + dropout + residual + norm"
     return [
-        Row("layer norm", "layer_norm.cu", shape, FLOAT * (3 * count + s.N + 2 * s.D), 8 * count, forward),
-        Row("layer norm back", "layer_norm.cu", shape, FLOAT * (3 * count + s.N + 3 * s.D), 12 * count, backward),
+        Row(fused, "residual.cu", shape, FLOAT * (4 * n + s.N + 3 * s.D), 22 * n, after),
+        Row(f"{fused}, back", "residual.cu", shape, FLOAT * (4 * n + s.N + 4 * s.D), 26 * n, after_back),
+        Row("layer norm", "layer_norm.cu", shape, FLOAT * (3 * n + s.N + 2 * s.D), 8 * n, forward),
+        Row("layer norm back", "layer_norm.cu", shape, FLOAT * (3 * n + s.N + 3 * s.D), 12 * n, backward),
     ]
 
 

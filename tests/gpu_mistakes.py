@@ -24,8 +24,8 @@ class Mistake(NamedTuple):
     check: Check
 
 
-NORM = Check("test_kernels", "test_layer_norm", ((5, 33), "float32"), emulated=True)
-NORM_BLOCKS = Check("test_kernels", "test_layer_norm", ((257, 130), "float64"), emulated=True)
+NORM = Check("test_residual_kernels", "test_residual", ("several rows in a block", "float32", "post", 0.3, True), True)
+NORM_BLOCKS = NORM._replace(parameters=("several rows in a warp, several partial sums", "float64", "post", 0.0, True))
 SOFTMAX = Check("test_kernels", "test_softmax", ((2, 129), "float32"), emulated=True)
 ENTROPY = Check("test_kernels", "test_cross_entropy", ((9, 33), 0.1, "float32"), emulated=True)
 LOSS = Check("test_training_kernels", "test_output_loss", (130, 64, 64, 0.1, "float32"), True, needs="monkeypatch")
@@ -79,19 +79,23 @@ MISTAKES = {
     "a barrier for some threads only": Mistake(
         "softmax.cu", "    const real inner =", "    if (threadIdx.x % 2) return;\n    const real inner =", SOFTMAX
     ),
-    "another row": Mistake("layer_norm.cu", "dy[start + i] * gain[i] - shift", "dy[i] * gain[i] - shift", NORM),
+    "another row": Mistake(
+        "residual.cu", "load_eight(dy + start, count), n", "load_eight(dy + column, count), n", NORM
+    ),
     "a column short": Mistake(
         "softmax.cu", "i < n; i += blockDim.x) sum +=", "i < n - 1; i += blockDim.x) sum +=", SOFTMAX
     ),
-    "the second block's rows": Mistake(
-        "layer_norm.cu", "first + rows < N ? first + rows : N", "first + rows < N ? first + rows - 1 : N", NORM_BLOCKS
-    ),
+    "the last row": Mistake("residual.cu", "row < end ? D - column : 0", "row < end - 1 ? D - column : 0", NORM_BLOCKS),
     "a mean forgotten": Mistake(
-        "layer_norm.cu",
-        "block_sum(sum, scratch) / D;\n    real squares",
-        "block_sum(sum, scratch);\n    real squares",
+        "residual.cu",
+        "row_sum(sum, lanes, scratch) / D;\n    real squares",
+        "row_sum(sum, lanes, scratch);\n    real squares",
         NORM,
     ),
+    "the mask of another row": Mistake(
+        "residual.cu", "drop(ds, dropout, row, lane)", "drop(ds, dropout, next, lane)", NORM
+    ),
+    "one partial sum for all": Mistake("residual.cu", "partial + 2 * size", "partial + size", NORM_BLOCKS),
     "a gradient where ReLU is 0": Mistake(
         "bias.cu", "activated.at[lane] > 0 ? 1 : 0", "activated.at[lane] >= 0 ? 1 : 0", BIAS
     ),
