@@ -93,8 +93,7 @@ all_tests() {
     command -v compute-sanitizer > /dev/null || return 0
     for tool in memcheck racecheck; do
         run "compute-sanitizer $tool" 90 compute-sanitizer --tool "$tool" --error-exitcode 9 \
-            "${gpu_tests[@]}" -x -k "float32 and not 37001 and not 4099" tests/test_kernels.py \
-            tests/test_training_kernels.py
+            "${gpu_tests[@]}" -x -k "card and float32" tests/test_*kernels.py
     done
 }
 

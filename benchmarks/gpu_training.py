@@ -17,7 +17,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,7 +58,8 @@ class Side(NamedTuple):
 def main() -> None:
     options = parse_options()
     if options.side:  # a child process
-        print(json.dumps(run_side(options)))
+        for result in run_side(options):
+            print(json.dumps(result), flush=True)
         return
     print(
         f"{options.preset}, {options.tokens:,} target tokens a batch in sentences of {options.length}, vocabulary "
@@ -101,24 +102,30 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def spawn(side: str, seconds: float) -> dict[str, Any] | None:
-    """What a side measured in a process of its own; None, and a word about it, if it failed."""
+    """The last that a side told, from a process of its own; None if it told nothing. Says so where it failed."""
     command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
-    try:
-        child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        print(f"{side}: not ready after {seconds:.0f} s, left out", file=sys.stderr)
-        return None
-    if child.returncode:
-        print(f"{side}: failed, see above", file=sys.stderr)
-        return None
-    return json.loads(child.stdout.strip().split("\n")[-1])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            told, _ = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            print(f"{side}: stopped after {seconds:.0f} s", file=sys.stderr)
+            child.kill()
+            told, _ = child.communicate()
+        else:
+            if child.returncode:
+                print(f"{side}: failed, see above", file=sys.stderr)
+    results = [line for line in told.split("\n") if line.startswith("{")]
+    return json.loads(results[-1]) if results else None
 
 
 # --- One side ---
 
 
-def run_side(options: argparse.Namespace) -> dict[str, Any]:
-    """Imports here, so that a process holds only what its side uses."""
+def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What was measured; then again, with what a profiler saw, which could still go wrong.
+
+    Imports here, so that a process holds only what its side uses.
+    """
     sys.path.insert(0, str(ROOT))
     from numpy_transformer.config import TransformerConfig
 
@@ -143,7 +150,7 @@ def run_side(options: argparse.Namespace) -> dict[str, Any]:
         side.finish()
 
     milliseconds = statistics.median(times)
-    return {
+    result = {
         "card": side.card,
         "libraries": side.libraries,
         "times": times,
@@ -152,8 +159,10 @@ def run_side(options: argparse.Namespace) -> dict[str, Any]:
         "flops": 1000 * model_flops(config, sentences, options.length) / milliseconds,
         "product_flops": 2000 * options.product**3 / product,
         "memory": memory,
-        "launches": launches(profiled, PROFILED),
+        "launches": None,
     }
+    yield result
+    yield result | {"launches": launches(profiled, PROFILED)}
 
 
 def timed(action: Callable[[int], object], side: Side, count: int) -> list[float]:

@@ -32,7 +32,10 @@ def benchmark(monkeypatch):
 def side(benchmark, name):
     training = benchmark("gpu_training")
     training.WARM_UP = training.PROFILED = 1
-    return training.run_side(training.parse_options([*SMALL, "--steps", "2", "--product", "8", "--side", name]))
+    options = training.parse_options([*SMALL, "--steps", "2", "--product", "8", "--side", name])
+    first, result = training.run_side(options)
+    assert first | {"launches": result["launches"]} == result
+    return result
 
 
 def check(result, card):
@@ -47,6 +50,46 @@ def test_our_training_step(benchmark):
     result = side(benchmark, "ours bfloat16")
     check(result, "a stand-in for a card")
     assert result["libraries"].keys() == {"cupy", "numpy"}
+
+
+def test_what_a_side_told_before_it_ended_counts(benchmark, monkeypatch, tmp_path, capfd):
+    training = benchmark("gpu_training")
+    program = tmp_path / "side.py"
+    monkeypatch.setattr(training, "__file__", str(program))
+    monkeypatch.setattr(sys, "argv", ["side.py"])
+    for end, word in (("", ""), ("raise SystemExit('out of memory')", "out of memory\na side: failed, see above\n")):
+        program.write_text(f'import json, sys\nprint(json.dumps({{"side": sys.argv[-1]}}))\n{end}')
+        assert training.spawn("a side", 600) == {"side": "a side"}
+        assert capfd.readouterr().err == word
+    program.write_text("raise SystemExit('no card')")
+    assert training.spawn("a side", 600) is None
+
+
+def test_a_side_that_takes_too_long_is_stopped(benchmark, monkeypatch, capsys):
+    class Endless:
+        """A process that tells two results and never ends."""
+
+        def __init__(self, *_, **__):
+            self.killed = False
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            assert self.killed
+
+        def communicate(self, timeout=None):
+            if not self.killed:
+                raise subprocess.TimeoutExpired("a side", timeout)
+            return '{"launches": null}\n{"launches": 7}\n', None
+
+        def kill(self):
+            self.killed = True
+
+    training = benchmark("gpu_training")
+    monkeypatch.setattr(training.subprocess, "Popen", Endless)
+    assert training.spawn("a side", 5) == {"launches": 7}
+    assert capsys.readouterr().err == "a side: stopped after 5 s\n"
 
 
 class Event:
