@@ -21,6 +21,7 @@ RUNS = Path("runs")
 LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never has a line end
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
 WIDE_MODEL = 512
+WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
 PORT = 8765  # of the web page
 
 
@@ -105,17 +106,19 @@ def translate(options: argparse.Namespace) -> None:
     if options.text and options.input is not None:
         raise InputError("give TEXT or --input, not both")
     texts = [check_text(line) for text in options.text for line in text.split("\n")]
-    files = [os.path.realpath(path) for path in (options.output, options.alignment) if path is not None]
+    written = (options.output, options.alignment, options.attention)
+    files = [os.path.realpath(path) for path in written if path is not None]
     if len(set(files)) < len(files):
-        raise InputError("--output and --alignment name the same file: give two")
+        raise InputError("two of --output, --alignment and --attention name the same file: give each its own")
     looks_inside = options.attention is not None or options.explain
     if looks_inside:
         check_looking_inside(options, texts)
     if options.score:
         check_scoring(options)
     search = search_options(options)
-    if options.workers < 1:
-        raise InputError(f"workers is {options.workers}; it must be at least 1")
+    most = WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
+    if not 1 <= options.workers <= most:
+        raise InputError(f"workers is {options.workers}; it must be from 1 to {most} on this computer")
     translator = load_translator(options, model_paths(options))
 
     with ExitStack() as stack:

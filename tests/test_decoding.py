@@ -301,9 +301,27 @@ def test_draws_have_the_shaped_distribution(options):
         shaped /= shaped.sum()
 
     draws = 20_000
-    u = np.random.default_rng(0).random((draws, 1))
-    tokens = draw_tokens(np.broadcast_to(logits, (draws, 1, len(logits))), u, sampling)
+    times = np.random.default_rng(0).standard_exponential((draws, 1, len(logits)))
+    tokens = draw_tokens(np.broadcast_to(logits, times.shape), times, sampling)
     assert_frequencies(np.bincount(tokens[:, 0], minlength=len(logits)), shaped)
+
+
+def test_rounding_does_not_change_a_draw():
+    """Among many improbable tokens, too: batches of another size round the logits otherwise."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(500, 5_000)).astype(np.float32)
+    times = rng.standard_exponential(logits.shape)
+    rounded = logits * (1 + rng.uniform(-1e-6, 1e-6, size=logits.shape)).astype(np.float32)
+    for sampling in (Sampling(), Sampling(temperature=0.7, top_k=1_000)):
+        np.testing.assert_array_equal(draw_tokens(rounded, times, sampling), draw_tokens(logits, times, sampling))
+
+
+def test_a_sample_does_not_depend_on_how_many_are_drawn():
+    source, limits = padded([[3, 4, 5, 2]]), np.array([20])
+    [one], [many] = (
+        sample(small_model(2), source, Sampling(temperature=3.0), limits=limits, samples=count) for count in (1, 4)
+    )
+    assert one[0] in many
 
 
 def test_samples_have_the_probabilities_of_the_model():

@@ -6,9 +6,12 @@ Greedy search takes the most probable token. Sampling draws one from the model's
     top_k          only the k most probable tokens
     top_p          only the most probable tokens that together reach probability p (Holtzman et al. 2020)
 
-in this order. A draw needs one uniform number u: the token is the first whose cumulative probability exceeds u. The
-numbers of a sentence are a function of (seed, its source ids), so that its samples do not depend on what else is in
-the batch.
+in this order. A draw is a race: token v arrives after the time E_v / p_v, where E_v has the standard exponential
+distribution, and the first to arrive is drawn. It is token v with probability p_v (the minimum of exponentials; as the
+Gumbel-max trick, without its logarithms). The numbers of a sample are a function of (seed, source ids, number of the
+sample), so that it does not depend on what else is in the batch. Nor does it on how that rounds p: only a dead heat
+could change its winner, whereas a walk along the cumulative probabilities, the other way to draw, stumbles over the
+last bits of p wherever many improbable tokens lie close together.
 """
 
 import math
@@ -72,35 +75,41 @@ def sample(
     Arguments and errors as in `beam_search`; alpha only enters the score. Log-probabilities and scores are those of
     the model's own distribution, before it is shaped.
     """
-    uniform = np.zeros((len(source), samples, limits.max(initial=0) + 1))
-    for numbers, ids, limit in zip(uniform, source, limits, strict=True):
-        entropy = [sampling.seed, *ids[ids != config_of(models).pad_id].tolist()]
-        numbers[:, :limit] = np.random.default_rng(entropy).random((samples, limit))
+    config = config_of(models)
+    generators = [
+        [
+            np.random.default_rng([sampling.seed, number, *ids[ids != config.pad_id].tolist()])
+            for number in range(samples)
+        ]
+        for ids in source
+    ]
 
     def draw(logits: Array, sentence: Array, position: int) -> Array:
-        u = to_device(uniform[sentence, :, position], array_module(logits))
-        return draw_tokens(logits, u, sampling)
+        times = np.empty(logits.shape)  # in 64 bits: zeros must not occur
+        for row, index in zip(times, sentence.tolist(), strict=True):
+            for column, generator in zip(row, generators[index], strict=True):
+                generator.standard_exponential(out=column)
+        return draw_tokens(logits, to_device(times, array_module(logits)), sampling)
 
     results = _extend(models, source, draw, width=samples, limits=limits, alpha=alpha)
     return [sorted(result, key=lambda decoded: -decoded.score) for result in results]
 
 
-def draw_tokens(logits: Array, u: Array, sampling: Sampling) -> Array:
-    """logits (..., V), uniform numbers u (...) in [0, 1) -> ids (...)."""
+def draw_tokens(logits: Array, times: Array, sampling: Sampling) -> Array:
+    """logits (..., V) and standard exponential numbers, `times` (..., V) -> ids (...)."""
     xp = array_module(logits)
     V = logits.shape[-1]
     values, columns = logits / sampling.temperature, None
     if sampling.top_k is not None or sampling.top_p is not None:
         count = min(sampling.top_k or V, V)
-        values, columns = largest(values.reshape(-1, V), count)
-        values, columns = values.reshape(*u.shape, count), columns.reshape(*u.shape, count)
+        values, columns = (array.reshape(*times.shape[:-1], count) for array in largest(values.reshape(-1, V), count))
+        times = xp.take_along_axis(times, columns, axis=-1)
     probabilities, _ = softmax_forward(values)
-    cumulative = xp.cumsum(probabilities, axis=-1, dtype=np.float64)
     if sampling.top_p is not None:
-        reached_before = cumulative - probabilities >= sampling.top_p
-        cumulative = xp.cumsum(xp.where(reached_before, 0, probabilities), axis=-1, dtype=np.float64)
-    chosen = (cumulative <= u[..., None] * cumulative[..., -1:]).sum(axis=-1)
-    return chosen if columns is None else xp.take_along_axis(columns, chosen[..., None], axis=-1)[..., 0]
+        reached_before = xp.cumsum(probabilities, axis=-1, dtype=np.float64) - probabilities >= sampling.top_p
+        probabilities = xp.where(reached_before, 0, probabilities)
+    first = (probabilities / times).argmax(axis=-1)
+    return first if columns is None else xp.take_along_axis(columns, first[..., None], axis=-1)[..., 0]
 
 
 def _extend(
