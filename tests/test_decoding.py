@@ -28,7 +28,8 @@ from numpy_transformer.decoding.forwards import attention
 from numpy_transformer.decoding.incremental import FIRST_ROOM, rows_that_stay
 from numpy_transformer.decoding.sampling import draw_tokens
 from numpy_transformer.decoding.scoring import FEW, largest, length_penalty
-from numpy_transformer.layers.attention import MASKED_SCORE, scaled_dot_product_attention_forward
+from numpy_transformer.layers.attention import scaled_dot_product_attention_forward
+from numpy_transformer.layers.softmax import MASKED_SCORE
 
 seeds = st.integers(0, 2**32 - 1)
 norms = st.sampled_from(["post", "pre"])

@@ -212,16 +212,20 @@ def test_layer_norm(shape, dtype):
 
 @pytest.mark.usefixtures("executed")
 @pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_softmax(shape, dtype):
+def test_softmax(shape, masked, dtype):
     x, dy = numbers(shape, dtype, 0), numbers(shape, dtype, 1)
-    x[..., 1::3] = -1e30  # masked
-    y, cache = softmax.softmax_forward(x)
-    in_place = strict_gpu.asarray(x)
-    found, found_cache = softmax.softmax_forward(in_place, out=in_place)
+    mask = None
+    if masked:
+        mask = np.random.default_rng(2).random(shape[-2:]) < 0.6
+        mask[..., :1, :] = False  # a whole row
+    y, cache = softmax.softmax_forward(x, mask=mask)
+    in_place, on_gpu = strict_gpu.asarray(x), None if mask is None else strict_gpu.asarray(mask)
+    found, found_cache = softmax.softmax_forward(in_place, mask=on_gpu, out=in_place)
     assert found is in_place
     assert_near(found, y, dtype)
-    assert_near(softmax.softmax_forward(strict_gpu.asarray(x))[0], y, dtype)
+    assert_near(softmax.softmax_forward(strict_gpu.asarray(x), mask=on_gpu)[0], y, dtype)
     dx = softmax.softmax_backward(strict_gpu.asarray(dy), found_cache)
     assert_near(dx, softmax.softmax_backward(dy, cache), dtype)
 

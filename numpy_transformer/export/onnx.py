@@ -16,11 +16,11 @@ from onnx import TensorProto, checker, helper, numpy_helper
 
 from numpy_transformer.atomic import atomic_write
 from numpy_transformer.backend import Array, to_host
-from numpy_transformer.layers.attention import MASKED_SCORE
 from numpy_transformer.layers.feed_forward import FeedForwardParameters
 from numpy_transformer.layers.layer_norm import LayerNormParameters
 from numpy_transformer.layers.linear import LinearParameters
 from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.layers.softmax import MASKED_SCORE
 from numpy_transformer.model import Transformer
 
 OPSET = 17  # the first with LayerNormalization; ONNX Runtime 1.12 and later

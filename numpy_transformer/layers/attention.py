@@ -6,8 +6,8 @@
 
 T queries meet S keys and values, each a vector of K numbers; sentences B and heads H run along in front. Dividing by
 sqrt(K) keeps the scores' variance near 1 for vectors of K independent unit-variance numbers. Where a mask is False the
-query must not see the key: its score becomes a large negative number, so that its weight is exactly 0. A query that may
-see no key at all, in a sentence of padding only, has all weights 0 and context 0.
+query must not see the key: its weight is exactly 0. A query that may see no key at all, in a sentence of padding only,
+has all weights 0 and context 0.
 
 Derivation, for one sentence and head. In indices:
 
@@ -35,10 +35,6 @@ from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
-
-# Finite, so that a row with every key masked (a sentence of padding only) is not 0/0; and so large that
-# exp(score - max) of a masked key is exactly 0 beside any visible one.
-MASKED_SCORE = -1e30
 
 
 class AttentionCache(NamedTuple):
@@ -74,14 +70,9 @@ def scaled_dot_product_attention_forward(
     `mask` is a bool array that broadcasts to (B, H, T, S), True where a query may see a key. `out` receives the
     context. Strided views are welcome: no operand is copied as long as the last axis is contiguous.
     """
-    xp = array_module(query)
     scores = matmul(query, key.swapaxes(-1, -2))  # (B, H, T, S)
     scores *= 1 / math.sqrt(query.shape[-1])
-    if mask is not None:
-        xp.copyto(scores, MASKED_SCORE, where=~mask)
-    weights, _ = softmax_forward(scores, out=scores)
-    if mask is not None:
-        weights *= mask.any(axis=-1, keepdims=True)  # in a sentence of padding only, softmax made all weights equal
+    weights, _ = softmax_forward(scores, mask=mask, out=scores)
     dropped, dropout_cache = dropout_forward(weights, dropout)
     context = matmul(dropped, value, out=out)  # (B, H, T, K)
     return context, AttentionCache(query, key, value, weights, dropped, dropout_cache)

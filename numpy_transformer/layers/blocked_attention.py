@@ -29,8 +29,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from numpy_transformer.backend import Array, array_module
-from numpy_transformer.layers.attention import MASKED_SCORE
 from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.layers.softmax import MASKED_SCORE
 
 # Queries and keys of a block: large enough for fast matrix products, small enough that the block's scores stay in the
 # cache between the passes over them.

@@ -41,9 +41,9 @@ def cross_entropy_forward(
     gold = shifted[xp.arange(len(targets)), targets]  # (N,)
     loss = -(1 - label_smoothing) * gold
     if label_smoothing:
-        loss -= label_smoothing / V * shifted.sum(axis=-1)
+        loss -= label_smoothing / V * xp.einsum("nv->n", shifted)
     probabilities = xp.exp(shifted, out=shifted)
-    normalizer = probabilities.sum(axis=-1, keepdims=True)  # (N, 1)
+    normalizer = xp.einsum("nv->n", probabilities)[:, None]  # (N, 1)
     loss += xp.log(normalizer[:, 0])
     probabilities /= normalizer
     return loss.sum() / token_count, CrossEntropyCache(probabilities, targets, label_smoothing, token_count)

@@ -55,8 +55,10 @@ def layer_norm_forward(
 ) -> tuple[Array, LayerNormCache]:
     """(..., D) -> (..., D)."""
     xp = array_module(x)
-    centered = x - x.sum(axis=-1, keepdims=True) / x.shape[-1]  # (..., D)
-    variance = xp.einsum("...d,...d->...", centered, centered)[..., None] / x.shape[-1]  # (..., 1)
+    D = x.shape[-1]
+    mean = xp.einsum("...d->...", x)[..., None] / D  # (..., 1); on short rows einsum is faster than sum
+    centered = x - mean  # (..., D)
+    variance = xp.einsum("...d,...d->...", centered, centered)[..., None] / D  # (..., 1)
     inverse_deviation = 1 / xp.sqrt(variance + epsilon)  # (..., 1)
     normalized = xp.multiply(centered, inverse_deviation, out=centered)
     y = normalized * parameters.gain
@@ -73,12 +75,15 @@ def layer_norm_backward(
     xp = array_module(dy)
     D = dy.shape[-1]
     scratch = dy * normalized
-    xp.sum(scratch.reshape(-1, D), axis=0, out=gradients.gain)  # y = gain * normalized + bias
-    xp.sum(dy.reshape(-1, D), axis=0, out=gradients.bias)
+    dy_rows, scratch_rows = dy.reshape(-1, D), scratch.reshape(-1, D)  # (N, D)
+    each = xp.ones(len(dy_rows), dy.dtype)  # a product with it is the sum over the rows
+    xp.matmul(each, scratch_rows, out=gradients.gain)  # y = gain * normalized + bias
+    xp.matmul(each, dy_rows, out=gradients.bias)
     dnormalized = dy * parameters.gain
+    shift = xp.einsum("...d->...", dnormalized)[..., None] / D
     stretch = xp.einsum("...d,...d->...", dnormalized, normalized)[..., None] / D
     dx = dnormalized
-    dx -= dnormalized.mean(axis=-1, keepdims=True)
+    dx -= shift
     dx -= xp.multiply(normalized, stretch, out=scratch)
     dx *= inverse_deviation
     return dx

@@ -135,7 +135,7 @@ def _call_alterations(call: ast.Call) -> Iterator[Alteration]:
         yield "forget to reverse", lambda n: n.args[0]
     if name == "matmul":
         yield "exchange the factors", lambda n: _swap(n, lambda m: m.args, 0)
-    if name == "einsum":
+    if name == "einsum" and len(call.args) > 2:
         yield "the first factor twice", lambda n: _repeat_argument(n, 1, 2)
         yield "the second factor twice", lambda n: _repeat_argument(n, 2, 1)
     if name.endswith("_backward") and call.args:

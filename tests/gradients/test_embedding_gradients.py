@@ -54,3 +54,14 @@ def test_backward_is_the_transpose_of_forward():
     gradients = EmbeddingParameters(np.zeros((6, 3)))
     embedding_backward(dy, cache, gradients)
     assert math.isclose((y * dy).sum(), (table * gradients.weight).sum(), rel_tol=1e-13)
+
+
+@given(seed=SEEDS, vocabulary=st.sampled_from([1, 2, 3, 50]), tokens=st.integers(0, 40))
+def test_runs_of_any_length_are_summed(seed, vocabulary, tokens):
+    """From all ids different to all equal; every number is small and whole, so that sums are exact in any order."""
+    rng = np.random.default_rng(seed)
+    ids, dy = rng.integers(0, vocabulary, (1, tokens)), rng.integers(-9, 10, (1, tokens, 4)).astype(float)
+    gradients, expected = EmbeddingParameters(np.zeros((vocabulary, 4))), np.zeros((vocabulary, 4))
+    embedding_backward(dy, ids, gradients)
+    np.add.at(expected, ids, 2 * dy)  # sqrt(D) = 2
+    np.testing.assert_array_equal(gradients.weight, expected)

@@ -4,11 +4,23 @@ import numpy as np
 
 from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.kernels.launcher import Kernel, threads_for
+from numpy_transformer.layers.softmax import MASKED_SCORE
 
 
-def softmax_forward(x: Array, *, out: Array | None = None) -> tuple[Array, Array]:
-    """Rows of (..., n) to weights that sum to 1; the cache is the result. `out` may be x itself."""
+def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = None) -> tuple[Array, Array]:
+    """Rows of (..., n) to weights that sum to 1; the cache is the result. `out` may be x itself.
+
+    `mask` is a bool array that broadcasts to x, False where the weight shall be 0.
+    """
     xp = array_module(x)
+    if mask is not None:
+        if out is x:
+            xp.copyto(x, MASKED_SCORE, where=~mask)
+        else:
+            x = xp.where(mask, x, MASKED_SCORE).astype(x.dtype, copy=False)
+        y, _ = softmax_forward(x, out=out)
+        y *= mask.any(axis=-1, keepdims=True)  # where everything is masked, all weights were equal
+        return y, y
     if out is not None and not out.flags.c_contiguous:
         out[...] = softmax_forward(x)[0]
         return out, out
