@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from numpy_transformer.errors import InputError
 
+_STREAM = re.compile(r"/dev/(std\w+|fd/.*)|/proc/.*")  # what is open, perhaps a log that holds much already
 _TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
@@ -27,7 +28,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        if target.exists() and not target.is_file():
+        if target.exists() and (not target.is_file() or _STREAM.fullmatch(os.path.abspath(path))):
             raise InputError(f"{path}: is a folder or a device: give the name of a file to write")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -66,7 +66,7 @@ def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:
     line = " ".join(message.splitlines())
     try:
         print(f"{_program_name()}: {line}", file=sys.stderr)
-    except BrokenPipeError:
+    except OSError:  # nobody reads it, or its disk is full
         _silence_standard_streams()
     return status
 

@@ -255,3 +255,13 @@ def test_where_nothing_can_be_written(tmp_path):
 def test_a_device_is_never_replaced():
     assert "device" in message_of(save_tensors, "/dev/full", {"weight": np.ones(3)}, {})
     assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="only some systems give open files a name")
+def test_an_open_file_is_never_replaced(tmp_path):
+    """By the name of its stream: what a log holds already would be lost."""
+    with open(tmp_path / "log", "w+") as log:
+        log.write("old")
+        log.flush()
+        assert "device" in message_of(save_tensors, f"/dev/fd/{log.fileno()}", {"weight": np.ones(3)}, {})
+    assert (tmp_path / "log").read_text() == "old"

@@ -145,6 +145,14 @@ def test_without_standard_error_messages_do_not_mix_with_the_results():
     assert (result.returncode, result.stdout) == (2, "result\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a device that is always full")
+def test_a_full_standard_error_does_not_change_the_status():
+    script = SCRIPT.format(body="    raise InputError('message')")
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stderr=full)
+    assert result.returncode == 2
+
+
 def test_what_an_encoding_cannot_show_is_spelled():
     script = SCRIPT.format(body="    print('M\\xe4nner')")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
