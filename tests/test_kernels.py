@@ -42,21 +42,22 @@ def nvrtc():
     return ctypes.CDLL(str(libraries[0]))
 
 
-def compiled(architecture: str, text: str, options: tuple[str, ...]) -> tuple[str, str]:
-    """NVRTC's log, which is empty if it compiles without a warning, and the assembly."""
+def compiled(architecture: str, text: str, options: tuple[str, ...], what: str = "PTX") -> tuple[str, bytes]:
+    """NVRTC's log, which is empty if it compiles without a warning, and the assembly (PTX) or the program (CUBIN)."""
     library, program = nvrtc(), ctypes.c_void_p()
     assert library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None) == 0
     told = [f"-arch={architecture}".encode(), *(option.encode() for option in options)]
     failed = library.nvrtcCompileProgram(program, len(told), (ctypes.c_char_p * len(told))(*told))
 
-    def text_of(what: str) -> str:
+    def get(what: str) -> bytes:
         size = ctypes.c_size_t()
         getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
         content = ctypes.create_string_buffer(size.value)
         getattr(library, f"nvrtcGet{what}")(program, content)
-        return content.value.decode()
+        return content.raw
 
-    result = text_of("ProgramLog") + ("failed" if failed else ""), "" if failed else text_of("PTX")
+    log = get("ProgramLog").rstrip(b"\0").decode() + ("failed" if failed else "")
+    result = log, b"" if failed else get(what)
     library.nvrtcDestroyProgram(ctypes.byref(program))
     return result
 
@@ -68,9 +69,9 @@ def compile_for(architecture: str, text: str, options: tuple[str, ...]) -> str:
 
 def assembly(architecture: str, text: str, options: tuple[str, ...]) -> str:
     """What NVRTC makes of it, for a virtual architecture (compute_90)."""
-    log, text = compiled(architecture, text, options)
+    log, ptx = compiled(architecture, text, options)
     assert log == ""
-    return text
+    return ptx.decode()
 
 
 @pytest.mark.parametrize("dtype", launcher.C_NAMES)

@@ -21,7 +21,7 @@ from numpy_transformer.errors import InputError
 FOLDER = Path(__file__).parent
 C_NAMES = {"f": "float", "d": "double"}
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
-LONGEST_ROW = 8 * 1024  # numbers: eight to each thread of the largest block
+LONGEST_ROW = 8 * 256  # numbers that a block can keep: eight to a thread, and registers for no more such threads
 
 
 class Kernel(NamedTuple):

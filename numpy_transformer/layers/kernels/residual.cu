@@ -9,7 +9,7 @@
 // Bytes moved per element: forward reads x and update, writes normalized and y (4 numbers; 3 in pre-norm); backward reads
 // dy and normalized, writes dx and dupdate (4; 2 in pre-norm), and its sums cost no further pass.
 //
-// A thread keeps its eight columns of a row in registers, so a row has at most 8 * 1024 numbers.
+// A thread keeps its eight columns of a row in registers, so a row has at most 8 * 256 numbers.
 #include "rows.cuh"
 #include "philox.cuh"
 
