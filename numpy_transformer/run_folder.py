@@ -106,7 +106,7 @@ class RunFolder:
     def read_options(self) -> TrainingOptions:
         """The options the run was begun with. Raises InputError if there is no run or its config.json is damaged."""
         if not self.config.exists():
-            raise InputError(f"{self.path} holds no run to resume (no {self.config.name}); begin one without --resume")
+            raise InputError(f"{self.path} holds no run (no {self.config.name}): check the name, or begin a run")
         return options_from_dict(read_json(self.config).get("options"), self.config)
 
     def read_tokenizer(self) -> bpe.Tokenizer:

@@ -354,7 +354,7 @@ class Trainer:
             {
                 "kind": "step",
                 "step": step,
-                "epoch": epoch,
+                "epoch": epoch + 1,
                 "loss": loss,
                 "rate": rate,
                 "gradient_norm": recent.gradient_norm,

@@ -83,9 +83,12 @@ def scaled_dot_product_attention_backward(
 ) -> None:
     """dcontext (B, H, T, K) -> writes dquery (B, H, T, K), dkey and dvalue (B, H, S, K), which may be strided views."""
     query, key, value, weights, dropped, dropout_cache = cache
+    # context = dropped value
     matmul(dropped.swapaxes(-1, -2), dcontext, out=dvalue)
-    dweights = dropout_backward(matmul(dcontext, value.swapaxes(-1, -2)), dropout_cache)
+    dweights = dropout_backward(matmul(dcontext, value.swapaxes(-1, -2)), dropout_cache)  # (B, H, T, S)
+    # weights = softmax(scores)
     dscores = softmax_backward(dweights, weights)
+    # scores = query key^T / sqrt(K)
     dscores *= 1 / math.sqrt(query.shape[-1])
     matmul(dscores, key, out=dquery)
     matmul(dscores.swapaxes(-1, -2), query, out=dkey)
