@@ -242,10 +242,10 @@ def scored(
     for window in read_windows(lines, window_lines):
         pairs = []
         for number, line in enumerate(window, before + 1):
-            source, tab, target = line.partition("\t")
-            if not tab:
+            columns = line.split("\t")
+            if len(columns) < 2:
                 raise TextError(number, "has no tab: --score reads source TAB target")
-            pairs.append((source, target))
+            pairs.append((columns[0], columns[1]))  # as in training data, further columns are ignored
         try:
             scores = translator.score(pairs)
         except TextError as error:

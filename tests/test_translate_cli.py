@@ -137,6 +137,8 @@ def test_scores_of_given_translations_are_those_of_the_search(run, expected):
     assert len(set(scores)) == 3
     stdin = "".join(f"{source}\t{target}\n" for source, target in pairs).encode()
     assert run("--score", stdin=stdin) == (0, "".join(f"{score:.4f}\n" for score in scores), "")
+    more_columns = stdin.replace(b"\n", b"\tmore\tcolumns\n")
+    assert run("--score", stdin=more_columns) == run("--score", stdin=stdin)
 
 
 def test_an_ensemble_needs_one_tokenizer(run, expected, tmp_path):
