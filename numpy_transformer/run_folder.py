@@ -163,10 +163,11 @@ class RunFolder:
 
     def step_files(self) -> list[Path]:
         """The kept checkpoints in the order of their steps."""
-        found = [
-            (int(match[1]), path) for path in self.checkpoints.glob("*") if (match := STEP_FILE.fullmatch(path.name))
-        ]
-        return [path for _, path in sorted(found)]
+        return [path for _, path in self._numbered_step_files()]
+
+    def _numbered_step_files(self) -> list[tuple[int, Path]]:
+        files = [(STEP_FILE.fullmatch(path.name), path) for path in self.checkpoints.glob("*")]
+        return sorted((int(match[1]), path) for match, path in files if match)
 
     def save_step(self, model: Transformer, step: int, *, keep: int) -> None:
         """Write the weights of `step`; of the older ones only the last `keep` in all stay."""
@@ -204,7 +205,10 @@ class RunFolder:
         return records
 
     def rewind(self, step: int) -> None:
-        """Drop from log and samples what came after `step`: the resumed run will write it again."""
+        """Drop checkpoints and what log and samples say of after `step`: the resumed run will write it again."""
+        for number, path in self._numbered_step_files():
+            if number > step:
+                path.unlink(missing_ok=True)
         records = [r for r in self.read_log() if r.get("step", 0) <= step and r.get("kind") != "test"]
         write_text(self.log, "".join(json.dumps(record) + "\n" for record in records))
         if self.samples.exists():

@@ -124,6 +124,9 @@ class Trainer:
         steps = GpuStep(self.model) if on_gpu else Workers(self.model, self.workers)
         with steps as workers, StopRequest(self.display.message) as stop:
             self._announce()
+            if self.progress.step == 0:
+                # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
+                self._save_state()
             if not self._train(workers, stop):
                 # No evaluation here: the checkpoint it writes would enter the average, which an uninterrupted run,
                 # evaluating elsewhere, would not have.

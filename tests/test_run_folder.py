@@ -81,6 +81,16 @@ def test_samples_cut_inside_a_character_are_rewound(tmp_path: Path):
     assert folder.samples.read_bytes() == whole
 
 
+def test_checkpoints_of_after_the_state_are_dropped(tmp_path: Path):
+    """A run that was killed between a checkpoint and the state, and goes on with another --evaluate-every."""
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
+    for name in ("step-00000004", "step-00000008", "step-100000000", "best"):
+        (folder.checkpoints / f"{name}.safetensors").write_text("")
+    folder.rewind(4)
+    assert sorted(path.stem for path in folder.checkpoints.iterdir()) == ["best", "step-00000004"]
+
+
 def test_a_state_is_missing_only_before_the_first_checkpoint(tmp_path: Path):
     folder = RunFolder(tmp_path)
     model = Transformer(TransformerConfig(vocabulary_size=9, d_model=4, d_ff=4, heads=2, encoder_layers=1))

@@ -225,7 +225,30 @@ def test_a_diverged_model_does_not_replace_the_last_good_state(corpus: Path, tmp
     assert result.returncode == 2
     assert "validation loss at step 1 is" in result.stderr
     assert result.stderr.count("\n") == 1
-    assert not list((tmp_path / "run/checkpoints").glob("*"))
+    assert [path.name for path in (tmp_path / "run/checkpoints").glob("*")] == ["training.safetensors"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_full_disk_is_noticed_before_the_work(corpus: Path, tmp_path: Path):
+    """The limit lies between a checkpoint's size and a state's, which is three times as large."""
+    import resource
+
+    command = [sys.executable, str(ROOT / "train.py"), "--data", str(corpus), *SMALL, "--steps", "6", "--run", "run"]
+    limit = (8 << 20, 8 << 20)
+    result = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )
+    assert result.returncode == 2
+    assert "training.safetensors: cannot be written (File too large)" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "run/log.jsonl").exists()
+    assert run("--resume", "--run", "run", cwd=tmp_path).returncode == 0
+    assert log_of(tmp_path / "run") == [("evaluation", 4), ("evaluation", 6), ("test", 6)]
 
 
 def log_of(folder: Path) -> list[tuple[str, int]]:
@@ -242,7 +265,7 @@ def test_resuming_a_finished_run_repeats_only_the_final_test(finished: Path, tmp
 
 
 def test_a_killed_run_begins_again_where_its_state_was_saved(corpus: Path, tmp_path: Path):
-    """Killed before the first evaluation there is no state: the resumed run begins anew, its log, too."""
+    """Killed before the first evaluation only step 0 is saved: the resumed run begins anew, its log, too."""
     command = [sys.executable, "-u", str(ROOT / "train.py"), "--data", str(corpus), *SMALL, "--run", "run"]
     command += ["--steps", "25", "--evaluate-every", "25"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
