@@ -333,8 +333,8 @@ def strided_batched_gemm(a: ndarray, b: ndarray, c: ndarray, gemm: Any, precisio
         if operand.transposed:
             rows, columns = columns, rows
         assert operand.leading >= columns, "cuBLAS would refuse this leading dimension"
-        distances = np.array([operand.stride, operand.leading, 1]) * x.itemsize
-        seen = np.lib.stride_tricks.as_strided(x._host, (gemm.batch, rows, columns), distances)
+        distances = np.array([operand.step, operand.stride, operand.leading, 1]) * x.itemsize
+        seen = np.lib.stride_tricks.as_strided(x._host, (gemm.repeats, gemm.batch, rows, columns), distances)
         return seen.swapaxes(-1, -2) if operand.transposed else seen
 
     first = _rounded(matrices(a, gemm.M, gemm.K, gemm.a), precision)

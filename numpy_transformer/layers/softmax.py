@@ -33,7 +33,7 @@ def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = 
     `mask` is a bool array that broadcasts to x, False where the weight shall be 0.
     """
     xp = array_module(x)
-    safe = x.real.min(initial=0) >= -SAFE_EXPONENT and x.real.max(initial=0) <= SAFE_EXPONENT  # nan is not
+    safe = x.size == 0 or (x.real.min() >= -SAFE_EXPONENT and x.real.max() <= SAFE_EXPONENT)  # nan is not
     if not safe:
         x = x if mask is None else xp.where(mask, x, MASKED_SCORE)
         x = xp.subtract(x, x.real.max(axis=-1, keepdims=True), out=out)
