@@ -1,27 +1,24 @@
 """Translate text with a trained model: python translate.py [TEXT ...] [options]; see --help."""
 
 import argparse
-import itertools
-import os
-import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import command, run_program
+from numpy_transformer.text_lines import check_text, open_input, open_output, read_lines, size_of
+from numpy_transformer.translation_options import check_arguments, check_scoring, check_serving, search_options
 
 if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
     from numpy_transformer.decoding.alignment import Alignment
     from numpy_transformer.translator import Hypothesis, Translator
 
 RUNS = Path("runs")
-LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never has a line end
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
 WIDE_MODEL = 512
-WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
 PORT = 8765  # of the web page
 
 
@@ -103,22 +100,11 @@ def translate(options: argparse.Namespace) -> None:
     from numpy_transformer.streaming import WINDOW_LINES
     from numpy_transformer.translator import TextError
 
-    if options.text and options.input is not None:
-        raise InputError("give TEXT or --input, not both")
     texts = [check_text(line) for text in options.text for line in text.split("\n")]
-    written = (options.output, options.alignment, options.attention)
-    files = [os.path.realpath(path) for path in written if path is not None]
-    if len(set(files)) < len(files):
-        raise InputError("two of --output, --alignment and --attention name the same file: give each its own")
-    looks_inside = options.attention is not None or options.explain
-    if looks_inside:
-        check_looking_inside(options, texts)
+    check_arguments(options, texts)
     if options.score:
-        check_scoring(options)
+        check_scoring(options, parse_arguments([]))
     search = search_options(options)
-    most = WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
-    if not 1 <= options.workers <= most:
-        raise InputError(f"workers is {options.workers}; it must be from 1 to {most} on this computer")
     translator = load_translator(options, model_paths(options))
 
     with ExitStack() as stack:
@@ -138,7 +124,7 @@ def translate(options: argparse.Namespace) -> None:
         alignments = None if options.alignment is None else stack.enter_context(open_output(options.alignment))
         if options.score:
             stream = scored(translator, lines, window_lines, options)
-        elif looks_inside:
+        elif options.attention is not None or options.explain:
             stream = seen_inside(translator, texts[0], search, options)
         else:
             stream = translated(translator, lines, window_lines, name, search, options)
@@ -184,21 +170,6 @@ def translated(
             print(note, file=sys.stderr)
         text = "".join(format_line(hypothesis, number, options) for hypothesis in line.hypotheses)
         yield Written(line.source, text, line.hypotheses[0].alignment)
-
-
-def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
-    """Raises InputError unless --attention or --explain have one sentence to show, and a search to tell of."""
-    name = "--explain" if options.attention is None else "--attention"
-    if options.attention is not None:
-        from numpy_transformer.seeing.drawing import check_format
-
-        check_format(options.attention)
-    if len(texts) != 1 or not texts[0].strip() or options.split_sentences:
-        raise InputError(f"{name} shows one sentence: give exactly one TEXT")
-    if options.score:
-        raise InputError(f"give {name} or --score, not both")
-    if options.explain and options.sample:
-        raise InputError("--explain tells of beam search: give --explain or --sample, not both")
 
 
 def seen_inside(
@@ -259,50 +230,6 @@ def scored(
         before += len(window)
 
 
-def check_scoring(options: argparse.Namespace) -> None:
-    """Raises InputError for an option that has no meaning with --score."""
-    usual = parse_arguments([])
-    searching = ("beam", "alpha", "n_best", "scores", "coverage", "shortlist", "sample", "split_sentences")
-    constraints = ("min_length", "max_length", "no_repeat_ngram", "prefix", "ban", "require")
-    for name in searching + constraints:
-        if getattr(options, name) != getattr(usual, name):
-            raise InputError(f"--{name.replace('_', '-')} has no meaning with --score, where nothing is searched")
-
-
-def search_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments for Translator.hypotheses, checked. Raises InputError for impossible or contradictory options."""
-    from numpy_transformer.translator import BATCH_TOKENS, Constraints, Sampling, check_options
-
-    shape = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
-    shape = {name: value for name, value in shape.items() if value is not None}
-    if shape and not options.sample:
-        raise InputError(f"--{next(iter(shape)).replace('_', '-')} only has a meaning with --sample")
-    if options.sample and options.beam is not None:
-        raise InputError("give --sample or --beam, not both")
-    for text in (options.prefix, *(options.ban or ()), *(options.require or ())):
-        check_text(text or "", "a text of --prefix, --ban or --require")
-    given = {
-        "minimum_length": options.min_length,
-        "maximum_length": options.max_length,
-        "no_repeat_ngram": options.no_repeat_ngram,
-        "prefix": options.prefix,
-        "banned": options.ban and tuple(options.ban),
-        "required": options.require and tuple(options.require),
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    search = {
-        "beam": max(4, options.n_best) if options.beam is None else options.beam,
-        "alpha": options.alpha,
-        "n_best": options.n_best,
-        "sampling": Sampling(**shape) if options.sample else None,
-        "batch_tokens": BATCH_TOKENS if options.batch_tokens is None else options.batch_tokens,
-        "coverage": options.coverage,
-        "constraints": Constraints(**given) if given else None,
-    }
-    check_options(**search, shortlist=options.shortlist)
-    return search
-
-
 def model_paths(options: argparse.Namespace) -> list[Path]:
     """The models that --model names, or the latest one. Raises InputError with advice when there is none."""
     from numpy_transformer.run_folder import latest_run
@@ -341,66 +268,6 @@ def limit_blas_threads(count: int) -> None:
     threadpool_limits(limits=min([count, *allowed]), user_api="blas")
 
 
-def check_text(text: str, name: str = "TEXT") -> str:
-    """Raises InputError for an argument that is not UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(f"{name} is not valid UTF-8: check the encoding of the terminal") from None
-    return text
-
-
-def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
-    """The named file, or standard input."""
-    if path is not None:
-        try:
-            return open(path, "rb")
-        except OSError as error:
-            raise InputError(f"--input {path}: cannot be read ({error.strerror}): name a readable text file") from None
-    if sys.stdin is None:
-        raise InputError("there is no standard input: give TEXT or --input")
-    if sys.stdin.isatty():
-        print("translating what you type, line by line; end with Ctrl-D", file=sys.stderr)
-    return nullcontext(sys.stdin.buffer)
-
-
-def size_of(file: BinaryIO) -> int | None:
-    """Bytes of a regular file, None for a pipe or a device."""
-    try:
-        status = os.fstat(file.fileno())
-    except (OSError, ValueError):
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
-    """The named file, which appears whole or not at all, or standard output."""
-    if path is None:
-        if sys.stdout is None:
-            raise InputError("there is no standard output: give --output")
-        return nullcontext(sys.stdout.buffer)
-    from numpy_transformer.atomic import atomic_write
-
-    return atomic_write(path)
-
-
-def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, without their ends and a byte order mark. Raises InputError naming the line."""
-    for number in itertools.count(1):
-        line = file.readline(LONGEST_LINE)
-        if not line:
-            return
-        if len(line) == LONGEST_LINE:
-            raise InputError(f"{name}: line {number} is {LONGEST_LINE:,} bytes long or longer: split it into sentences")
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{name}: line {number} is not UTF-8 (byte {error.start + 1} of the line): convert the file to UTF-8"
-            ) from None
-        yield text.removesuffix("\n").removesuffix("\r")
-
-
 def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespace) -> str:
     """One output line: [line number, tab] [score, tab] translation."""
     columns = []
@@ -415,14 +282,7 @@ def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespa
 
 def serve_page(options: argparse.Namespace) -> None:
     """Translate on a web page until Ctrl-C."""
-    elsewhere = ("text", "input", "output", "score", "scores", "sample", "split_sentences")
-    looking_inside = ("attention", "explain", "alignment")
-    for name in elsewhere + looking_inside:
-        if getattr(options, name):
-            given = "TEXT" if name == "text" else f"--{name.replace('_', '-')}"
-            raise InputError(f"{given} has no meaning with --serve: the page asks for texts and shows translations")
-    if options.workers != 1:
-        raise InputError("--workers has no meaning with --serve: the page translates one text at a time")
+    check_serving(options)
     from numpy_transformer.serve import PageServer, about_models, serve
 
     search = search_options(options)

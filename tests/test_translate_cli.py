@@ -18,7 +18,7 @@ import pytest
 import bpe
 import numpy_transformer as nt
 import translate
-from numpy_transformer import streaming
+from numpy_transformer import streaming, text_lines
 from numpy_transformer.decoding.alignment import pharaoh
 from numpy_transformer.translator import Translator
 
@@ -398,7 +398,7 @@ def test_a_line_that_is_too_long_is_translated_in_parts_and_says_so(run):
 
 
 def test_a_line_beyond_all_bounds_is_refused_with_its_number(run, monkeypatch):
-    monkeypatch.setattr(translate, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(text_lines, "LONGEST_LINE", 1000)
     status, _, err = run("--beam", 1, stdin=b"one\n" + b"x" * 1000)
     assert (status, err) == (
         2,

@@ -1,0 +1,73 @@
+"""Lines of text in, lines of text out: files, pipes and terminals, as translate.py reads and writes them."""
+
+import itertools
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import BinaryIO
+
+from numpy_transformer.errors import InputError
+
+LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never has a line end
+
+
+def check_text(text: str, name: str = "TEXT") -> str:
+    """Raises InputError for an argument that is not UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"{name} is not valid UTF-8: check the encoding of the terminal") from None
+    return text
+
+
+def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
+    """The named file, or standard input."""
+    if path is not None:
+        try:
+            return open(path, "rb")
+        except OSError as error:
+            raise InputError(f"--input {path}: cannot be read ({error.strerror}): name a readable text file") from None
+    if sys.stdin is None:
+        raise InputError("there is no standard input: give TEXT or --input")
+    if sys.stdin.isatty():
+        print("translating what you type, line by line; end with Ctrl-D", file=sys.stderr)
+    return nullcontext(sys.stdin.buffer)
+
+
+def size_of(file: BinaryIO) -> int | None:
+    """Bytes of a regular file, None for a pipe or a device."""
+    try:
+        status = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
+    """The named file, which appears whole or not at all, or standard output."""
+    if path is None:
+        if sys.stdout is None:
+            raise InputError("there is no standard output: give --output")
+        return nullcontext(sys.stdout.buffer)
+    from numpy_transformer.atomic import atomic_write
+
+    return atomic_write(path)
+
+
+def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of a UTF-8 file, without their ends and a byte order mark. Raises InputError naming the line."""
+    for number in itertools.count(1):
+        line = file.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise InputError(f"{name}: line {number} is {LONGEST_LINE:,} bytes long or longer: split it into sentences")
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{name}: line {number} is not UTF-8 (byte {error.start + 1} of the line): convert the file to UTF-8"
+            ) from None
+        yield text.removesuffix("\n").removesuffix("\r")
