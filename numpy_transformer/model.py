@@ -158,21 +158,28 @@ class Transformer:
         return Dropouts(masks(0, self.config.dropout), masks(1, self.config.attention_dropout))
 
     def _checked(self, source: Array, target: Array) -> tuple[Array, Array]:
-        """Host arrays of ids; wrong ids would be wrapped or read foreign memory on some devices."""
+        """Host arrays of ids, two axes each, of as many sentences."""
         source, target = np.asarray(source), np.asarray(target)
         for name, ids in (("source", source), ("target", target)):
             if ids.ndim != 2 or ids.shape[1] == 0 or not np.issubdtype(ids.dtype, np.integer):
                 raise InputError(
                     f"{name} must be a 2-D array of integer ids, one row a sentence; got {ids.dtype} {ids.shape}"
                 )
-            if ids.size and not 0 <= ids.min() <= ids.max() < self.config.vocabulary_size:
-                raise InputError(
-                    f"{name} holds ids from {ids.min()} to {ids.max()}; the vocabulary has 0 to "
-                    f"{self.config.vocabulary_size - 1}"
-                )
+            check_ids(name, ids, self.config)
         if len(source) != len(target):
             raise InputError(f"source has {len(source)} sentences, target {len(target)}")
         return source, target
+
+
+def check_ids(name: str, ids: Array, config: TransformerConfig) -> None:
+    """Raises InputError unless all ids of a host array are in the vocabulary.
+
+    NumPy would take negative ones from the end of the table, and a GPU reads foreign memory without a word.
+    """
+    if ids.size and not 0 <= ids.min() <= ids.max() < config.vocabulary_size:
+        raise InputError(
+            f"{name} holds ids from {ids.min()} to {ids.max()}; the vocabulary has 0 to {config.vocabulary_size - 1}"
+        )
 
 
 def _check_loss(target: Array, label_smoothing: float) -> None:

@@ -10,7 +10,9 @@ import strict_gpu
 from test_gpu_path import CONFIG, Run, make_batches
 
 from numpy_transformer.backend import device_module
+from numpy_transformer.decoding import greedy_search
 from numpy_transformer.errors import InputError
+from numpy_transformer.model import Transformer
 
 
 class CudaError(RuntimeError):
@@ -97,3 +99,12 @@ def test_ids_out_of_range_never_reach_the_card(wrong):
     with strict_gpu.counted() as counts, pytest.raises(InputError, match="the vocabulary has 0 to 39"):
         run.model.loss_and_gradients(batch.source, batch.target)
     assert counts.uploads == 0
+
+
+@pytest.mark.parametrize("wrong", [-1, CONFIG.vocabulary_size])
+def test_nor_does_a_search_take_them(wrong):
+    source = np.array([[5, wrong, 2]])
+    for model in (Transformer(CONFIG), Run(card=True).model):
+        with strict_gpu.counted() as counts, pytest.raises(InputError, match="the vocabulary has 0 to 39"):
+            greedy_search(model, source, limits=np.array([3]))
+        assert counts.uploads == 0

@@ -33,7 +33,7 @@ from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.layers.embedding import embedding_forward
 from numpy_transformer.layers.positional_encoding import positional_encoding_rows
 from numpy_transformer.layers.softmax import MASKED_SCORE
-from numpy_transformer.model import Transformer
+from numpy_transformer.model import Transformer, check_ids
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
 ENCODED_TOGETHER = 512  # source tokens, padding included: what they become stays in the processor's cache
@@ -72,7 +72,11 @@ class IncrementalDecoder:
         self.admit(source)
 
     def admit(self, source: Array) -> None:
-        """Sentences (n, S) join behind those already there; their next tokens are bos, in all W columns."""
+        """Sentences (n, S) join behind those already there; their next tokens are bos, in all W columns.
+
+        Raises InputError for ids that are not in the vocabulary.
+        """
+        check_ids("source", source, self._config)
         B, (n, length) = len(self._positions), source.shape
         self._lengths = np.concatenate([self._lengths, (source != self._config.pad_id).sum(axis=1)])
         self._positions = np.concatenate([self._positions, np.zeros(n, dtype=np.intp)])
