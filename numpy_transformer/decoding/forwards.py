@@ -15,13 +15,11 @@ from numpy_transformer.blocks import NO_DROPOUT
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.layers.activation import relu_forward, swish_forward
 from numpy_transformer.layers.feed_forward import FeedForwardParameters
-from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_forward
+from numpy_transformer.layers.layer_norm import EPSILON, LayerNormParameters, layer_norm_forward
 from numpy_transformer.layers.linear import LinearParameters
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import MASKED_SCORE, SAFE_EXPONENT, softmax_forward
 from numpy_transformer.transformer import TransformerParameters, embed_forward, encoder_forward
-
-EPSILON = 1e-5  # layer_norm.py
 
 
 def encode(source: Array, parameters: TransformerParameters, config: TransformerConfig) -> Array:

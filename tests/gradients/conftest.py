@@ -7,6 +7,7 @@ import platform
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -72,7 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gradient-record", metavar="FILE", help="write the worst gradient errors of this run to FILE")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if not RECORDER.cases:
         return
     terminalreporter.section("gradients")
