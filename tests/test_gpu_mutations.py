@@ -4,6 +4,8 @@ A mistake is a change of the source text: a barrier taken away, a wrong index, a
 in the middle of a step. It is made in a process of its own, which reads the changed file and runs one test; that test
 must fail. Without the change it must pass, which is tested too. (tests/gradients/mutation.py does the like for every
 derivative, tests/test_kernels.py for the barriers of the reductions.)
+
+    PYTHONPATH=. python tests/test_gpu_mutations.py          every mistake, and what the test said
 """
 
 import faulthandler
@@ -112,3 +114,13 @@ def test_the_mistake_is_noticed(name):
     skip_if_it_cannot_run(mistake.check, said)
     assert said != "passed"
     assert not said.startswith(("LookupError", "NameError", "SyntaxError")), said
+
+
+def main() -> None:
+    for name, mistake in MISTAKES.items():
+        said = " ".join(outcome(mistake.check, mistake).split())
+        print(f"{name} ({Path(mistake.file).name})\n    {mistake.check.test}: {said[:200]}")
+
+
+if __name__ == "__main__":
+    main()
