@@ -10,6 +10,6 @@
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.errors import InputError
 from numpy_transformer.model import Transformer
-from numpy_transformer.translator import Translator
+from numpy_transformer.translator import Constraints, Hypothesis, Sampling, Translator
 
-__all__ = ["InputError", "Transformer", "TransformerConfig", "Translator"]
+__all__ = ["Constraints", "Hypothesis", "InputError", "Sampling", "Transformer", "TransformerConfig", "Translator"]

@@ -30,10 +30,27 @@ def test_what_a_page_links_to_is_there(page):
         assert (page.parent / target).exists(), target
 
 
-def test_the_example_in_python_runs(tmp_path, monkeypatch, capsys):
+def python_of(page):
+    return re.search(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)[1]
+
+
+def test_the_calls_of_the_readme_run(monkeypatch):
+    monkeypatch.setattr(nt.Translator, "load", lambda path: random_translator())
+    names = {}
+    exec(python_of("../README.md"), names)
+    assert names["loss"] > 0
+
+
+def test_the_calls_of_translating_run(monkeypatch):
+    monkeypatch.setattr(nt.Translator, "load", lambda path: random_translator())
+    names = {}
+    exec(python_of("translating.md"), names)
+    assert len(names["found"]) == 3
+
+
+def test_the_views_of_seeing_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(nt.Translator, "load", lambda path: random_translator())
-    [code] = re.findall(r"```python\n(.*?)```", (DOCS / "seeing.md").read_text(encoding="utf-8"), re.DOTALL)
-    exec(code, {})
+    exec(python_of("seeing.md"), {})
     assert "Beam search" in capsys.readouterr().out
     assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

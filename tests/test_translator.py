@@ -126,6 +126,12 @@ def test_a_single_str_is_refused(translator):
         translator.translate("the dog")
 
 
+@pytest.mark.parametrize("name", ["banned", "required"])
+def test_a_single_term_is_refused_rather_than_taken_letter_by_letter(name):
+    with pytest.raises(nt.InputError, match=f"{name} is a str; give a tuple of texts"):
+        nt.Constraints(**{name: "Hund"})
+
+
 @pytest.mark.parametrize("other", [None, b"the dog", 5])
 def test_what_is_no_text_is_refused_with_its_number(translator, other):
     with pytest.raises(nt.InputError, match=rf"line 2 is a {type(other).__name__}, not a str"):

@@ -53,6 +53,8 @@ class Constraints:
         if self.no_repeat_ngram is not None and self.no_repeat_ngram < 1:
             raise InputError(f"no-repeat-ngram is {self.no_repeat_ngram}; it must be at least 1")
         for name in ("banned", "required"):
+            if isinstance(getattr(self, name), str):
+                raise InputError(f"{name} is a str; give a tuple of texts")
             if not all(text.strip() for text in getattr(self, name)):
                 raise InputError(f"a {name} term is blank: name at least one character")
 
