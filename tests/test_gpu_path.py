@@ -10,7 +10,12 @@ from numpy_transformer.backend import to_host
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.data.batching import Batch, EncodedText
 from numpy_transformer.decoding import Sampling, beam_search, greedy_search, sample
+from numpy_transformer.decoding.alignment import attended
+from numpy_transformer.decoding.attention_weights import attention_weights
+from numpy_transformer.decoding.forced import forced_log_probabilities
 from numpy_transformer.decoding.incremental import IncrementalDecoder
+from numpy_transformer.decoding.required_terms import RequiredTerms, Term
+from numpy_transformer.decoding.rules import MinimumLength, NoRepeatedNgram
 from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.gpu_step import RESULTS_EVERY, GpuStep
 from numpy_transformer.gradcheck.case import Case
@@ -200,3 +205,35 @@ def test_a_float32_translation_stays_float32_on_the_card():
     options = {"limits": np.array([9, 9, 9]), "beam": 3, "alpha": 0.6}
     on_cpu = beam_search(Transformer(CONFIG, seed=1), SOURCE, **options)
     assert [best.ids for best, *_ in beam_search(model, SOURCE, **options)] == [best.ids for best, *_ in on_cpu]
+
+
+def test_demands_and_coverage_find_the_same_on_the_card():
+    limits = np.array([9, 9, 9])
+    options = {
+        "beam": 3,
+        "alpha": 0.6,
+        "n_best": 2,
+        "coverage": 0.3,
+        "rules": [NoRepeatedNgram(1), MinimumLength(4, CONFIG.eos_id)],
+        "required": RequiredTerms([Term([13, 14], [14])], eos_id=CONFIG.eos_id, pad_id=CONFIG.pad_id),
+    }
+    expected = beam_search(Transformer(CONFIG, seed=1, dtype="float64"), SOURCE, limits=limits, **options)
+    found = beam_search(on_card(Transformer(CONFIG, seed=1, dtype="float64")), SOURCE, limits=limits, **options)
+    for sentence, each in zip(found, expected, strict=True):
+        assert [one.ids for one in sentence] == [one.ids for one in each]
+        np.testing.assert_allclose([one.score for one in sentence], [one.score for one in each], rtol=1e-9)
+
+
+def test_scores_and_attention_of_given_translations_are_the_same_on_the_card():
+    target = np.array([[7, 6, 2, 0], [9, 2, 0, 0], [5, 5, 5, 2]])
+    pairs = [([5, 9, 2], [7, 6]), ([11, 2], [])]
+    found, expected = (
+        (
+            forced_log_probabilities([model], pairs),
+            attended([model], SOURCE, target),
+            *attention_weights(model, [5, 9, 2], [7, 6, 2]),
+        )
+        for model in (on_card(Transformer(CONFIG, seed=1)), Transformer(CONFIG, seed=1))
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
