@@ -1,18 +1,20 @@
-"""What a shortlist saves and what it costs: the test sentences of a run, translated with and without it.
+"""Real sentences through a trained model: ours, ours with a shortlist, CTranslate2 with the same weights.
 
     python -m numpy_transformer.shortlist RUN      (once, learns it)
     python benchmarks/shortlist.py RUN
 
-Beam 4, one process with one BLAS thread, as each worker of translate.py. The two take turns, round by round; a figure
-is the median of the rounds.
+The test sentences of the run, from text to text, beam 4, one thread each. They are sorted by length and handed over in
+the same batches to every side; unlike in decoding.py, the sentences of a batch end at different times. The sides take
+turns, round by round; a figure is the median of the rounds. BLEU is that of all test sentences.
 """
 
 import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ from numpy_transformer.shortlist import corpus_of
 from numpy_transformer.translator import Translator
 
 BATCHES = (1, 16, 64)  # sentences at once
-MOST = 256  # sentences that are timed; one by one, fewer
+MOST = 512  # sentences that are timed; one by one, fewer
 FEWEST = 64
+
+Side = Callable[[Sequence[str]], list[str]]
 
 
 def main() -> None:
@@ -39,38 +43,72 @@ def main() -> None:
 
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), tempfile.TemporaryDirectory() as folder:
         host = machine()
         print(f"{host['cpu']}, load {host['load']}; {host['system']}; Python {host['python']}; {libraries()['numpy']}")
         recorded = RunFolder(options.run).read_options()
         test = corpus_of(recorded).test
-        without, listed = Translator.load(options.run), Translator.load(options.run)
+        ours, listed = Translator.load(options.run), Translator.load(options.run)
         listed.load_shortlist(options.run)
-        size = without.model.config.vocabulary_size
+        size = ours.model.config.vocabulary_size
         print(f"{recorded.data}, {len(test):,} test sentences, {recorded.preset}, vocabulary {size:,}")
-        rows = [compare(without, listed, test.sources, batch, options.rounds) for batch in BATCHES]
-        expected, found = (translator.translate(test.sources) for translator in (without, listed))
-        same = statistics.mean(a == b for a, b in zip(expected, found, strict=True))
-        scores = [bleu(texts, test.targets).score for texts in (expected, found)]
-        print(f"BLEU {scores[0]:.2f} without, {scores[1]:.2f} with it; {same:.1%} of the translations are the same")
+        sides: dict[str, Side] = {"ours": ours.translate, "ours, shortlist": listed.translate}
+        for compute_type in ("float32", "int8"):
+            sides[f"CTranslate2 {compute_type}"] = ctranslate2_side(ours, Path(folder), compute_type)
+        rows = [measure(sides, test.sources, batch, options.rounds) for batch in BATCHES]
+        found = {name: translate(test.sources) for name, translate in sides.items()}
+        scores = {}
+        for name, texts in found.items():
+            scores[name] = bleu(texts, test.targets).score
+            same = statistics.mean(one == other for one, other in zip(texts, found["ours"], strict=True))
+            print(f"{name:20} BLEU {scores[name]:.2f}, {same:.1%} of the translations as ours without a shortlist")
     if options.json:
-        result = {"machine": host, "vocabulary": size, "rows": rows, "bleu": scores, "same": same}
+        result = {"machine": host, "vocabulary": size, "rows": rows, "bleu": scores}
         Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def compare(without: Translator, listed: Translator, sources: Sequence[str], batch: int, rounds: int) -> dict[str, Any]:
-    """Seconds of both, for some sentences in batches."""
-    sources = sources[: FEWEST if batch == 1 else MOST]
-    seconds: dict[str, list[float]] = {"without": [], "with": []}
-    for _ in range(rounds):
-        for name, translator in (("without", without), ("with", listed)):
+def measure(sides: dict[str, Side], sources: Sequence[str], batch: int, rounds: int) -> dict[str, Any]:
+    """Seconds of each side, for some sentences in batches."""
+    sources = sorted(sources[: FEWEST if batch == 1 else MOST], key=len)
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name in sides if number % 2 == 0 else reversed(sides):
             start = time.perf_counter()
             for first in range(0, len(sources), batch):
-                translator.translate(sources[first : first + batch])
+                sides[name](sources[first : first + batch])
             seconds[name].append(time.perf_counter() - start)
-    slow, fast = (len(sources) / statistics.median(seconds[name]) for name in ("without", "with"))
-    print(f"batch {batch:3}: {slow:7.1f} sentences/s without, {fast:7.1f} with it, {fast / slow:.2f} times as fast")
+    print(f"batch {batch}")
+    rates = {name: len(sources) / statistics.median(times) for name, times in seconds.items()}
+    for name, rate in rates.items():
+        others = ", ".join(
+            f"{rate / rates[other]:.2f} times {other}" for other in rates if other not in ("ours, shortlist", name)
+        )
+        print(f"    {name:20} {rate:7.1f} sentences/s" + f"   {others}" * name.startswith("ours"))
     return {"batch": batch, "sentences": len(sources), "seconds": seconds}
+
+
+def ctranslate2_side(translator: Translator, folder: Path, compute_type: str) -> Side:
+    """The same model and tokenizer."""
+    import ctranslate2
+
+    import bpe
+    from numpy_transformer.export.ctranslate2 import token_strings, write_ctranslate2
+
+    tokenizer = translator.tokenizer
+    assert isinstance(tokenizer, bpe.Tokenizer)
+    path = folder / compute_type
+    path.mkdir()
+    write_ctranslate2(translator.model, tokenizer, path)
+    names = token_strings(tokenizer)
+    ids = {name: number for number, name in enumerate(names)}
+    theirs = ctranslate2.Translator(str(path), compute_type=compute_type, inter_threads=1, intra_threads=1)
+
+    def translate(texts: Sequence[str]) -> list[str]:
+        sources = [[names[token] for token in tokens] for tokens in tokenizer.encode_batch(texts)]
+        found = theirs.translate_batch(sources, beam_size=4, length_penalty=0.6, max_batch_size=max(BATCHES))
+        return [tokenizer.decode([ids[name] for name in result.hypotheses[0]]) for result in found]
+
+    return translate
 
 
 if __name__ == "__main__":
