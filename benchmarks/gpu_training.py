@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from gpu_clock import card_name, launches
-from training_step import LABEL_SMOOTHING, RATE, ROOT, model_flops
+from training_step import ROOT
 
 # Ours first, then what it is compared with: should the time end early, the targets have been measured.
 SIDES = {
@@ -127,14 +127,14 @@ def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     Imports here, so that a process holds only what its side uses.
     """
     sys.path.insert(0, str(ROOT))
+    from training.work import model_flops, random_batch
+
     from numpy_transformer.config import TransformerConfig
 
     library, precision, compiled = SIDES[options.side]
     config = TransformerConfig.preset(options.preset, vocabulary_size=options.vocabulary)
     sentences = options.tokens // options.length
-    source, target = np.random.default_rng(0).integers(3, config.vocabulary_size, (2, sentences, options.length))
-    source[:, -1] = target[:, -1] = config.eos_id
-    target = np.insert(target, 0, config.bos_id, axis=1)
+    source, target = random_batch(config, sentences, options.length)
     matrix = np.random.default_rng(0).standard_normal((options.product, options.product), dtype=np.float32)
     if library == "ours":
         side = ours(config, source, target, precision, matrix)
@@ -156,7 +156,7 @@ def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "times": times,
         "milliseconds": milliseconds,
         "tokens_per_second": 1000 * sentences * options.length / milliseconds,
-        "flops": 1000 * model_flops(config, sentences, options.length) / milliseconds,
+        "flops": 1000 * model_flops(config, source, target) / milliseconds,
         "product_flops": 2000 * options.product**3 / product,
         "memory": memory,
         "launches": None,
@@ -178,6 +178,8 @@ def timed(action: Callable[[int], object], side: Side, count: int) -> list[float
 
 def ours(config: Any, source: Any, target: Any, precision: str, matrix: Any) -> Side:
     """Our steps."""
+    from training.work import LABEL_SMOOTHING, RATE
+
     from numpy_transformer.backend import device_module
     from numpy_transformer.data.batching import Batch
     from numpy_transformer.errors import InputError
@@ -227,7 +229,8 @@ def torch_side(config: Any, source: Any, target: Any, precision: str, compiled: 
         import torch
     except ImportError:
         sys.exit("PyTorch is not installed: pip install torch")
-    from training_step_torch import Model
+    from training.torch_side import Model
+    from training.work import LABEL_SMOOTHING, RATE
 
     if not torch.cuda.is_available():
         sys.exit("PyTorch finds no card that it can use")

@@ -54,6 +54,8 @@ def libraries() -> dict[str, str]:
             f"{torch.__version__} ({'; '.join(blas) or 'BLAS unknown'}; {torch.backends.cpu.get_cpu_capability()}, "
             f"{torch.get_num_threads()} threads)"
         )
+    if "jax" in sys.modules:
+        found["jax"] = f"{sys.modules['jax'].__version__} ({sys.modules['jax'].default_backend()})"
     return found
 
 

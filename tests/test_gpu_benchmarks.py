@@ -25,7 +25,8 @@ def benchmark(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     monkeypatch.setitem(sys.modules, "cupy", strict_gpu)
     yield import_module
-    for name in ("gpu_clock", "gpu_training", "gpu_roofline", "gpu_decoding", "decoding", "machine", "training_step"):
+    names = "gpu_clock", "gpu_training", "gpu_roofline", "gpu_decoding", "decoding", "machine", "training_step"
+    for name in (*names, "training", "training.work", "training.torch_side"):
         sys.modules.pop(name, None)  # tests are not to find them later
 
 

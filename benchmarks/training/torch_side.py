@@ -5,7 +5,7 @@ post-norm stacks have no further norm behind them, and padding and the future ar
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,9 +16,9 @@ from numpy_transformer.layers.positional_encoding import sinusoids
 
 
 class Model(nn.Module):
-    """Batches of target length T to the label-smoothed loss."""
+    """Batches, of sentences of at most `longest` tokens on either side, to the label-smoothed loss."""
 
-    def __init__(self, config: TransformerConfig, T: int, label_smoothing: float) -> None:
+    def __init__(self, config: TransformerConfig, longest: int, label_smoothing: float) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary_size, config.d_model)
@@ -34,8 +34,8 @@ class Model(nn.Module):
             custom_decoder=nn.TransformerDecoder(_layer(nn.TransformerDecoderLayer, config), config.decoder_layers),
         )
         self.loss = nn.CrossEntropyLoss(ignore_index=config.pad_id, label_smoothing=label_smoothing)
-        self.register_buffer("positions", torch.from_numpy(sinusoids(4 * T, config.d_model)).float())
-        self.register_buffer("future", torch.ones(T, T, dtype=torch.bool).triu(1))
+        self.register_buffer("positions", torch.from_numpy(sinusoids(longest, config.d_model)).float())
+        self.register_buffer("future", torch.ones(longest, longest, dtype=torch.bool).triu(1))
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         x = self.embedding(ids) * math.sqrt(self.config.d_model)
@@ -43,10 +43,11 @@ class Model(nn.Module):
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         padding = source == self.config.pad_id
+        T = target.shape[1] - 1
         y = self.stacks(
             self.embed(source),
             self.embed(target[:, :-1]),
-            tgt_mask=self.future,
+            tgt_mask=self.future[:T, :T],
             tgt_is_causal=True,
             src_key_padding_mask=padding,
             memory_key_padding_mask=padding,
@@ -65,21 +66,26 @@ def _layer(kind: type[nn.Module], config: TransformerConfig) -> nn.Module:
 
 
 def torch_step(
-    side: str, config: TransformerConfig, source: np.ndarray, target: np.ndarray, *, rate: float, label_smoothing: float
-) -> tuple[Callable[[], float], int]:
-    """A function that does one training step and returns the loss, and the number of parameters.
+    side: str,
+    config: TransformerConfig,
+    batches: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    rate: float,
+    label_smoothing: float,
+) -> tuple[Callable[[int], float], int]:
+    """A function that trains on batch number i and returns the loss, and the number of parameters.
 
     `side` is "torch", "torch-compile" or "torch-bf16".
     """
     torch.manual_seed(0)
-    model = Model(config, target.shape[1] - 1, label_smoothing)
+    model = Model(config, max(max(source.shape[1], target.shape[1]) for source, target in batches), label_smoothing)
     adam = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.98), eps=1e-9, fused=True)
     loss_of = torch.compile(model) if side == "torch-compile" else model
-    source_ids, target_ids = torch.from_numpy(source), torch.from_numpy(target)
+    tensors = [(torch.from_numpy(source), torch.from_numpy(target)) for source, target in batches]
 
-    def step() -> float:
+    def step(number: int) -> float:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=side == "torch-bf16"):
-            loss = loss_of(source_ids, target_ids)
+            loss = loss_of(*tensors[number])
         loss.backward()
         adam.step()
         adam.zero_grad()
