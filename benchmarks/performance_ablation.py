@@ -10,8 +10,9 @@ for long sentences are measured on one batch of two sentences of 2,048 tokens.
 
 In each round every batch is stepped through with the trick and without it, in turn, in one process. Tricks that cannot
 be switched in a running process (memory, kernels) get two fresh processes a round. Printed: the time without the trick
-over that with it (median, lowest and highest of the rounds; above 1 the trick pays), and the same quotient for the peak
-memory: of all arrays, or of the process where it is a fresh one.
+over that with it (median, lowest and highest of the rounds; above 1 the trick pays); the same quotient for the time on
+processors, which other programs disturb less, but which leaves out waiting; and for the peak memory, of all arrays, or
+of the process where it is a fresh one.
 """
 
 import os
@@ -22,6 +23,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import time
@@ -59,7 +61,7 @@ def main() -> None:
     )
     print(
         f"{options.preset}, vocabulary {options.vocabulary:,}, batches of {options.tokens:,} tokens, {options.workers} "
-        f"CPUs\n\n{'the trick':40}{'instead of it':40}{'time':>6}{'(rounds)':>15}{'memory':>8}"
+        f"CPUs\n\n{'the trick':40}{'instead of it':40}{'time':>6}{'(rounds)':>15}{'processor':>11}{'memory':>8}"
     )
     print("\n".join(line(name, result) for name, result in known.items()))
     if options.json:
@@ -83,7 +85,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds a token in each round, and the most memory: [with the trick, without it] each."""
+    """Seconds a token in each round, on the clock and of processors, and the most memory: [with it, without] each."""
     if not TRICKS[name].fresh_process:
         return spawn(name, STATES, options)
     rounds = []
@@ -93,7 +95,10 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
     return {
         **rounds[0][0],
         "seconds": [[min(side["seconds"])[0] for side in pair] for pair in rounds],
+        "processor": [[min(side["processor"])[0] for side in pair] for pair in rounds],
         "memory": [max(pair[side]["process_memory"] for pair in rounds) for side in range(2)],
+        "page_faults": [statistics.median(pair[side]["page_faults"] for pair in rounds) for side in range(2)],
+        "system_seconds": [statistics.median(pair[side]["system_seconds"] for pair in rounds) for side in range(2)],
     }
 
 
@@ -106,16 +111,16 @@ def spawn(name: str, states: list[str], options: argparse.Namespace) -> dict[str
     arguments = [
         value for key in ("preset", "vocabulary", "tokens", "workers") for value in (f"--{key}", getattr(options, key))
     ]
-    arguments += ["--rounds", options.rounds if len(states) > 1 else 3, "--trick", name, "--state", ",".join(states)]
+    arguments += ["--rounds", options.rounds if len(states) > 1 else 6, "--trick", name, "--state", ",".join(states)]
     command = [sys.executable, __file__, *map(str, arguments)]
-    output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    cpus = available_cpus()[: options.workers]
+    pin = (lambda: os.sched_setaffinity(0, cpus)) if hasattr(os, "sched_setaffinity") else None
+    output = subprocess.run(command, env=environment, preexec_fn=pin, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(output.stdout)
 
 
 def measure(name: str, states: list[str], options: argparse.Namespace) -> dict[str, Any]:
     """Seconds for each target token, by round and state; the peak of all arrays by state, and of the process."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, available_cpus()[: options.workers])
     runs = {state: Run(name, options, without=state == "without") for state in states}
     memory = []
     for run in runs.values():  # a round to warm up, in which the arrays are weighed
@@ -125,17 +130,24 @@ def measure(name: str, states: list[str], options: argparse.Namespace) -> dict[s
         memory.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     process_memory = peak_memory() or 0
-    seconds = []
+    seconds, processor = [], []
+    before = resource.getrusage(resource.RUSAGE_SELF)
     for number in range(options.rounds):
-        taken = dict.fromkeys(states, 0.0)
+        taken = {state: np.zeros(2) for state in states}
         for index in range(len(runs[states[0]].batches)):
             for state in states if (number + index) % 2 == 0 else states[::-1]:
                 taken[state] += runs[state].step(runs[state].batches[index])
-        seconds.append([taken[state] / sum(batch.token_count for batch in runs[state].batches) for state in states])
+        each = [taken[state] / sum(batch.token_count for batch in runs[state].batches) for state in states]
+        seconds.append([clock for clock, _ in each])
+        processor.append([on_processors for _, on_processors in each])
+    after, steps = resource.getrusage(resource.RUSAGE_SELF), options.rounds * len(states) * len(run.batches)
     return {
         "machine": machine(),
         "numpy": libraries()["numpy"],
+        "page_faults": (after.ru_minflt - before.ru_minflt) / steps,  # in a step
+        "system_seconds": (after.ru_stime - before.ru_stime) / steps,
         "seconds": seconds,
+        "processor": processor,
         "memory": memory,
         "process_memory": process_memory,
     }
@@ -153,12 +165,12 @@ class Run:
             self.batches = make_batches(config, options.tokens, self.setup, long=TRICKS[name].long)
         self.adam = Adam.for_parameters(self.model.parameters.flat)
 
-    def step(self, batch: Batch) -> float:
-        """The seconds that one takes."""
+    def step(self, batch: Batch) -> np.ndarray:
+        """The seconds that one takes, and those that its threads spend on a processor."""
         with self.switched(), Workers(self.model, self.setup.workers) as workers:
-            start = time.perf_counter()
+            before = np.array([time.perf_counter(), time.process_time()])
             workers.step(self.adam, [batch], rate=1e-4, seed=(0, self.adam.step), label_smoothing=0.1)
-            return time.perf_counter() - start
+            return np.array([time.perf_counter(), time.process_time()]) - before
 
 
 def make_batches(config: TransformerConfig, tokens: int, setup: Setup, *, long: bool) -> list[Batch]:
@@ -183,16 +195,17 @@ def make_batches(config: TransformerConfig, tokens: int, setup: Setup, *, long: 
     return [text.batch(indices, config.pad_id) for indices in batches[:2]]
 
 
-def ratios(result: dict[str, Any]) -> list[float]:
+def ratios(result: dict[str, Any], clock: str = "seconds") -> list[float]:
     """Time without the trick over time with it, by round."""
-    return [without / with_it for with_it, without in result["seconds"]]
+    return [without / with_it for with_it, without in result[clock]]
 
 
 def line(name: str, result: dict[str, Any]) -> str:
-    values = ratios(result)
+    values, processor = ratios(result), statistics.median(ratios(result, "processor"))
     return (
         f"{TRICKS[name].title:40}{TRICKS[name].instead:40}{statistics.median(values):6.2f}"
-        f"{f'{min(values):.2f} - {max(values):.2f}':>15}{result['memory'][1] / result['memory'][0]:8.2f}"
+        f"{f'{min(values):.2f} - {max(values):.2f}':>15}{processor:11.2f}"
+        f"{result['memory'][1] / result['memory'][0]:8.2f}"
     )
 
 
@@ -208,7 +221,10 @@ def draw(known: dict[str, Any], options: argparse.Namespace) -> None:
     middle, low, high = values.T
     figure, axes = plt.subplots(figsize=(9, 0.3 * len(names) + 1.2), layout="constrained")
     axes.barh([TRICKS[name].title for name in names], middle - 1, left=1, color="tab:blue", alpha=0.7)
-    axes.hlines(range(len(names)), low, high, color="black", linewidth=1.5)
+    axes.hlines(range(len(names)), low, high, color="black", linewidth=1.5, label="lowest to highest round")
+    processor = [statistics.median(ratios(known[name], "processor")) for name in names]
+    axes.plot(processor, range(len(names)), "o", color="tab:orange", markersize=5, label="processor time")
+    axes.legend(loc="lower right")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
     ticks = [tick for tick in (0.5, 0.7, 1, 1.2, 1.5, 2, 3, 5, 8, 12) if low.min() * 0.95 < tick < high.max() * 1.2]

@@ -66,9 +66,13 @@ def points(grow: str, cores: int) -> list[Point]:
         ways = [("one worker, BLAS threads", 1, cores)]
         ways += [(f"{count} workers", count, 1) for count in sorted({2, cores}) if 1 < count <= cores]
         return [
-            Point(name, tokens, tiny, size(tokens), workers, threads)
-            for name, workers, threads in ways
-            for tokens in (64, 128, 256, 512, 1024, 2048, 4096)
+            Point(f"{name}: {way}", tokens, config, size(tokens), workers, threads)
+            for name, config, batches in (
+                ("tiny", tiny, (64, 128, 256, 512, 1024, 2048, 4096)),
+                ("base", base, (64, 128, 256, 512, 1024)),
+            )
+            for way, workers, threads in ways
+            for tokens in batches
         ]
     if grow == "workers":
         return [

@@ -131,12 +131,14 @@ def sentence_by_sentence(patch: Patch, setup: Setup) -> None:
 
     def forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
         y = np.matmul(x, parameters.weight)
-        y += parameters.bias
+        if parameters.bias is not None:
+            y += parameters.bias
         return y, x
 
     def backward(dy: Array, x: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
         np.matmul(x.swapaxes(-1, -2), dy).sum(axis=0, out=gradients.weight)
-        dy.sum(axis=(0, 1), out=gradients.bias)
+        if parameters.bias is not None:
+            dy.sum(axis=(0, 1), out=gradients.bias)
         return np.matmul(dy, parameters.weight.T)
 
     for module in (multi_head_attention, feed_forward):
@@ -159,7 +161,8 @@ def three_projections(patch: Patch, setup: Setup) -> None:
         """The (D, n D) matrix as n of (D, D)."""
         inputs, outputs = parameters.weight.shape
         columns = [slice(start, start + inputs) for start in range(0, outputs, inputs)]
-        return [LinearParameters(parameters.weight[:, part], parameters.bias[part]) for part in columns]
+        bias = parameters.bias
+        return [LinearParameters(parameters.weight[:, c], None if bias is None else bias[c]) for c in columns]
 
     def forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
         return np.concatenate([linear_forward(x, part)[0] for part in parts(parameters)], axis=-1), x
@@ -237,17 +240,21 @@ def highest_score(patch: Patch, setup: Setup) -> None:
 
 
 def reduced_sums(patch: Patch, setup: Setup) -> None:
-    """np.ones gives arrays whose product with a matrix is the matrix's sum, taken by np.add.reduce."""
+    """np.add.reduce where einsum sums rows; and np.ones whose product with a matrix is taken by np.add.reduce."""
 
     class Ones(np.ndarray):
         def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
             plain = [value.view(np.ndarray) if isinstance(value, Ones) else value for value in inputs]
             if ufunc is not np.matmul:
                 return getattr(ufunc, method)(*plain, **options)
-            return np.add.reduce(plain[1], axis=0, **options) if plain[0].ndim == 1 else np.add.reduce(plain[0], -1)
+            return np.add.reduce(plain[1], axis=0, **options)
 
-    ones = np.ones
+    def row_sums(subscripts: str, *operands: Array) -> Array:
+        return einsum(subscripts, *operands) if len(operands) > 1 else np.add.reduce(*operands, axis=-1)
+
+    ones, einsum = np.ones, np.einsum
     patch(np, "ones", lambda shape, dtype=None: ones(shape, dtype).view(Ones))
+    patch(np, "einsum", row_sums)
 
 
 def float_masks(patch: Patch, setup: Setup) -> None:
@@ -288,7 +295,7 @@ TRICKS: dict[str, Trick] = {
     "cached": Trick("loss in blocks that fit the cache", "chunk by chunk", cold_loss),
     "norm": Trick("layer norm in place, few passes", "as the formulas are written", formula_norm),
     "softmax": Trick("small scores: no maximum is sought", "the maximum of every row", highest_score),
-    "sums": Trick("sums as products with ones", "np.add.reduce", reduced_sums),
+    "sums": Trick("sums by einsum and products with ones", "np.add.reduce", reduced_sums),
     "masks": Trick("dropout masks of 16 random bits", "of a float64 each", float_masks),
     "embedding": Trick("embedding gradient by sorting", "np.add.at", scattered_rows),
     "flat": Trick("one flat buffer of parameters", "a pass for each tensor", tensor_by_tensor),

@@ -11,8 +11,9 @@ def keep_freed_memory() -> bool:
     """Make malloc reuse large blocks; True if it could be told so (glibc on Linux).
 
     A training step allocates the same large arrays again and again. By default glibc maps each of them anew and unmaps
-    it when it is freed, so the system must clear and enter every page of every array in every step: up to a fifth of a
-    small model's time. One arena, because the heaps of further ones are too small for large arrays.
+    it when it is freed, so the system must clear and enter every page of every array in every step: up to a tenth of a
+    small model's time, less where it has huge pages to give (docs/performance.md). One arena, because the heaps of
+    further ones are too small for large arrays.
     """
     if not sys.platform.startswith("linux"):
         return False
