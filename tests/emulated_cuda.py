@@ -3,7 +3,8 @@
 What the card's threads would do is done in turns, barriers and shuffles included. That shows wrong indices, wrong tails
 and wrong mathematics in the very source of a kernel. A load or store that is not aligned, or a barrier that only some
 threads come to, ends the program with a word about it; a barrier that is missing makes the result depend on who goes
-first, which is tried both ways.
+first, which is tried both ways. Arrays are copied to where guards stand around them: who writes past an end is found
+out, and who reads there gets NaN.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
+from guarded_memory import Guarded
 
 from numpy_transformer.layers.kernels.launcher import C_NAMES, Kernel, source
 
@@ -29,10 +31,12 @@ def signatures(file: str) -> list[tuple[str, str]]:
 def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
     """Runs the kernel on NumPy arrays, the last thread first and then, on the same arrays, the first one first.
 
-    Raises AssertionError if that makes a difference of one bit.
+    Raises AssertionError if that makes a difference of one bit, or if something is written outside of the arrays.
     """
     run = getattr(compiled(kernel.file, dtype), f"run_{kernel.name}")
     sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block)]
+    guarded = Guarded([argument for argument in arguments if isinstance(argument, np.ndarray)])
+    arguments = tuple(guarded.copy_of(one) if isinstance(one, np.ndarray) else one for one in arguments)
     arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
     before = [array.copy() for array in arrays]
     run(*sizes, ctypes.c_bool(True), *map(_c, arguments))
@@ -42,6 +46,7 @@ def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, 
     run(*sizes, ctypes.c_bool(False), *map(_c, arguments))
     for number, (array, result) in enumerate(zip(arrays, results, strict=True), 1):
         assert array.tobytes() == result, f"{kernel.name}: array {number} depends on the order of the threads"
+    guarded.give_back(kernel.name)
 
 
 def _c(argument):

@@ -82,6 +82,8 @@ MISTAKES = {
     "a barrier for some threads only": Mistake(
         "softmax.cu", "    const real inner =", "    if (threadIdx.x % 2) return;\n    const real inner =", SOFTMAX
     ),
+    "a number before the beginning": Mistake("residual.cu", "[column] = sum;", "[column - 1] = sum;", NORM_BLOCKS),
+    "a number behind the end": Mistake("adam.cu", "i < n; i += step) update", "i <= n; i += step) update", ADAM),
     "another row": Mistake(
         "residual.cu", "load_eight(dy + start, count), n", "load_eight(dy + column, count), n", NORM
     ),

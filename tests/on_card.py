@@ -3,13 +3,13 @@
 So every test of a kernel that runs emulated runs on a card too, with the same odd sizes and addresses.
 """
 
-import ctypes
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from guarded_memory import bytes_at, span
 
 from numpy_transformer.backend import device_module
 from numpy_transformer.errors import InputError
@@ -35,27 +35,18 @@ def run_on_card(
 ) -> None:
     """Runs the kernel on NumPy arrays with `launch`, the launcher's own method."""
     arrays = [a for a in arguments if isinstance(a, np.ndarray)]
-    memory = {_span(a): _bytes(*_span(a)) for a in arrays}  # the same memory twice stays the same memory
-    placed = {span: _placed(cupy, host, span[0] % 16) for span, host in memory.items()}
+    memory = {span(a): bytes_at(*span(a)) for a in arrays}  # the same memory twice stays the same memory
+    placed = {place: _placed(cupy, host, place[0] % 16) for place, host in memory.items()}
 
     def argument(a: Any) -> Any:
         if not isinstance(a, np.ndarray):
             return a
-        return cupy.lib.stride_tricks.as_strided(placed[_span(a)].view(a.dtype), a.shape, a.strides)
+        behind = a.ctypes.data - span(a)[0]  # not 0 where an axis runs backwards
+        return cupy.lib.stride_tricks.as_strided(placed[span(a)][behind:].view(a.dtype), a.shape, a.strides)
 
     launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *map(argument, arguments))
-    for span, host in memory.items():
-        host[:] = placed[span].get()
-
-
-def _span(array: np.ndarray) -> tuple[int, int]:
-    """(address, bytes) from the first number to the last, gaps between rows included."""
-    reach = sum((n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True))
-    return array.ctypes.data, reach + array.itemsize if array.size else 0
-
-
-def _bytes(address: int, size: int) -> np.ndarray:
-    return np.ctypeslib.as_array((ctypes.c_ubyte * size).from_address(address))
+    for place, host in memory.items():
+        host[:] = placed[place].get()
 
 
 def _placed(cupy: ModuleType, host: np.ndarray, offset: int) -> Any:
