@@ -2,6 +2,7 @@
 
 import math
 import os
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from numpy_transformer.translator import Translator
 
 STEPS_PER_RECORD = 10
 VALIDATION_SENTENCES = 200  # at most, decoded at each evaluation; the validation loss uses all
+SAMPLE_WIDTH = 200  # characters shown of a translation; a model that has not learned much repeats itself endlessly
 SKIPS_BEFORE_STOP = 5
 TEST_BEAM = 4
 KEPT = (
@@ -274,7 +276,8 @@ class Trainer:
             f"step {progress.step}: validation loss {loss:.3f}, perplexity {perplexity(loss):.2f}, "
             f"BLEU {translations.bleu.score:.1f}, exact {translations.exact:.0%}  ({_minutes(progress.seconds)})"
         )
-        self.display.message(f"    {text.sources[0]} -> {translations.hypotheses[0]}")
+        sample = f"{text.sources[0]} -> {translations.hypotheses[0]}"
+        self.display.message("    " + textwrap.shorten(sample, SAMPLE_WIDTH, placeholder=" ..."))
         if self.options.patience is not None and progress.evaluations_since_best >= self.options.patience:
             self.display.message(
                 f"early stop: {progress.evaluations_since_best} evaluations without a lower validation loss"

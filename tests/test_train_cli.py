@@ -390,4 +390,7 @@ def test_minutes_end_a_run(corpus: Path, tmp_path: Path):
     result = run("--data", corpus, *SMALL, "--warmup", 10**6, "--minutes", 0.05, "--run", "run", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "the time was up after" in result.stdout
+    samples = [line for line in result.stdout.split("\n") if " -> " in line]
+    assert samples
+    assert max(map(len, samples)) <= 204
     assert log_of(tmp_path / "run")[-1][0] == "test"
