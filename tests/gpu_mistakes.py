@@ -26,6 +26,15 @@ class Mistake(NamedTuple):
 
 NORM = Check("test_residual_kernels", "test_residual", ("several rows in a block", "float32", "post", 0.3, True), True)
 NORM_BLOCKS = NORM._replace(parameters=("several rows in a warp, several partial sums", "float64", "post", 0.0, True))
+ATTENTION = Check(
+    "test_attention_kernels",
+    "test_attention",
+    ("rows that end in the middle of a load", "float32", "causal and padding", 0.3),
+    emulated=True,
+    needs="monkeypatch",
+)
+ATTENTION_ALL = ATTENTION._replace(parameters=(*ATTENTION.parameters[:2], "no mask", 0.3))
+ATTENTION_LONG = ATTENTION._replace(parameters=("rows longer than a block holds", "float32", "causal", 0.3))
 SOFTMAX = Check("test_kernels", "test_softmax", ((2, 129), False, "float32"), emulated=True)
 ENTROPY = Check("test_kernels", "test_cross_entropy", ((9, 33), 0.1, "float32"), emulated=True)
 LOSS = Check("test_training_kernels", "test_output_loss", (130, 64, 64, 0.1, "float32"), True, needs="monkeypatch")
@@ -73,7 +82,7 @@ MISTAKES = {
     "a variable that nobody uses": Mistake(
         "bias.cu", "const long long left =", "const int unused = 0; const long long left =", COMPILED
     ),
-    "a constant in float64": Mistake("softmax.cu", "y[start + i] /= total", "y[start + i] *= 1.0 / total", NO_FLOAT64),
+    "a factor in float64": Mistake("softmax.cu", "(real)scale * x.value[i]", "scale * x.value[i]", NO_FLOAT64),
     "a load of a number at a time": Mistake(
         "adam.cu", "aligned(p) && aligned(g) && aligned(m) && aligned(v) ? n / LANES : 0", "0", TOGETHER
     ),
@@ -87,9 +96,7 @@ MISTAKES = {
     "another row": Mistake(
         "residual.cu", "load_eight(dy + start, count), n", "load_eight(dy + column, count), n", NORM
     ),
-    "a column short": Mistake(
-        "softmax.cu", "i < n; i += blockDim.x) sum +=", "i < n - 1; i += blockDim.x) sum +=", SOFTMAX
-    ),
+    "a column short": Mistake("softmax.cu", "group * 8 + i < n ? exp", "group * 8 + i < n - 1 ? exp", SOFTMAX),
     "the last row": Mistake("residual.cu", "row < end ? D - column : 0", "row < end - 1 ? D - column : 0", NORM_BLOCKS),
     "a mean forgotten": Mistake(
         "residual.cu",
@@ -99,6 +106,25 @@ MISTAKES = {
     ),
     "the mask of another row": Mistake(
         "residual.cu", "drop(ds, dropout, row, lane)", "drop(ds, dropout, next, lane)", NORM
+    ),
+    "the mask of another query": Mistake("softmax.cu", "row % T * mask_query", "row % H * mask_query", ATTENTION),
+    "a weight where nothing is seen": Mistake(
+        "softmax.cu", "hidden ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION
+    ),
+    "another dropout on the way back": Mistake(
+        "softmax.cu", "dropout, at.row, group);\n    };", "dropout, at.row, 0);\n    };", ATTENTION_ALL
+    ),
+    "dropout inside the gradient of softmax": Mistake(
+        "softmax.cu",
+        "(real)scale * w.value[i] * (",
+        "(real)scale * drop(w, dropout, at.row, group).value[i] * (",
+        ATTENTION,
+    ),
+    "a row's second half, forgotten": Mistake(
+        "softmax.cu",
+        "const Eight x = group == at.lane ? held : load_x(group);\n        for (int i = 0; i < 8; ++i) sum",
+        "const Eight x = held;\n        for (int i = 0; i < 8; ++i) sum",
+        ATTENTION_LONG,
     ),
     "one partial sum for all": Mistake("residual.cu", "partial + 2 * size", "partial + size", NORM_BLOCKS),
     "a gradient where ReLU is 0": Mistake(
@@ -166,7 +192,7 @@ MISTAKES = {
     "the half words exchanged": Mistake("philox.cuh", ">> (i % 2 * 16)", ">> ((i + 1) % 2 * 16)", DROPOUT),
     # (b) the stand-in
     "a twin of a kernel": Mistake(
-        KERNELS + "softmax.py", "dx[...] = y * (dy - ", "dx[...] = y * (dy + ", layer("softmax")
+        KERNELS + "softmax.py", "dweights - (dweights *", "dweights + (dweights *", layer("softmax")
     ),
     "an array of the host": Mistake(
         KERNELS + "embedding.py", "encodings(0, T, y), y\n", "encodings(0, T, np.zeros(D)), y\n", layer("embedding")

@@ -274,14 +274,15 @@ def test_what_goes_to_a_card_comes_back(monkeypatch):
 
 TOGETHER = ["squares", "adam_update", "embedding_forward", "input_embedding_forward", "embedding_pieces", "add_bias",
             "add_bias_relu", "column_sums", "relu_backward", "cross_entropy_in_place", "dropout", "residual_forward",
-            "residual_norm_forward", "residual_backward", "residual_norm_backward"]  # fmt: skip
+            "residual_norm_forward", "residual_backward", "residual_norm_backward", "softmax_forward",
+            "softmax_backward"]  # fmt: skip
 
 
 @pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
 @pytest.mark.parametrize(("dtype", "instruction"), [("f", ".v4.f32"), ("d", ".v2.f64")])
 def test_sixteen_bytes_move_at_once(dtype, instruction, architecture):
     """NVRTC's assembly has a load of four floats, or two doubles, in each kernel that should, and a store like it."""
-    for file in ("adam", "embedding", "bias", "cross_entropy", "dropout", "residual"):
+    for file in ("adam", "embedding", "bias", "cross_entropy", "dropout", "residual", "softmax"):
         text = assembly(architecture, launcher.source(file), launcher.options(dtype))
         kernels = {part.partition("(")[0]: part for part in text.split(".entry ")[1:]}
         for name in kernels.keys() & set(TOGETHER):

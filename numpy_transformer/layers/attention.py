@@ -35,6 +35,7 @@ from numpy_transformer.backend import Array, array_module
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
+from numpy_transformer.twin import gpu_twin
 
 
 class AttentionCache(NamedTuple):
@@ -42,7 +43,7 @@ class AttentionCache(NamedTuple):
     key: Array  # (B, H, S, K)
     value: Array  # (B, H, S, K)
     weights: Array  # (B, H, T, S), before dropout
-    dropped: Array  # (B, H, T, S), after dropout; the same array where there is none
+    dropped: Array  # (B, H, T, S), after dropout; the same array where there is none, and on a GPU, which redoes it
     dropout: DropoutCache | None
 
 
@@ -56,6 +57,7 @@ def causal_mask(length: int, like: Array) -> Array:
     return xp.lib.stride_tricks.sliding_window_view(line, length)[::-1]
 
 
+@gpu_twin(decides="query")
 def scaled_dot_product_attention_forward(
     *,
     query: Array,
@@ -78,6 +80,7 @@ def scaled_dot_product_attention_forward(
     return context, AttentionCache(query, key, value, weights, dropped, dropout_cache)
 
 
+@gpu_twin()
 def scaled_dot_product_attention_backward(
     dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
 ) -> None:

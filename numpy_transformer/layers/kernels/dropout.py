@@ -34,6 +34,8 @@ def site_arguments(site: DropoutSite | None) -> tuple[int, int, int, int]:
 
 def drop(x: Array, key_low: int, key_high: int, site: int, threshold: int) -> Array:
     """philox.cuh's function of this name, for a whole array."""
+    if threshold == 0:
+        return x
     kept = DropoutSite((key_low, key_high), site, threshold).mask(x.shape)
     return x * (kept * x.dtype.type(LEVELS / (LEVELS - threshold)))
 
