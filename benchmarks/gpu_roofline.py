@@ -12,6 +12,7 @@ product instead. Times are the card's own (gpu_clock.py), caches cold.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,16 +26,18 @@ from gpu_clock import Clock, card_name
 from numpy_transformer.backend import device_module
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutMasks, dropout_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_backward, input_embedding_forward
 from numpy_transformer.layers.kernels.adam import guarded_adam_update
+from numpy_transformer.layers.kernels.attention import empty_scores
 from numpy_transformer.layers.kernels.bias import add_bias, column_sums, relu_backward
 from numpy_transformer.layers.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.kernels.output_loss import IN_PLACE, PADDED_TO
+from numpy_transformer.layers.kernels.softmax import scores_backward, weights_of
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_backward, layer_norm_forward
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.residual import after_sublayer_backward, after_sublayer_forward
-from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 from numpy_transformer.optimizer import Adam
 from numpy_transformer.precision import PRECISIONS, check_precision, precision
 
@@ -149,27 +152,47 @@ def norm_rows(s: Sizes) -> list[Row]:
     return [
         Row(fused, "residual.cu", shape, FLOAT * (4 * n + s.N + 3 * s.D), 22 * n, after),
         Row(f"{fused}, back", "residual.cu", shape, FLOAT * (4 * n + s.N + 4 * s.D), 26 * n, after_back),
-        Row("layer norm", "layer_norm.cu", shape, FLOAT * (3 * n + s.N + 2 * s.D), 8 * n, forward),
-        Row("layer norm back", "layer_norm.cu", shape, FLOAT * (3 * n + s.N + 3 * s.D), 12 * n, backward),
+        Row("layer norm", "residual.cu", shape, FLOAT * (3 * n + s.N + 2 * s.D), 8 * n, forward),
+        Row("layer norm back", "residual.cu", shape, FLOAT * (3 * n + s.N + 3 * s.D), 12 * n, backward),
     ]
 
 
 def attention_rows(s: Sizes) -> list[Row]:
-    """What stands between the two products of attention."""
-    shape = (s.N // s.T, s.H, s.T, s.T)
-    count, written = s.N * s.H * s.T, f"{s.N * s.H} x {s.T}"
+    """What stands between attention's two products, with the decoder's mask; dropout there is an option."""
+    B, shape = s.N // s.T, (s.N // s.T, s.H, s.T, s.T)
+    count, scale = s.N * s.H * s.T, math.sqrt(s.H / s.D)
 
-    def forward(xp: Any) -> Work:
-        x, out = numbers(xp, *shape), xp.empty(shape, dtype="float32")
-        return lambda: softmax_forward(x, out=out)
+    def scores(xp: Any) -> Any:
+        query = xp.empty((B, s.H, s.T, s.D // s.H), dtype="float32")
+        return empty_scores(query, query)
 
-    def backward(xp: Any) -> Work:
-        y, dy = softmax_forward(numbers(xp, *shape))[0], numbers(xp, *shape)
-        return lambda: softmax_backward(dy, y)
+    def filled(xp: Any) -> Any:
+        x = scores(xp)
+        x[...] = numbers(xp, *shape)
+        return x
 
+    def forward(dropout: float) -> Callable[[Any], Work]:
+        def prepare(xp: Any) -> Work:
+            x, weights, mask = filled(xp), scores(xp), causal_mask(s.T, xp.ones(1))
+            site, dropped = (DropoutMasks(dropout, 0, xp).next_site(), scores(xp)) if dropout else (None, None)
+            return lambda: weights_of(x, weights=weights, scale=scale, mask=mask, dropped=dropped, site=site)
+
+        return prepare
+
+    def backward(dropout: float) -> Callable[[Any], Work]:
+        def prepare(xp: Any) -> Work:
+            weights, ddropped, dscores = filled(xp), filled(xp), scores(xp)
+            site, dropped = (DropoutMasks(dropout, 0, xp).next_site(), scores(xp)) if dropout else (None, None)
+            return lambda: scores_backward(ddropped, weights, dscores=dscores, scale=scale, dropped=dropped, site=site)
+
+        return prepare
+
+    written = f"{s.N * s.H} x {s.T}"
     return [
-        Row("softmax", "softmax.cu", written, FLOAT * 2 * count, 5 * count, forward),
-        Row("softmax back", "softmax.cu", written, FLOAT * 3 * count, 4 * count, backward),
+        Row("scale, mask, softmax", "softmax.cu", written, FLOAT * 2 * count, 6 * count, forward(0)),
+        Row("the same, with dropout", "softmax.cu", written, FLOAT * 3 * count, 18 * count, forward(0.1)),
+        Row("softmax back", "softmax.cu", written, FLOAT * 3 * count, 5 * count, backward(0)),
+        Row("the same, with dropout", "softmax.cu", written, FLOAT * 4 * count, 18 * count, backward(0.1)),
     ]
 
 

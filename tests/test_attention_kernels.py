@@ -1,15 +1,19 @@
 """Attention's scale, mask, softmax and dropout in one kernel, forward and backward, beside the reference."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import strict_gpu
-from test_kernels import TOLERANCE, assert_near, executed, numbers
+from on_card import run_on_card
+from test_kernels import TOLERANCE, assert_near, carry_out, executed, numbers
 
 from numpy_transformer.backend import to_host
 from numpy_transformer.layers import attention
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.layers.kernels import attention as on_gpu
+from numpy_transformer.layers.kernels import launcher
 from numpy_transformer.layers.kernels.softmax import weights_of
 from numpy_transformer.layers.multi_head_attention import split_heads
 
@@ -82,6 +86,13 @@ def test_attention(size, dtype, mask, p, monkeypatch):
     for name, value in expected.items():
         assert_near(found[name], value.astype(dtype), dtype)
         assert to_host(found[name]).tobytes() == to_host(again[name]).tobytes(), name
+
+
+def test_what_goes_to_a_card_comes_back(monkeypatch):
+    """A mask whose rows run backwards, and one that is the same for many; the stand-in is the card (on_card.py)."""
+    carry_out(monkeypatch, partial(run_on_card, strict_gpu, launcher.Kernel.launch))
+    for mask in MASKS:
+        test_attention("rows that end in the middle of a load", "float32", mask, 0.3, monkeypatch)
 
 
 @pytest.mark.usefixtures("executed")

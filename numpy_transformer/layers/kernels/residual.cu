@@ -1,4 +1,5 @@
-// The half of a residual connection behind its sub-layer (layers/residual.py), with the sub-layer's last bias.
+// The half of a residual connection behind its sub-layer (layers/residual.py), with the sub-layer's last bias. Without an
+// update it is layer norm (layers/layer_norm.py).
 //
 //   s = x + dropout(update + bias)                       pre-norm: y = s
 //   normalized = (s - mean) r    y = gain normalized + norm_bias                  post-norm
@@ -13,17 +14,18 @@
 #include "rows.cuh"
 #include "philox.cuh"
 
-// bias may be null.
+// update may be null, and bias.
 __device__ inline Eight residual_sum(const real *x, const real *update, const real *bias, const Place &at, long long D,
                                      const Dropout &dropout) {
     const long long column = at.lane * 8, count = D - column;
+    const Eight residual = load_eight(x + at.row * D + column, count);
+    if (!update) return residual;
     Eight s = load_eight(update + at.row * D + column, count);
     if (bias) {
         const Eight b = load_eight(bias + column, count);
         for (int i = 0; i < 8; ++i) s.value[i] += b.value[i];
     }
     s = drop(s, dropout, at.row, at.lane);
-    const Eight residual = load_eight(x + at.row * D + column, count);
     for (int i = 0; i < 8; ++i) s.value[i] = residual.value[i] + s.value[i];
     return s;
 }

@@ -30,20 +30,17 @@ def after_sublayer_forward(
     D = x.shape[-1]
     if D > LONGEST_ROW:
         return residual.after_sublayer_forward.reference(x, update, parameters, norm=norm, dropout=dropout, bias=bias)
+    site = None if dropout is None else dropout.next_site()
+    if norm == "post":
+        y, norm_cache = norm_forward(x, parameters, update=update, bias=bias, site=site)
+        return y, AfterCache(site, norm_cache)
     xp = array_module(x)
     x, update = xp.ascontiguousarray(x), xp.ascontiguousarray(update)
     y = xp.empty(x.shape, dtype=x.dtype)
-    site = None if dropout is None else dropout.next_site()
     N = x.size // max(1, D)
     grid, threads, lanes = rows_of_eight(N, D)
-    if norm == "pre":
-        FORWARD.launch(x, grid, threads, x, update, bias, y, N, D, lanes, *site_arguments(site))
-        return y, AfterCache(site, None)
-    normalized = xp.empty(x.shape, dtype=x.dtype)
-    inverse_deviation = xp.empty((*x.shape[:-1], 1), dtype=x.dtype)
-    arrays = x, update, bias, *parameters, normalized, inverse_deviation, y
-    NORM_FORWARD.launch(x, grid, threads, *arrays, N, D, lanes, EPSILON, *site_arguments(site))
-    return y, AfterCache(site, LayerNormCache(normalized, inverse_deviation))
+    FORWARD.launch(x, grid, threads, x, update, bias, y, N, D, lanes, *site_arguments(site))
+    return y, AfterCache(site, None)
 
 
 def after_sublayer_backward(
@@ -55,36 +52,78 @@ def after_sublayer_backward(
     dbias: Array | None = None,
 ) -> tuple[Array, Array]:
     """(..., D) -> dx, dupdate: one array without dropout. Writes dbias and, in post-norm, the norm's gradients."""
-    D = dy.shape[-1]
-    if D > LONGEST_ROW:
+    if dy.shape[-1] > LONGEST_ROW:
         return residual.after_sublayer_backward.reference(dy, cache, parameters, gradients, dbias=dbias)
     site = cache.dropout
     assert site is None or isinstance(site, DropoutSite)  # what the forward above left there
+    if cache.norm is not None:
+        return norm_backward(dy, cache.norm, parameters, gradients, dbias=dbias, site=site)
+    if dbias is None and site is None:
+        return dy, dy
     xp = array_module(dy)
     dy = xp.ascontiguousarray(dy)
-    N = dy.size // max(1, D)
-    _, threads, lanes = rows_of_eight(N, D, threads=SUMMED)
-    at_once = threads // lanes
-    rows = max(1, -(-N // (MOST_PARTS * at_once))) * at_once  # of a block
-    parts = -(-N // rows)
-    sizes = N, D, lanes, rows
+    dupdate = dy if site is None else xp.empty(dy.shape, dtype=dy.dtype)
+    parts, threads, sizes = _parts(dy)
+    partial = None if dbias is None else xp.empty((1, parts, dy.shape[-1]), dtype=dy.dtype)
+    BACKWARD.launch(dy, (parts,), threads, dy, dupdate, partial, *sizes, *site_arguments(site))
+    if partial is not None and dbias is not None:
+        _total(partial, dbias)
+    return dy, dupdate
 
-    if cache.norm is None:
-        dupdate = dy if site is None else xp.empty(dy.shape, dtype=dy.dtype)
-        if dbias is not None or site is not None:
-            partial = None if dbias is None else xp.empty((1, parts, D), dtype=dy.dtype)
-            BACKWARD.launch(dy, (parts,), threads, dy, dupdate, partial, *sizes, *site_arguments(site))
-            if partial is not None and dbias is not None:
-                _total(partial, dbias)
-        return dy, dupdate
+
+def norm_forward(
+    x: Array,
+    parameters: LayerNormParameters,
+    *,
+    update: Array | None = None,
+    bias: Array | None = None,
+    site: DropoutSite | None = None,
+    epsilon: float = EPSILON,
+) -> tuple[Array, LayerNormCache]:
+    """LayerNorm(x + Dropout(update + bias)), or LayerNorm(x) where there is no update. (..., D) -> (..., D)."""
+    xp = array_module(x)
+    x = xp.ascontiguousarray(x)
+    update = None if update is None else xp.ascontiguousarray(update)
+    y, normalized = xp.empty(x.shape, dtype=x.dtype), xp.empty(x.shape, dtype=x.dtype)
+    inverse_deviation = xp.empty((*x.shape[:-1], 1), dtype=x.dtype)
+    N, D = inverse_deviation.size, x.shape[-1]
+    grid, threads, lanes = rows_of_eight(N, D)
+    arrays = x, update, bias, *parameters, normalized, inverse_deviation, y
+    NORM_FORWARD.launch(x, grid, threads, *arrays, N, D, lanes, float(epsilon), *site_arguments(site))
+    return y, LayerNormCache(normalized, inverse_deviation)
+
+
+def norm_backward(
+    dy: Array,
+    cache: LayerNormCache,
+    parameters: LayerNormParameters,
+    gradients: LayerNormParameters,
+    *,
+    dbias: Array | None = None,
+    site: DropoutSite | None = None,
+) -> tuple[Array, Array]:
+    """(..., D) -> dx, dupdate: one array without dropout. Writes the norm's gradients, and dbias."""
+    xp = array_module(dy)
+    dy = xp.ascontiguousarray(dy)
     dx = xp.empty(dy.shape, dtype=dy.dtype)
     dupdate = dx if site is None else xp.empty(dy.shape, dtype=dy.dtype)
+    parts, threads, sizes = _parts(dy)
     sums = (*gradients,) if dbias is None else (*gradients, dbias)
-    partial = xp.empty((len(sums), parts, D), dtype=dy.dtype)
-    arrays = dy, *cache.norm, parameters.gain, dx, dupdate, partial
+    partial = xp.empty((len(sums), parts, dy.shape[-1]), dtype=dy.dtype)
+    arrays = dy, *cache, parameters.gain, dx, dupdate, partial
     NORM_BACKWARD.launch(dy, (parts,), threads, *arrays, *sizes, int(dbias is not None), *site_arguments(site))
     _total(partial, *sums)
     return dx, dupdate
+
+
+def _parts(dy: Array) -> tuple[int, int, tuple[int, int, int, int]]:
+    """How the rows are dealt out to sum their columns: (blocks, threads of each, (N, D, lanes, rows of a block))."""
+    D = dy.shape[-1]
+    N = dy.size // max(1, D)
+    _, threads, lanes = rows_of_eight(N, D, threads=SUMMED)
+    at_once = threads // lanes
+    rows = max(1, -(-N // (MOST_PARTS * at_once))) * at_once
+    return -(-N // rows), threads, (N, D, lanes, rows)
 
 
 def _total(partial: Array, *sums: Array) -> None:
@@ -97,13 +136,17 @@ def _total(partial: Array, *sums: Array) -> None:
 # --- The kernels' NumPy twins ---
 
 
-def _forward(x: Array, update: Array, bias: Array | None, y: Array, N: int, D: int, lanes: int, *site: int) -> None:
-    y[...] = x + drop(update if bias is None else update + bias, *site)
+def _forward(
+    x: Array, update: Array | None, bias: Array | None, y: Array, N: int, D: int, lanes: int, *site: int
+) -> None:
+    y[...] = x
+    if update is not None:
+        y += drop(update if bias is None else update + bias, *site)
 
 
 def _norm_forward(
     x: Array,
-    update: Array,
+    update: Array | None,
     bias: Array | None,
     gain: Array,
     norm_bias: Array,
