@@ -24,7 +24,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD
 data=multi30k
-if [[ -d ${NUMPY_TRANSFORMER_DATA:-/nowhere}/multi30k ]]; then data=$NUMPY_TRANSFORMER_DATA/multi30k; fi
 small_pytest=() small_gradcheck=() small_run=() small_training=() small_roofline=() small_decoding=()
 if [[ ${REHEARSE:-} ]]; then
     export PYTHONPATH=$PWD/tests/stand_in:$PWD/tests:$PWD

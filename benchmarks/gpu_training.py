@@ -289,7 +289,8 @@ def report(results: dict[str, dict[str, Any]]) -> str:
     lines = [
         ", ".join(sorted({r["card"] for r in results.values()})),
         *(f"    {name} {version}" for name, version in sorted(_libraries(results).items())),
-        "best product: " + ", ".join(f"{name} {flops / 1e12:,.1f} TFLOP/s" for name, flops in peak.items()),
+        "best product, TFLOP/s: "
+        + ", ".join(f"{side} {r['product_flops'] / 1e12:,.1f}" for side, r in results.items()),
         f"{'':27}{'tokens/s':>10}{'ms/step':>9}{'TFLOP/s':>9}{'of peak':>9}{'memory':>11}{'kernels':>9}{'busy':>7}",
     ]
     for side, r in results.items():
