@@ -11,7 +11,7 @@ leaves are views into that vector. Nothing is ever copied between the two, becau
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -93,6 +93,11 @@ class Parameters(Generic[Tree]):
             return flat[start:offset].reshape(leaf.shape)
 
         return cls(flat, map_tree(take, shapes))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For copies and pickles: their views look into their own buffer, not into copies of its parts."""
+        shapes = map_tree(lambda _, leaf: SimpleNamespace(shape=leaf.shape), self.tree)
+        return type(self).view, (self.flat, shapes)
 
     def initialise(self, spec: Any, *, seed: int) -> None:
         """Draw the first values, the same ones for every dtype and device."""

@@ -1,6 +1,8 @@
 """The public model: configuration, flat parameters, loss, logits, saving, and what it refuses."""
 
+import copy
 import json
+import pickle
 import sys
 
 import numpy as np
@@ -29,6 +31,17 @@ def test_every_parameter_is_a_view_into_the_flat_buffer(model: nt.Transformer):
     assert sum(view.size for view in named.values()) == model.parameters.flat.size
     model.parameters.flat[...] = np.arange(model.parameters.flat.size)
     np.testing.assert_array_equal(np.concatenate([v.reshape(-1) for v in named.values()]), model.parameters.flat)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_is_whole_and_its_own(copied, model: nt.Transformer):
+    """Its views look into its flat buffer, so that a step on the buffer is a step of the model."""
+    twin = copied(model)
+    np.testing.assert_array_equal(twin.logits(SOURCE, TARGET), model.logits(SOURCE, TARGET))
+    before = model.logits(SOURCE, TARGET)
+    twin.parameters.flat[...] = 0
+    assert not twin.logits(SOURCE, TARGET).any()
+    np.testing.assert_array_equal(model.logits(SOURCE, TARGET), before)
 
 
 def test_gradients_have_the_same_tree_and_can_be_reused(model: nt.Transformer):
