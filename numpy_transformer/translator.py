@@ -247,10 +247,13 @@ class Translator:
         """Which word of each text each word of its translation comes from (decoding/alignment.py).
 
         The translations are ids, such as Hypothesis.ids. Words are what `str.split` finds; a blank text or translation
-        has no links. Raises OverlongError for a text of more than 1,000 tokens.
+        has no links. Raises OverlongError for a text of more than 1,000 tokens, InputError for ids that there are not
+        and for another number of translations than of texts.
         """
         config, vocabulary = self.model.config, self.tokenizer.vocabulary
-        sources, targets = self._encode(texts), [[*ids, config.eos_id] for ids in translations]
+        sources, targets = self._encode(texts), [self._with_eos(ids) for ids in translations]
+        if len(sources) != len(targets):
+            raise InputError(f"there are {len(sources)} texts and {len(targets)} translations: give one for each")
         found: list[Alignment] = [()] * len(sources)
         lengths = [
             max(len(source), len(target)) * bool(source) for source, target in zip(sources, targets, strict=True)
@@ -289,17 +292,23 @@ class Translator:
     def attention(self, text: str, ids: Sequence[int]) -> AttentionMaps:
         """Where each layer and head looks, for a text and the ids of a translation of it, such as Hypothesis.ids.
 
-        Raises InputError for a blank text.
+        Raises InputError for a blank text and for ids that there are not.
         """
         [source] = self._encode([text])
         if not source:
             raise InputError("a blank text has no attention: give a sentence")
-        target = [*ids, self.model.config.eos_id]
+        target = self._with_eos(ids)
         return AttentionMaps(
             source=[self.tokenizer.vocabulary[i] for i in source],
             target=[self.tokenizer.vocabulary[i] for i in target],
             weights=attention_weights(self.model, source, target),
         )
+
+    def _with_eos(self, ids: Sequence[int]) -> list[int]:
+        unknown = [i for i in ids if i not in self.tokenizer.vocabulary]
+        if unknown:
+            raise InputError(f"there is no token {unknown[0]}; the vocabulary has {len(self.tokenizer)}")
+        return [*ids, self.model.config.eos_id]
 
     def _encode(self, texts: Iterable[str], tokenizer: Tokenizer | MarianTokenizer | None = None) -> list[list[int]]:
         """Each text's ids with eos behind them, as in training; a blank text has none."""

@@ -138,6 +138,16 @@ def test_what_is_no_text_is_refused_with_its_number(translator, other):
         translator.translate(["the dog", other])
 
 
+def test_translations_that_do_not_fit_are_refused(translator):
+    with pytest.raises(nt.InputError, match="there are 2 texts and 1 translations"):
+        translator.align(["the dog", "a cat"], [[9]])
+    for unknown in (-1, 10**6):
+        with pytest.raises(nt.InputError, match=f"there is no token {unknown}"):
+            translator.align(["the dog"], [[9, unknown]])
+        with pytest.raises(nt.InputError, match=f"there is no token {unknown}"):
+            translator.attention("the dog", [9, unknown])
+
+
 def test_any_iterable_of_texts_will_do(translator):
     texts = ["the dog", "", "a cat sees the dog"]
     assert translator.translate(text for text in texts) == translator.translate(texts)
