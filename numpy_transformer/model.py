@@ -59,6 +59,7 @@ class Transformer:
         self.precision = precision
         self.recompute = recompute
         self.philox = philox
+        self.tokenizer_digest: str | None = None  # of the tokenizer whose ids it learned, where that is known; is saved
         self.parameters: Parameters[TransformerParameters] = Parameters.allocate(spec, dtype=dtype, xp=xp)
         if initialise:
             self.parameters.initialise(spec, seed=seed)
@@ -123,7 +124,10 @@ class Transformer:
     def save(self, path: str | Path) -> None:
         """Write configuration and parameters as one safetensors file; a file that exists is whole."""
         on_host = Parameters.view(to_host(self.parameters.flat), self.parameters.tree)
-        save_tensors(path, dict(on_host.named()), {"config": self.config.to_json()})
+        metadata = {"config": self.config.to_json()}
+        if self.tokenizer_digest is not None:
+            metadata["tokenizer"] = self.tokenizer_digest
+        save_tensors(path, dict(on_host.named()), metadata)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu") -> "Transformer":
@@ -135,6 +139,7 @@ class Transformer:
         dtype = tensors["embedding.weight"].dtype if "embedding.weight" in tensors else "float32"
         model = cls(config, dtype=str(dtype), device=device, initialise=False)
         model.assign(tensors, path)
+        model.tokenizer_digest = metadata.get("tokenizer")
         return model
 
     def assign(self, tensors: Mapping[str, Array], path: str | Path) -> None:

@@ -101,6 +101,7 @@ class Trainer:
             recompute=options.recompute,
             philox=options.philox,
         )
+        self.model.tokenizer_digest = tokenizer.digest
         self.adam = Adam.for_parameters(self.model.parameters.flat)
         self.train_text = self._prepare(corpus.train, "training")
         self.valid_text = self._prepare(corpus.valid, "validation")

@@ -90,6 +90,8 @@ class Translator:
                 f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocabulary_size}: "
                 "use the tokenizer.json that the model was trained with"
             )
+        if isinstance(tokenizer, Tokenizer) and model.tokenizer_digest not in (None, tokenizer.digest):
+            raise InputError("the model was trained with another tokenizer: use the tokenizer.json of its run")
         if not {config.pad_id, config.bos_id, config.eos_id} <= set(tokenizer.special_tokens.values()):
             raise InputError(
                 f"pad, bos and eos ({config.pad_id}, {config.bos_id}, {config.eos_id}) are no special tokens of the "
@@ -130,8 +132,13 @@ class Translator:
         model = Transformer.load(checkpoint, device=device)
         checkpoint = checkpoint.absolute()
         for folder in (checkpoint.parent, checkpoint.parent.parent):
-            if (folder / "tokenizer.json").is_file():
-                return cls(model, Tokenizer.load(folder / "tokenizer.json"))
+            file = folder / "tokenizer.json"
+            if file.is_file():
+                tokenizer = Tokenizer.load(file)
+                try:
+                    return cls(model, tokenizer)
+                except InputError as error:
+                    raise InputError(f"{file}: {error}") from None
         raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
 
     def translate(

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bpe
+import numpy_transformer as nt
 from numpy_transformer.checkpoint import load_tensors, save_tensors
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +73,13 @@ def test_the_average_is_the_mean_of_the_checkpoints(finished: Path):
     parts = [load_tensors(path)[0] for path in (finished / "checkpoints").glob("step-*")]
     for name, values in averaged.items():
         np.testing.assert_allclose(values, np.mean([part[name] for part in parts], axis=0), atol=1e-6)
+
+
+def test_every_checkpoint_names_its_tokenizer(finished: Path):
+    digest = bpe.Tokenizer.load(finished / "tokenizer.json").digest
+    for path in (finished / "checkpoints").glob("*.safetensors"):
+        if path.name != "training.safetensors":
+            assert nt.Transformer.load(path).tokenizer_digest == digest
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

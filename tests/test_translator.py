@@ -185,6 +185,19 @@ def test_a_run_gives_its_averaged_checkpoint_or_else_the_best_or_else_the_newest
         Translator.load(run)
 
 
+def test_another_tokenizer_than_the_models_own_is_refused(run, tokenizer):
+    """Of the same size, so that it would be translated with, into nonsense."""
+    model = random_model(tokenizer, 0)
+    model.tokenizer_digest = tokenizer.digest
+    model.save(run / "checkpoints" / "averaged.safetensors")
+    assert Translator.load(run).model.tokenizer_digest == tokenizer.digest
+    other = bpe.Tokenizer([*tokenizer.merges[:-2], *tokenizer.merges[:-3:-1]], special_tokens=tokenizer.special_tokens)
+    assert len(other) == len(tokenizer)
+    other.save(run / "tokenizer.json")
+    with pytest.raises(nt.InputError, match=r"tokenizer.json: the model was trained with another tokenizer"):
+        Translator.load(run)
+
+
 def test_a_checkpoint_file_finds_its_tokenizer_beside_it_or_above(run, tmp_path, translator):
     checkpoint = run / "checkpoints" / "averaged.safetensors"
     assert Translator.load(checkpoint).translate(LINES[:2]) == translator.translate(LINES[:2])
