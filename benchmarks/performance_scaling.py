@@ -228,7 +228,7 @@ def draw(known: dict[str, Any], path: Path) -> None:
     from matplotlib.ticker import LogLocator
 
     grows = [grow for grow in GROWS if grow in known]
-    figure, panels = plt.subplots(2, len(grows), figsize=(3.7 * len(grows), 6), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(2, len(grows), figsize=(2.9 * len(grows), 6), layout="constrained", squeeze=False)
     for (speed, memory), grow in zip(panels.T, grows, strict=True):
         rows = known[grow]["rows"]
         for number, curve in enumerate(dict.fromkeys(row["curve"] for row in rows)):
@@ -241,13 +241,13 @@ def draw(known: dict[str, Any], path: Path) -> None:
             ticks = sorted({row["x"] for row in rows})
             if grow != "workers":
                 panel.set_xscale("log", base=2)
-            panel.set_xticks(ticks, labels=[f"{x:,}" for x in ticks], rotation=0 if grow == "workers" else 45)
+            panel.set_xticks(ticks, labels=[f"{x:,}" for x in ticks], rotation=0 if grow == "workers" else 60)
             panel.set_yscale("log")
             panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             panel.minorticks_off()
             panel.grid(alpha=0.3)
-        speed.legend(fontsize=8)
+        speed.legend(fontsize=6.5, handlelength=1)
         memory.set_xlabel(GROWS[grow])
     panels[0][0].set_ylabel("target tokens per second")
     panels[1][0].set_ylabel("MB at the peak (dotted: formula)")
