@@ -6,7 +6,7 @@ An array of this module is to NumPy what an array on a card is: foreign. It
 - knows only functions, methods and keywords that CuPy has (FUNCTIONS, METHODS; test_strict_gpu.py compares them with
   the real CuPy where that is installed);
 - gives no float64 where only float32 went in, unless a dtype was asked for;
-- counts what makes the host wait for the card (`counted`, `waits`), and what crosses over to it;
+- counts what makes the host wait for the card (`counted`, `waits`), what crosses over to it and what it is asked to do;
 - fills fresh memory with NaN, so that whoever reads it before writing is found out.
 
 Kernels cannot run here. The launcher finds `run_twin` instead of RawModule, and that runs the kernel's NumPy twin.
@@ -96,6 +96,7 @@ class Counts:
 
     synchronizations: int = 0  # the host waited for the card
     uploads: int = 0  # arrays that went from the host to the card (asynchronous)
+    launches: int = 0  # kernels, products and operations, each as one, though some of CuPy's are several
 
 
 _counts = Counts()
@@ -198,9 +199,12 @@ class ndarray:  # noqa: N801  (CuPy's name)
         raise AttributeError(f"an array of CuPy has no {name!r}, or strict_gpu.py does not know it yet")
 
     def __getitem__(self, key: Any) -> "ndarray":
-        return ndarray(np.asarray(self._host[_index(key)]))
+        result = np.asarray(self._host[_index(key)])
+        _count_launch(result, [self._host])
+        return ndarray(result)
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        _counts.launches += 1
         self._host[_index(key)] = _unwrap(value)
 
 
@@ -214,6 +218,7 @@ def _operator(name: str) -> None:
         return _call(function, [other, self], {}, name)
 
     def in_place(self: ndarray, other: Any) -> ndarray:
+        _counts.launches += 1
         getattr(operator, f"i{name}")(self._host, _unwrap(other))
         return self
 
@@ -259,15 +264,21 @@ def _index(key: Any) -> Any:
 def _call(function: Any, args: Any, kwargs: dict[str, Any], name: str, owner: Any = ()) -> Any:
     arrays = [a for a in (*owner, *_leaves(args), *_leaves(kwargs.values())) if isinstance(a, np.ndarray | ndarray)]
     result = function(*map(_unwrap, args), **{key: _unwrap(value) for key, value in kwargs.items()})
-    if "out" in kwargs and kwargs["out"] is not None:
-        return kwargs["out"]
-    if result is None:
-        return None
+    given = kwargs.get("out")
+    if given is not None or result is None:
+        _counts.launches += 1
+        return given
     result = np.asarray(result)
+    _count_launch(result, [_unwrap(a) if isinstance(a, ndarray) else a for a in arrays])
     floats = [a.dtype for a in arrays if a.dtype.kind in "fc"]
     if result.dtype == np.float64 and floats and np.float64 not in floats and not _dtype_was_given(args, kwargs):
         raise StrictError(f"{name} made float64 out of {', '.join(map(str, floats))}")
     return ndarray(result)
+
+
+def _count_launch(result: np.ndarray, arrays: list[np.ndarray]) -> None:
+    """One, unless the result is a view: then nothing was computed."""
+    _counts.launches += not any(np.may_share_memory(result, array) for array in arrays)
 
 
 def _leaves(values: Any) -> list[Any]:
@@ -314,6 +325,7 @@ def empty_like(a: ndarray, dtype: Any = None, order: str = "K", shape: Any = Non
 
 def run_twin(twin: Any, arguments: Any) -> None:
     """Run a kernel's NumPy twin on the memory below: it writes where the kernel would, and warns of nothing."""
+    _counts.launches += 1
     with np.errstate(all="ignore"):
         twin(*map(_unwrap, arguments))
 
@@ -328,6 +340,8 @@ def strided_batched_gemm(a: ndarray, b: ndarray, c: ndarray, gemm: Any, precisio
 
     In the precisions with fewer bits the operands of float32 are rounded on their way, as tensor cores do it.
     """
+
+    _counts.launches += gemm.repeats
 
     def matrices(x: ndarray, rows: int, columns: int, operand: Any) -> np.ndarray:
         if operand.transposed:

@@ -25,7 +25,7 @@ def test_dropout(shape, dtype):
         with strict_gpu.counted() as counts:
             found, found_cache = dropout_forward(card[0], on_gpu)
             dfound = dropout_backward(card[1], found_cache)
-        assert counts == strict_gpu.Counts()
+        assert counts.synchronizations == counts.uploads == 0
         assert isinstance(found_cache, DropoutSite)
         for one, other in ((found, y), (dfound, dropout_backward(dy, cache))):
             assert other.dtype == dtype

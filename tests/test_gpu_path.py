@@ -1,5 +1,6 @@
 """The GPU's code path, on the stand-in: every layer, a training step, a translation, beside the same on NumPy."""
 
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -126,6 +127,27 @@ def test_a_step_neither_waits_nor_uploads_more_than_ids():
     with strict_gpu.counted() as counts:
         assert len(run.step(0)) == RESULTS_EVERY
     assert counts.synchronizations == 1
+
+
+def launches(encoder_layers: int, decoder_layers: int) -> int:
+    """What the card is asked to do in one step."""
+    config = CONFIG.replace(encoder_layers=encoder_layers, decoder_layers=decoder_layers, attention_dropout=0.0)
+    run = Run(card=True, config=config, dtype="float32")
+    run.step(0)
+    with strict_gpu.counted() as counts:
+        run.step(1)
+    return counts.launches
+
+
+def test_docs_say_how_many_launches_a_step_is():
+    smallest, H = launches(1, 1), CONFIG.heads
+    encoder, decoder = launches(2, 1) - smallest, launches(1, 2) - smallest
+    rest, base = smallest - encoder - decoder, TransformerConfig.preset("base", vocabulary_size=37_000)
+    of_encoder, of_decoder = encoder - 6 * H, decoder - 12 * H  # besides attention's products, which run over the heads
+    total = rest + 6 * (of_encoder + of_decoder + 18 * base.heads)
+    page = " ".join((Path(__file__).parents[1] / "docs" / "gpu.md").read_text(encoding="utf-8").split())
+    told = f"{of_encoder} + 6 H for an encoder layer, {of_decoder} + 12 H for a decoder layer, {rest} for the rest"
+    assert f"{told}; with 6 layers each and 8 heads {total:,}" in page
 
 
 def test_a_step_that_is_not_finite_changes_nothing_on_the_card():
