@@ -40,7 +40,7 @@ def cross_entropy_forward(
     shifted = xp.subtract(logits, logits.real.max(axis=-1, keepdims=True), out=out)  # exp cannot overflow
     gold = shifted[xp.arange(len(targets)), targets]  # (N,)
     loss = -(1 - label_smoothing) * gold
-    if label_smoothing:
+    if label_smoothing:  # einsum: a row's sum, faster than xp.sum where rows are many
         loss -= label_smoothing / V * xp.einsum("nv->n", shifted)
     probabilities = xp.exp(shifted, out=shifted)
     normalizer = xp.einsum("nv->n", probabilities)[:, None]  # (N, 1)
