@@ -10,6 +10,7 @@ One entry, because the library writes several in random order, and equal content
 
 import hashlib
 import json
+import mmap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,8 +57,17 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     Raises InputError, naming the file and the remedy, when it is missing, is no such file, or is not what was saved: no
     changed bit and no cut goes unnoticed.
     """
-    with _open(path) as (file, entry):
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict: it cannot be iterated)
+    tensors, metadata = map_tensors(path)
+    return {name: tensor.copy() for name, tensor in tensors.items()}, metadata
+
+
+def map_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """`load_tensors` without a copy: the arrays are the file itself, read-only, for use at once.
+
+    What is written over the file later, rather than put in its place, would be seen in them.
+    """
+    with _open(path) as (_, entry):
+        tensors = _tensors_in_place(path)
         if _digest(tensors, entry["metadata"]) != entry["sha256"]:
             raise ValueError("the digest differs")
     return tensors, entry["metadata"]
@@ -72,6 +82,27 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     """
     with _open(path) as (_, entry):
         return entry["metadata"]
+
+
+def _tensors_in_place(path: str | Path) -> dict[str, Array]:
+    """Views into the file, which the library has found sound: 8 bytes, the header's length; the header; the data."""
+    with open(path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    data = 8 + int.from_bytes(mapped[:8], "little")
+    header = json.loads(mapped[8:data])
+    header.pop("__metadata__")
+    return {
+        name: np.ndarray(tensor["shape"], _dtype(tensor["dtype"]), mapped, data + tensor["data_offsets"][0])
+        for name, tensor in header.items()
+    }
+
+
+def _dtype(name: str) -> np.dtype:
+    """NumPy's dtype for the format's name of it: F32, I64, BOOL. Raises KeyError for one that NumPy does not have."""
+    if name == "BOOL":
+        return np.dtype(bool)
+    kind = {"F": "f", "I": "i", "U": "u", "C": "c"}[name[0]]
+    return np.dtype(f"<{kind}{int(name[1:]) // 8}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 
 from numpy_transformer.backend import Array, array_module, device_module, to_device, to_host
 from numpy_transformer.blocks import NO_DROPOUT, Dropouts
-from numpy_transformer.checkpoint import load_tensors, save_tensors
+from numpy_transformer.checkpoint import map_tensors, save_tensors
 from numpy_transformer.config import TransformerConfig
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.dropout import DropoutMasks
@@ -132,7 +132,7 @@ class Transformer:
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu") -> "Transformer":
         """The inverse of `save`; also reads a training checkpoint. Raises InputError naming file and remedy."""
-        tensors, metadata = load_tensors(path)
+        tensors, metadata = map_tensors(path)
         if "config" not in metadata:
             raise InputError(f"{path} holds no model configuration; it was not written by numpy_transformer")
         config = TransformerConfig.from_json(metadata["config"])

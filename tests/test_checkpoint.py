@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
 
 from numpy_transformer.atomic import atomic_write
-from numpy_transformer.checkpoint import load_tensors, read_metadata, save_tensors
+from numpy_transformer.checkpoint import load_tensors, map_tensors, read_metadata, save_tensors
 from numpy_transformer.errors import InputError
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "uint64", "uint32", "uint8", "bool"]
@@ -205,6 +205,17 @@ def test_loaded_arrays_do_not_reach_into_the_file(small):
     tensors["weight"] += 1
     assert small.read_bytes() == before
     np.testing.assert_array_equal(load_tensors(small)[0]["weight"] + 1, tensors["weight"])
+
+
+def test_mapped_arrays_are_the_file_and_cannot_be_written(small):
+    (mapped, metadata), (loaded, expected) = map_tensors(small), load_tensors(small)
+    assert metadata == expected
+    assert mapped.keys() == loaded.keys()
+    for name, tensor in mapped.items():
+        assert tensor.dtype == loaded[name].dtype
+        np.testing.assert_array_equal(tensor, loaded[name])
+        with pytest.raises(ValueError, match="read-only"):
+            tensor[...] = 0
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
