@@ -66,14 +66,15 @@ def main() -> None:
     text, summary = report(rounds, options)
     print(text + layer_table(layers))
     if options.json:
+        asked = {name: value for name, value in vars(options).items() if name not in ("json", "side", "batches")}
         content = {
             "machine": host,
-            "options": vars(options),
+            "options": asked,
             "summary": summary,
             "layer_seconds": layers,
             "rounds": rounds,
         }
-        options.json.write_text(json.dumps(content, indent=1, default=str) + "\n")
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def parse_options() -> argparse.Namespace:
