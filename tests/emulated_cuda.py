@@ -20,6 +20,7 @@ from guarded_memory import Guarded
 from numpy_transformer.layers.kernels.launcher import C_NAMES, Kernel, source
 
 SHIM = Path(__file__).parent / "cuda_on_cpu.h"
+PARAMETER = re.compile(r"(?:const )?(.+?) (\*?)\w+")
 SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 
 
@@ -28,11 +29,30 @@ def signatures(file: str) -> list[tuple[str, str]]:
     return SIGNATURE.findall(source(file))
 
 
+def check_arguments(kernel: Kernel, dtype: str, arguments: tuple) -> None:
+    """Raises AssertionError unless number and kinds of the arguments are those of the kernel's parameters.
+
+    Neither a card nor ctypes would say a word.
+    """
+    parameters = [parameter.strip() for parameter in dict(signatures(kernel.file))[kernel.name].split(",")]
+    assert len(arguments) == len(parameters), f"{kernel.name}: {len(arguments)} arguments for {len(parameters)}"
+    dtypes = {"real": np.dtype(dtype), "double": np.dtype("d"), "long long": np.dtype("int64"), "bool": np.dtype("?")}
+    for parameter, argument in zip(parameters, arguments, strict=True):
+        kind, pointer = PARAMETER.fullmatch(parameter).groups()
+        if pointer:
+            fits = argument is None or (isinstance(argument, np.ndarray) and argument.dtype == dtypes[kind])
+        else:
+            fits = type(argument) is {"double": float, "long long": int}[kind]
+        assert fits, f"{kernel.name}: {type(argument).__name__} for {parameter}"
+
+
 def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
     """Runs the kernel on NumPy arrays, the last thread first and then, on the same arrays, the first one first.
 
-    Raises AssertionError if that makes a difference of one bit, or if something is written outside of the arrays.
+    Raises AssertionError if that makes a difference of one bit, if something is written outside of the arrays, or if an
+    argument is of another kind than the parameter.
     """
+    check_arguments(kernel, dtype, arguments)
     run = getattr(compiled(kernel.file, dtype), f"run_{kernel.name}")
     sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block)]
     guarded = Guarded([argument for argument in arguments if isinstance(argument, np.ndarray)])

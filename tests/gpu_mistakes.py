@@ -107,6 +107,13 @@ MISTAKES = {
     "the mask of another row": Mistake(
         "residual.cu", "drop(ds, dropout, row, lane)", "drop(ds, dropout, next, lane)", NORM
     ),
+    "a whole number for a float": Mistake(
+        KERNELS + "softmax.py",
+        "sizes = rows, n, stride, lanes, float(scale)",
+        "sizes = rows, n, stride, lanes, 1",
+        SOFTMAX,
+    ),
+    "an argument less": Mistake(KERNELS + "bias.py", "partial, out, parts, D, parts)", "partial, out, parts, D)", BIAS),
     "the mask of another query": Mistake("softmax.cu", "row % T * mask_query", "row % H * mask_query", ATTENTION),
     "a weight where nothing is seen": Mistake(
         "softmax.cu", "hidden ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import emulated_cuda
@@ -113,6 +114,28 @@ def test_a_kernel_that_cannot_be_compiled_is_one_clear_line():
         pytest.raises(InputError, match=r"residual\.cu cannot be compiled \(cannot open cuda_fp16\.h\); install"),
     ):
         launcher.Kernel("residual", "residual_forward", print).launch(np.ones(1), (1,), 32)
+
+
+def test_what_a_card_is_given():
+    """The launch as CuPy sees it: a null pointer is a number, and numbers have the kernel's types."""
+    launches = []
+
+    class Recorder:
+        @staticmethod
+        def RawModule(code, options):  # noqa: N802  (CuPy's name)
+            functions = SimpleNamespace(get_function=lambda name: lambda *launch: launches.append((name, *launch)))
+            assert launcher.C_NAMES["f"] in options[-1]
+            return functions
+
+    x = np.ones(3, dtype="float32")
+    with patch.object(launcher, "array_module", lambda _: Recorder):
+        kernel = launcher.Kernel("residual", "residual_forward", print)
+        kernel.launch(x, (2, 3), 64, x, None, 5, 0.5)
+        kernel.launch(x, (0, 3), 64, x, None, 5, 0.5)  # nothing to do
+    [(name, grid, block, arguments)] = launches
+    assert (name, grid, block) == ("residual_forward", (2, 3), (64,))
+    assert arguments[0] is x
+    assert [(type(number), number) for number in arguments[1:]] == [(np.int64, 0), (np.int64, 5), (np.float64, 0.5)]
 
 
 # --- Execution: NumPy twins on the stand-in, the CUDA source emulated, and on a card if there is one ---
