@@ -80,9 +80,9 @@ def test_attention_equals_the_layer(seed, sizes, scale, hides):
     key, value = (rng.normal(size=(2, B, H, N, K)) * scale).astype("float32")
     seen = rng.random((B, 1, W, N)) < (0.5 if hides else 1)
     seen[..., 0] = True
-    hidden = np.where(seen, np.float32(0), np.float32(MASKED_SCORE)) if hides else None
+    mask_scores = np.where(seen, np.float32(0), np.float32(MASKED_SCORE)) if hides else None
     with np.errstate(over="raise", divide="raise", invalid="raise"):
-        context, weights = attention(query, key.swapaxes(-1, -2), value, hidden)
+        context, weights = attention(query, key.swapaxes(-1, -2), value, mask_scores)
     by_head = query.reshape(B, W, H, K).swapaxes(1, 2)
     expected, cache = scaled_dot_product_attention_forward(query=by_head, key=key, value=value, mask=seen)
     np.testing.assert_allclose(weights, cache.weights, rtol=1e-4, atol=1e-6)

@@ -33,14 +33,14 @@ def encode(source: Array, parameters: TransformerParameters, config: Transformer
     embedded, _ = embed_forward(source, parameters.embedding, dropouts=NO_DROPOUT)
     (B, S, D), H = embedded.shape, config.heads
     x, padding = embedded.reshape(B * S, D), source == config.pad_id
-    hidden = None
+    mask_scores = None
     if padding.any():
-        hidden = np.where(padding, x.dtype.type(MASKED_SCORE), x.dtype.type(0))[:, None, None, :]  # (B, 1, 1, S)
+        mask_scores = np.where(padding, x.dtype.type(MASKED_SCORE), x.dtype.type(0))[:, None, None, :]  # (B, 1, 1, S)
     for layer in parameters.encoder:
         p = layer.self_attention
         projected = linear(before(x, layer.self_attention_norm, norm=config.norm), p.query_key_value)  # (B S, 3D)
         _, key, value = projected.reshape(B, S, 3, H, D // H).transpose(2, 0, 3, 1, 4)  # (B, H, S, K) each
-        context, _ = attention(projected[:, :D], key.swapaxes(-1, -2), value, hidden)
+        context, _ = attention(projected[:, :D], key.swapaxes(-1, -2), value, mask_scores)
         x = after(x, linear(context, p.output), layer.self_attention_norm, norm=config.norm)
 
         inner = before(x, layer.feed_forward_norm, norm=config.norm)
@@ -75,20 +75,21 @@ def layer_norm(x: Array, parameters: LayerNormParameters) -> Array:
     mean = np.matmul(x, _ones(D, x.dtype))
     mean *= 1 / D
     x -= mean[:, None]
-    deviation = np.vecdot(x, x)
-    deviation *= 1 / D
-    deviation += EPSILON
-    x /= np.sqrt(deviation, out=deviation)[:, None]
+    variance = np.vecdot(x, x)
+    variance *= 1 / D
+    variance += EPSILON
+    deviation = np.sqrt(variance, out=variance)
+    x /= deviation[:, None]
     x *= parameters.gain
     x += parameters.bias
     return x
 
 
-def attention(query: Array, key: Array, value: Array, hidden: Array | None) -> tuple[Array, Array]:
+def attention(query: Array, key: Array, value: Array, mask_scores: Array | None) -> tuple[Array, Array]:
     """Attention of all heads, joined (attention.py), and its weights (B, H, W, N).
 
-    query (B W, D), key (B, H, K, N), value (B, H, N, K) -> (B W, D). `hidden` broadcasts to (B, H, W, N) and is added
-    to the scores: 0 where a query may see a key.
+    query (B W, D), key (B, H, K, N), value (B, H, N, K) -> (B W, D). `mask_scores` broadcasts to (B, H, W, N) and is
+    added to the scores: 0 where a query may see a key, MASKED_SCORE where not.
     """
     xp = array_module(query)
     (R, D), (B, H, K, _) = query.shape, key.shape
@@ -99,16 +100,16 @@ def attention(query: Array, key: Array, value: Array, hidden: Array | None) -> t
     if xp is not np:
         scores = matmul(query, key)
         scores *= 1 / math.sqrt(K)
-        if hidden is not None:
-            scores += hidden
+        if mask_scores is not None:
+            scores += mask_scores
         weights, _ = softmax_forward(scores, out=scores)
         matmul(weights, value, out=by_head)
         return context, weights
     scores = np.matmul(query, key)
     scores *= 1 / math.sqrt(K)
     safe = scores.min() > -SAFE_EXPONENT and scores.max() < SAFE_EXPONENT  # usual: no shift, a pass less
-    if hidden is not None:
-        scores += hidden
+    if mask_scores is not None:
+        scores += mask_scores
     if not safe:
         scores -= np.maximum.reduce(scores, axis=3, keepdims=True)
     weights = np.exp(scores, out=scores)

@@ -113,12 +113,12 @@ class IncrementalDecoder:
         N = self._width()
         seen = self._seen[:, None, :, :N]  # (B, 1, W, N)
         zero, masked = self._dtype.type(0), self._dtype.type(MASKED_SCORE)
-        hidden = None if seen.all() else to_device(np.where(seen, zero, masked), self._xp)
+        mask_scores = None if seen.all() else to_device(np.where(seen, zero, masked), self._xp)
         new = to_device(sentences, self._xp), to_device(columns, self._xp)
 
         x, _ = embedding_forward(to_device(tokens, self._xp), self._embedding)  # (B, W, D)
         x += positional_encoding_rows(self._positions, x)[:, None, :]
-        x = self._layers(x.reshape(B * W, -1), new, N, hidden)
+        x = self._layers(x.reshape(B * W, -1), new, N, mask_scores)
         self._positions += 1
         if len(self._logits) < B * W:
             self._logits = self._xp.zeros((B * W, self._logits.shape[1]), dtype=self._dtype)
@@ -127,10 +127,11 @@ class IncrementalDecoder:
             logits += self._unlisted
         return logits
 
-    def _layers(self, x: Array, new: tuple[Array, Array], N: int, hidden: Array | None) -> Array:
+    def _layers(self, x: Array, new: tuple[Array, Array], N: int, mask_scores: Array | None) -> Array:
         """All decoder layers at the new positions: x (B W, D) -> (B W, D).
 
-        `new` says where each position's key and value are put: sentences (B, 1) and columns (B, W).
+        `new` says where each position's key and value are put: sentences (B, 1) and columns (B, W). `mask_scores`
+        (B, 1, W, N) is added to self-attention's scores, None where every hypothesis sees all columns.
         """
         B, D, norm = len(self._positions), x.shape[1], self._config.norm
         own = self._by_head(self._self_cache[:, :B, :N])
@@ -139,7 +140,7 @@ class IncrementalDecoder:
             p = layer.self_attention
             projected = linear(before(x, layer.self_attention_norm, norm=norm), p.query_key_value)  # (B W, 3D)
             self._self_cache[number][new] = projected[:, D:].reshape(B, -1, 2 * D)
-            context, _ = attention(projected[:, :D], own.key[number], own.value[number], hidden)
+            context, _ = attention(projected[:, :D], own.key[number], own.value[number], mask_scores)
             x = after(x, linear(context, p.output), layer.self_attention_norm, norm=norm)
 
             p = layer.cross_attention
