@@ -26,7 +26,7 @@ export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD
 data=multi30k
 small_pytest=() small_gradcheck=() small_run=() small_training=() small_roofline=() small_decoding=()
 if [[ ${REHEARSE:-} ]]; then
-    export PYTHONPATH=$PWD/tests/stand_in:$PWD/tests:$PWD
+    export PYTHONPATH=$PWD/tests/stand_in:$PWD/tests:$PWD OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
     data=$work/rehearsal.tsv
     for i in {1..200}; do printf 'one two %d\teins zwei %d\n' "$i" "$i"; done > "$data"
     small_pytest=(-k "layer_norm and float64" tests/test_kernels.py tests/test_on_gpu.py)
