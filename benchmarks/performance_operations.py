@@ -175,6 +175,8 @@ def report(preset: str, config: TransformerConfig, size: StepSize, prices: Price
         f"{operations['matrix products'] / seconds / 1e9:.0f} GFLOP/s, {parts[0][1] / seconds:.0%} of the peak\n"
         f"{'laying out the batch':20}{1e3 * seconds_of_layout(source, target, config):10,.2f} ms"
     )
+    for name, speed in speeds_by_shape(config, size).items():
+        print(f"    {name:28}{1e-9 * speed:6.0f} GFLOP/s")
 
 
 def seconds_of_a_flop() -> float:
@@ -198,6 +200,31 @@ def seconds_of_a_fresh_byte() -> float:
         np.empty(size, dtype=np.uint8).fill(1)
 
     return min(seconds_of(fill) for _ in range(4)) / size
+
+
+def speeds_by_shape(config: TransformerConfig, size: StepSize) -> dict[str, float]:
+    """FLOP/s of the step's products, each alone: the inner size, and whether it is one product or many, decide."""
+    rng = np.random.default_rng(0)
+    B, S, _ = size
+    D, F, V, H = config.d_model, config.d_ff, config.vocabulary_size, config.heads
+
+    def random(*shape: int) -> np.ndarray:
+        return rng.random(shape, dtype=np.float32)
+
+    def speed(a: np.ndarray, b: np.ndarray) -> float:
+        out = np.matmul(a, b)
+        return 2 * out.size * a.shape[-1] / min(seconds_of(lambda: np.matmul(a, b, out=out)) for _ in range(8))
+
+    x, hidden = random(B * S, D), random(B * S, F)
+    query, key = random(2, B, H, S, D // H)  # not one array for both: NumPy has a way of its own for a @ a.T
+    return {
+        "query, key, value": speed(x, random(D, 3 * D)),
+        "feed-forward, first half": speed(x, random(D, F)),
+        "its weight's gradient": speed(x.T, hidden),
+        "logits": speed(x[:1024], random(V, D).T),
+        "scores": speed(query, key.swapaxes(-1, -2)),
+        "context": speed(random(B, H, S, S), key),
+    }
 
 
 def seconds_of_a_call() -> float:
