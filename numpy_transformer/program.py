@@ -21,6 +21,7 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
     - InputError and TokenizerError print their line to standard error; status 2.
     - So does an OSError, the system's word on a file or a device, and running out of memory. That line says what was
       asked for, where that is known, and `less_memory`: the options that lower it.
+    - A package that is not installed is named, with the command that installs it; status 2.
     - Ctrl-C says so on one line; status 130.
     - A reader that went away (`translate.py ... | head -1`) ends the program quietly; status 141.
     - Any other exception is a defect of the program and keeps its traceback.
@@ -41,6 +42,10 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
                 sys.stdout.flush()
     except (InputError, TokenizerError) as error:
         return _complain(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("numpy_transformer", "bpe"):
+            raise  # ours: a defect
+        return _complain(f"the package {error.name} is missing: pip install -r requirements.txt")
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED_STATUS)
     except BrokenPipeError:

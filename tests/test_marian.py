@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import translate
+from numpy_transformer.commands import translate
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.forced import forced_log_probabilities
 from numpy_transformer.errors import InputError

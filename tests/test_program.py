@@ -42,6 +42,26 @@ def test_advice_names_the_commands_as_this_one_was_called(program, command, monk
     assert numpy_transformer.program.command("translate") == command
 
 
+def test_a_package_that_is_not_installed_is_named():
+    result = run("import no_such_package.part")
+    assert result.returncode == 2
+    assert result.stderr == "-c: the package no_such_package is missing: pip install -r requirements.txt\n"
+
+
+def test_a_missing_module_of_ours_is_a_defect_with_its_traceback():
+    assert "ModuleNotFoundError" in run("import numpy_transformer.no_such_module").stderr
+
+
+@pytest.mark.parametrize("program", ["train.py", "translate.py"])
+def test_before_anything_is_installed(program):
+    """Without site-packages there is no NumPy."""
+    result = subprocess.run([sys.executable, "-S", "-E", program, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"{program}: the package ")
+    assert line.endswith(" is missing: pip install -r requirements.txt")
+
+
 @pytest.mark.parametrize(("body", "status"), [("print('Hallo')", 0), ("print('Hallo')\nreturn 3", 3)])
 def test_the_status_of_main_is_returned(body, status):
     result = run(body)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import bpe
 import numpy_transformer as nt
-import translate
 from numpy_transformer import shortlist as program
+from numpy_transformer.commands import translate
 from numpy_transformer.decoding import beam_search
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.shortlist import Shortlist

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import train
+from numpy_transformer.commands import train
 from numpy_transformer.config import PRESETS
 from numpy_transformer.options import TrainingOptions, read_toml
 from numpy_transformer.schedule import learning_rate

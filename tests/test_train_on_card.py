@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from test_train_cli import SMALL, corpus, final_weights
 
-import train
-import translate
+from numpy_transformer.commands import train, translate
 
 __all__ = ["corpus"]  # a fixture
 

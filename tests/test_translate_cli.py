@@ -17,8 +17,8 @@ import pytest
 
 import bpe
 import numpy_transformer as nt
-import translate
-from numpy_transformer import streaming, text_lines
+from numpy_transformer import streaming
+from numpy_transformer.commands import text_lines, translate
 from numpy_transformer.decoding.alignment import pharaoh
 from numpy_transformer.translator import Translator
 
@@ -348,7 +348,8 @@ def test_a_reader_that_went_away_ends_the_program_quietly(workplace):
 
 def test_a_sentence_does_not_wait_for_what_it_does_not_use(workplace):
     """Cold start: the heavy libraries are imported only where they are needed."""
-    script = "import sys, translate; sys.argv[1:] = ['the dog']; assert translate.main() == 0; print(*sys.modules)"
+    program = "from numpy_transformer.commands import translate; assert translate.main() == 0"
+    script = f"import sys; sys.argv[1:] = ['the dog']; {program}; print(*sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=workplace,

@@ -7,7 +7,7 @@ import pytest
 from seeing_example import random_translator
 
 import numpy_transformer as nt
-import translate
+from numpy_transformer.commands import translate
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 OPTION = r"--[a-z][a-z-]+"

@@ -4,8 +4,8 @@ import argparse
 import os
 from typing import Any
 
+from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.errors import InputError
-from numpy_transformer.text_lines import check_text
 
 WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
 

@@ -1,0 +1,194 @@
+"""Train a Transformer: python train.py [--data phrasebook|multi30k|FILE.tsv|FOLDER] [options]; see --help."""
+
+import argparse
+import shlex
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from numpy_transformer.program import command, run_program
+
+RUNS = Path("runs")
+# What may differ when a run goes on: how long, how fast, how often. Everything else decides what the run is.
+MAY_CHANGE_ON_RESUME = {
+    "steps",
+    "epochs",
+    "minutes",
+    "workers",
+    "device",
+    "precision",
+    "recompute",
+    "philox",
+    "evaluate_every",
+    "patience",
+    "data_dir",
+}
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line; an option that was not given is absent."""
+    parser = argparse.ArgumentParser(
+        description="Train the Transformer of 'Attention Is All You Need', every gradient written by hand.",
+        epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
+        argument_default=argparse.SUPPRESS,
+    )
+    add = parser.add_argument
+
+    group = parser.add_argument_group("text")
+    add = group.add_argument
+    add("--data", metavar="NAME|FILE|FOLDER", help="phrasebook (default), multi30k, FILE.tsv[.gz|.xz], or a folder "
+        "with train.en, train.de, valid.en, ...")  # fmt: skip
+    add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
+    add("--target", metavar="LANGUAGE", help="target language (de)")
+    add("--data-dir", metavar="DIR", help="where local copies of corpora are")
+    add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv (else some are held out)")
+    add("--vocabulary", type=int, metavar="N", help="BPE tokens, bytes and special tokens included")
+    add("--max-length", type=int, metavar="N", help="leave out pairs with a longer side, in tokens (256)")
+
+    group = parser.add_argument_group("model")
+    add = group.add_argument
+    add("--preset", choices=("tiny", "small", "base", "big"), help="size (tiny)")
+    add("--norm", choices=("post", "pre"), help="layer norm after each sub-layer (post, the paper) or before it")
+    add("--dropout", type=float, metavar="P", help="on sub-layer outputs and embeddings")
+    add("--attention-dropout", type=float, metavar="P", help="on attention weights (0)")
+
+    group = parser.add_argument_group("training")
+    add = group.add_argument
+    add("--steps", type=int, metavar="N", help="stop after N updates")
+    add("--epochs", type=int, metavar="N", help="stop after N passes over the text")
+    add("--minutes", type=float, metavar="M", help="stop after M minutes")
+    add("--batch-tokens", type=int, metavar="N", help="target tokens in a batch")
+    add("--accumulate", type=int, metavar="K", help="batches per update (1)")
+    add("--warmup", type=int, metavar="N", help="updates until the learning rate peaks")
+    add("--rate-scale", type=float, metavar="X", help="factor on the paper's learning rate")
+    add("--label-smoothing", type=float, metavar="E", help="0 to 1 (0.1)")
+    add("--clip", type=float, metavar="NORM", help="largest gradient norm (off)")
+    add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
+    add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")
+    add("--patience", type=int, metavar="N", help="stop after N evaluations without a lower validation loss (off)")
+    add("--seed", type=int, metavar="N", help="for everything random (0)")
+
+    group = parser.add_argument_group("where and how")
+    add = group.add_argument
+    add("--device", choices=("cpu", "gpu"), help="cpu (NumPy, default) or gpu (CuPy)")
+    add("--recompute", action="store_true", help="layers compute their activations twice: less memory, more time")
+    add("--philox", action="store_true", help="draw dropout masks on a CPU as a GPU draws them, to compare the two; "
+        "slower")  # fmt: skip
+    add("--precision", choices=("float32", "tf32", "bfloat16"), help="what operands of matrix products are rounded to "
+        "on a GPU; sums are float32 (float32)")  # fmt: skip
+    add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores, "
+        "fewer for small batches); with 1, BLAS uses threads instead")  # fmt: skip
+    add("--run", metavar="DIR", help="folder for everything the run writes (runs/NAME)")
+    add("--resume", action="store_true", help="go on with the run in --run, or with the latest one")
+    add("--config", metavar="FILE.toml", help="options from a file: name = value; the command line goes first")
+    return parser.parse_args(arguments)
+
+
+def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The training options from --config and the command line."""
+    from numpy_transformer.options import read_toml
+
+    options = dict(vars(arguments))
+    for name in ("run", "resume", "config"):
+        options.pop(name, None)
+    file = read_toml(arguments.config) if "config" in arguments else {}
+    return {**file, **options}
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Prepare the run that the arguments ask for, train it, and say what to do next."""
+    started = time.monotonic()
+    import bpe
+    from numpy_transformer.backend import device_module
+    from numpy_transformer.data.corpora import load_corpus
+    from numpy_transformer.display import make_display
+    from numpy_transformer.errors import InputError
+    from numpy_transformer.options import TrainingOptions
+    from numpy_transformer.precision import check_precision
+    from numpy_transformer.run_folder import RunFolder, latest_run, new_run_path, run_name
+    from numpy_transformer.trainer import Trainer, make_config
+
+    given = given_options(arguments)
+    resume = "resume" in arguments
+    if resume:
+        path = Path(arguments.run) if "run" in arguments else latest_run(RUNS, with_model=False)
+        if path is None:
+            raise InputError(f"--resume: there is no run in {RUNS}/ yet; begin one without --resume")
+        folder = RunFolder(path)
+        options = resumed_options(folder.read_options(), given, folder.config)
+    else:
+        if "run" in arguments and not arguments.run:
+            raise InputError("--run is empty; name a folder for the run")
+        options = TrainingOptions.for_data(given)
+        path = Path(arguments.run) if "run" in arguments else new_run_path(RUNS, run_name(options.data))
+        folder = RunFolder(path)
+        if path.exists() and not path.is_dir():
+            raise InputError(f"--run {path} is a file; name a folder for the run")
+        if folder.exists():
+            raise InputError(f"--run {path} already holds a run; add --resume to go on with it, or name another folder")
+
+    # A missing GPU is said at once, not after minutes of preparation.
+    check_precision(options.precision, device_module(options.device))
+    with folder.claimed(), make_display() as display:
+        display.message(f"data: {options.data} ({options.source} to {options.target})")
+        corpus = load_corpus(
+            options.data,
+            source=options.source,
+            target=options.target,
+            data_directory=options.data_dir,
+            validation=options.validation,
+            seed=options.seed,
+        )
+        for note in corpus.notes:
+            display.message(f"    {note}")
+        if resume:
+            tokenizer = folder.read_tokenizer()
+        else:
+            display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
+            with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
+                warnings.simplefilter("always")
+                tokenizer = bpe.train(
+                    [*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary
+                )
+            for warning in caught:
+                display.message(f"    {warning.message}")
+        trainer = Trainer(options, corpus, tokenizer, folder, display, resume=resume, started=started)
+        if not resume:
+            tokenizer.save(folder.tokenizer)
+        folder.write_config(options, make_config(options, tokenizer))
+        finished = trainer.run()
+        name = shlex.quote(str(path))
+        if not finished:
+            display.message(
+                f"stopped at step {trainer.progress.step}; go on with: {command('train')} --resume --run {name}"
+            )
+            return 130
+        display.message(f"run folder: {path}")
+        sentence = shlex.quote(trainer.test_text.text.sources[0])
+        display.message(f"try it: {command('translate')} --model {name} {sentence}")
+    return 0
+
+
+def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
+    """The saved options with the changes that are allowed. Raises InputError naming the first that is not."""
+    import dataclasses
+
+    from numpy_transformer.errors import InputError
+
+    for name, value in given.items():
+        if name not in MAY_CHANGE_ON_RESUME and value != getattr(saved, name):
+            option = "--" + name.replace("_", "-")
+            raise InputError(
+                f"{option} {value} differs from the run's own ({getattr(saved, name)} in {path}); "
+                "leave it out to resume, or begin another run with another --run"
+            )
+    ends = {"steps": None, "epochs": None, "minutes": None} if given.keys() & {"steps", "epochs", "minutes"} else {}
+    return dataclasses.replace(saved, **{**ends, **given})
+
+
+def main() -> int:
+    """Entry point of `numpy-transformer-train`."""
+    from numpy_transformer.options import LESS_MEMORY
+
+    return run_program(lambda: train(parse_arguments(None)), less_memory=LESS_MEMORY)

@@ -1,0 +1,303 @@
+"""Translate text with a trained model: python translate.py [TEXT ...] [options]; see --help."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy_transformer.commands.text_lines import check_text, open_input, open_output, read_lines, size_of
+from numpy_transformer.commands.translation_options import check_arguments, check_scoring, check_serving, search_options
+from numpy_transformer.errors import InputError
+from numpy_transformer.program import command, run_program
+
+if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
+    from numpy_transformer.decoding.alignment import Alignment
+    from numpy_transformer.translator import Hypothesis, Translator
+
+RUNS = Path("runs")
+# The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
+WIDE_MODEL = 512
+PORT = 8765  # of the web page
+
+
+class Written(NamedTuple):
+    """What the program writes for a line of the input."""
+
+    source: str
+    text: str  # on the output, one line or several
+    alignment: "Alignment"  # on a line of --alignment; without links if there is no such file
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line; None stands for an option that was not given."""
+    parser = argparse.ArgumentParser(
+        description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
+        "Translations go to standard output, one line per input line; everything else goes to standard error.",
+    )
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are translated one by one")
+
+    add = parser.add_argument_group("what and where").add_argument
+    add(
+        "--model",
+        metavar="RUN",
+        action="append",
+        help="run folder or checkpoint file (the latest run in runs/); given several times, they translate together",
+    )
+    add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
+    add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
+    add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
+    add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: memory against speed")
+    add("--workers", type=int, default=1, metavar="N", help="processes, each with batches of its own (1)")
+    add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence by itself")
+
+    add = parser.add_argument_group("search").add_argument
+    add("--beam", type=int, metavar="N", help="hypotheses kept per sentence; 1 is greedy search (4)")
+    add("--alpha", type=float, default=0.6, metavar="A", help="length penalty ((5 + length) / 6)^A; 0 for none (0.6)")
+    add("--n-best", type=int, default=1, metavar="N", help="the N best of each line, after the line's number and a tab")
+    add("--scores", action="store_true", help="before each translation, its score and a tab")
+
+    add("--coverage", type=float, default=0.0, metavar="B", help="weight of the coverage penalty (0; 0.2 is usual)")
+    add("--shortlist", action="store_true", help="search likely tokens only: faster (numpy_transformer/shortlist.py)")
+    add("--score", action="store_true", help="input is source TAB target: print each target's log-probability instead")
+
+    add = parser.add_argument_group("constraints on every translation").add_argument
+    add("--min-length", type=int, metavar="N", help="at least N tokens")
+    add("--max-length", type=int, metavar="N", help="at most N tokens (those of the source + 50)")
+    add("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row twice")
+    add("--prefix", metavar="TEXT", help="it begins with TEXT")
+    add("--ban", metavar="TEXT", action="append", help="it does not contain TEXT; may be repeated")
+    add("--require", metavar="TEXT", action="append", help="it contains TEXT; may be repeated")
+
+    add = parser.add_argument_group("sampling").add_argument
+    add("--sample", action="store_true", help="draw translations at random instead of searching for the best")
+    add("--temperature", type=float, metavar="T", help="below 1 cautious, above 1 daring (1)")
+    add("--top-k", type=int, metavar="K", help="draw among the K most probable tokens")
+    add("--top-p", type=float, metavar="P", help="draw among the most probable tokens that together reach P")
+    add("--seed", type=int, metavar="N", help="another seed, another sample (0)")
+
+    add = parser.add_argument_group("seeing inside").add_argument
+    add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
+    add("--explain", action="store_true", help="tell how beam search found the translation of one TEXT, step by step")
+    add("--alignment", metavar="FILE", help="file to write: of each line, which words became which (0-0 1-2 ...)")
+
+    add = parser.add_argument_group("a page in the browser").add_argument
+    add("--serve", action="store_true", help="translate on a local web page instead, with the search options above")
+    add("--port", type=int, metavar="N", help=f"of the page; 0 for any free one ({PORT})")
+    return parser.parse_args(arguments)
+
+
+def translate(options: argparse.Namespace) -> None:
+    """Read, translate and write as the options say."""
+    if options.serve:
+        serve_page(options)
+        return
+    if options.port is not None:
+        raise InputError("--port only has a meaning with --serve")
+    from numpy_transformer.decoding.alignment import pharaoh
+    from numpy_transformer.progress import Progress
+    from numpy_transformer.streaming import WINDOW_LINES
+    from numpy_transformer.translator import TextError
+
+    texts = [check_text(line) for text in options.text for line in text.split("\n")]
+    check_arguments(options, texts)
+    if options.score:
+        check_scoring(options, parse_arguments([]))
+    search = search_options(options)
+    translator = load_translator(options, model_paths(options))
+
+    with ExitStack() as stack:
+        progress: Progress | None = None
+        window_lines = WINDOW_LINES
+        if texts:
+            name, lines = "TEXT", iter(texts)
+        else:
+            name = "standard input" if options.input is None else options.input
+            file = stack.enter_context(open_input(options.input))
+            lines = read_lines(file, name)
+            if file.isatty():
+                window_lines = 1  # answer each line before the next is typed
+            else:
+                progress = stack.enter_context(Progress(size_of(file)))
+        output = stack.enter_context(open_output(options.output))
+        alignments = None if options.alignment is None else stack.enter_context(open_output(options.alignment))
+        if options.score:
+            stream = scored(translator, lines, window_lines, options)
+        elif options.attention is not None or options.explain:
+            stream = seen_inside(translator, texts[0], search, options)
+        else:
+            stream = translated(translator, lines, window_lines, name, search, options)
+        try:
+            for line in stream:
+                output.write(line.text.encode("utf-8"))
+                output.flush()  # a reader at the other end of a pipe should not wait
+                if alignments is not None:
+                    alignments.write(f"{pharaoh(line.alignment)}\n".encode())
+                if progress is not None:
+                    progress.add(line.source)
+        except TextError as error:
+            raise InputError(f"{name}: line {error.number} {error.reason}") from None
+
+
+def translated(
+    translator: "Translator",
+    lines: Iterable[str],
+    window_lines: int,
+    name: str,
+    search: dict[str, Any],
+    options: argparse.Namespace,
+) -> Iterator[Written]:
+    """What is written for each line. Raises TextError for a line that cannot be translated."""
+    from numpy_transformer.streaming import translate_lines
+    from numpy_transformer.translator import TextError
+
+    stream = translate_lines(
+        translator,
+        lines,
+        search=search,
+        workers=options.workers,
+        sentences=options.split_sentences,
+        window_lines=window_lines,
+        alignments=options.alignment is not None,
+    )
+    for number, line in enumerate(stream, 1):
+        if line.parts > 1 and (options.prefix or options.require):
+            reason = "takes several parts to translate, but --prefix and --require are for one sentence: split it"
+            raise TextError(number, reason)
+        if line.parts > 1 and not options.split_sentences:
+            note = f"{name}: line {number} is too long for the model: translated in {line.parts:,} parts"
+            print(note, file=sys.stderr)
+        text = "".join(format_line(hypothesis, number, options) for hypothesis in line.hypotheses)
+        yield Written(line.source, text, line.hypotheses[0].alignment)
+
+
+def seen_inside(
+    translator: "Translator", text: str, search: dict[str, Any], options: argparse.Namespace
+) -> Iterator[Written]:
+    """What is written for the text; once that is done, what --explain and --attention show of it."""
+    from numpy_transformer.decoding.recorder import BeamRecorder
+    from numpy_transformer.seeing.drawing import check_length, save_attention
+    from numpy_transformer.seeing.explain import explain
+    from numpy_transformer.seeing.story import tell
+
+    recorder = None if options.sample else BeamRecorder()
+    [found] = translator.hypotheses([text], recorder=recorder, **search)
+    best = found[0]
+    maps = None
+    if options.attention is not None:
+        maps = translator.attention(text, best.ids)
+        check_length(maps)
+    written = "".join(format_line(hypothesis, 1, options) for hypothesis in found)
+    alignment = translator.align([text], [best.ids])[0] if options.alignment is not None else ()
+    yield Written(text, written, alignment)
+
+    story = None
+    if recorder is not None:
+        story = tell(recorder, translator.tokenizer, alpha=options.alpha, n_best=options.n_best)
+    if options.explain and story is not None:
+        explain(story, sys.stderr)
+    if maps is not None:
+        save_attention(options.attention, text=text, translation=best.text, maps=maps, story=story)
+        print(f"attention: {options.attention}", file=sys.stderr)
+
+
+def scored(
+    translator: "Translator", lines: Iterable[str], window_lines: int, options: argparse.Namespace
+) -> Iterator[Written]:
+    """Of each line, `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
+    from numpy_transformer.streaming import read_windows
+    from numpy_transformer.translator import TextError
+
+    before = 0  # lines of the windows before
+    for window in read_windows(lines, window_lines):
+        pairs = []
+        for number, line in enumerate(window, before + 1):
+            columns = line.split("\t")
+            if len(columns) < 2:
+                raise TextError(number, "has no tab: --score reads source TAB target")
+            pairs.append((columns[0], columns[1]))  # as in training data, further columns are ignored
+        try:
+            scores = translator.score(pairs)
+        except TextError as error:
+            raise TextError(before + error.number, error.reason) from None
+        alignments: Sequence[Alignment] = [()] * len(pairs)
+        if options.alignment is not None:
+            sources, targets = zip(*pairs, strict=True)
+            alignments = translator.align(sources, translator.target_tokenizer.encode_batch(targets))
+        for line, score, alignment in zip(window, scores, alignments, strict=True):
+            yield Written(line, f"{score:.4f}\n", alignment)
+        before += len(window)
+
+
+def model_paths(options: argparse.Namespace) -> list[Path]:
+    """The models that --model names, or the latest one. Raises InputError with advice when there is none."""
+    from numpy_transformer.run_folder import latest_run
+
+    if options.model is not None:
+        return [Path(name) for name in options.model]
+    latest = latest_run(RUNS, with_model=True)
+    if latest is None:
+        raise InputError(
+            f"there is no trained model in {RUNS}/ yet: train one with {command('train')} (a few minutes), "
+            "or name one with --model"
+        )
+    return [latest]
+
+
+def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translator":
+    """The models at `paths`, as one translator. Raises InputError if one of them cannot be used."""
+    from numpy_transformer.translator import Translator
+
+    translator, *others = [Translator.load(path, device=options.device) for path in paths]
+    if others:
+        translator = translator.together_with(others, names=paths[1:])
+    if options.shortlist:
+        translator.load_shortlist(paths[0])
+    if options.device == "cpu":
+        one_thread = options.workers > 1 or translator.model.config.d_model < WIDE_MODEL
+        limit_blas_threads(1 if one_thread else 2)
+    return translator
+
+
+def limit_blas_threads(count: int) -> None:
+    """Let BLAS use `count` threads, or fewer where the machine or the environment says so."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    allowed = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    threadpool_limits(limits=min([count, *allowed]), user_api="blas")
+
+
+def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespace) -> str:
+    """One output line: [line number, tab] [score, tab] translation."""
+    columns = []
+    if options.n_best > 1:
+        columns.append(str(number))
+    if options.scores:
+        columns.append(f"{hypothesis.score:.4f}")
+    # A byte-level model may write anything, but a line must stay one line.
+    columns.append(hypothesis.text.replace("\r", " ").replace("\n", " "))
+    return "\t".join(columns) + "\n"
+
+
+def serve_page(options: argparse.Namespace) -> None:
+    """Translate on a web page until Ctrl-C."""
+    check_serving(options)
+    from numpy_transformer.serve import PageServer, about_models, serve
+
+    search = search_options(options)
+    paths = model_paths(options)
+    server = PageServer(
+        load_translator(options, paths),
+        port=PORT if options.port is None else options.port,
+        search=search,
+        about=about_models(paths),
+    )
+    serve(server, announce=lambda line: print(line, file=sys.stderr))
+
+
+def main() -> int:
+    """Entry point of `numpy-transformer-translate`."""
+    return run_program(
+        lambda: translate(parse_arguments(None)), less_memory="lower --batch-tokens, --beam, --max-length or --workers"
+    )
