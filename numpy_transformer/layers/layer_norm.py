@@ -1,7 +1,8 @@
 """Layer normalization: each position's vector is brought to mean 0 and variance 1, then scaled and shifted per feature
 (section 5.4; Ba et al. 2016).
 
-    mean = sum_i x_i / D        variance = sum_i (x_i - mean)^2 / D        r = 1 / sqrt(variance + epsilon)
+    mean = sum_i x_i / D        variance = sum_i (x_i - mean)^2 / D
+    r = 1 / sqrt(variance + epsilon), the inverse deviation
     normalized_i = (x_i - mean) r
     y_i = gain_i normalized_i + bias_i
 
@@ -28,6 +29,7 @@ both. The gain stands inside both means: a backward that leaves it out passes an
 from typing import Any, NamedTuple
 
 from numpy_transformer.backend import Array, array_module
+from numpy_transformer.layers.matmul import column_sums
 from numpy_transformer.parameters import ParameterSpec, ones, zeros
 from numpy_transformer.twin import gpu_twin
 
@@ -74,12 +76,12 @@ def layer_norm_backward(
     normalized, inverse_deviation = cache
     xp = array_module(dy)
     D = dy.shape[-1]
+    # y = gain * normalized + bias
     scratch = dy * normalized
-    dy_rows, scratch_rows = dy.reshape(-1, D), scratch.reshape(-1, D)  # (N, D)
-    each = xp.ones(len(dy_rows), dy.dtype)  # a product with it is the sum over the rows
-    xp.matmul(each, scratch_rows, out=gradients.gain)  # y = gain * normalized + bias
-    xp.matmul(each, dy_rows, out=gradients.bias)
+    column_sums(scratch.reshape(-1, D), out=gradients.gain)
+    column_sums(dy.reshape(-1, D), out=gradients.bias)
     dnormalized = dy * parameters.gain
+    # normalized = (x - mean) inverse_deviation
     shift = xp.einsum("...d->...", dnormalized)[..., None] / D
     stretch = xp.einsum("...d,...d->...", dnormalized, normalized)[..., None] / D
     dx = dnormalized

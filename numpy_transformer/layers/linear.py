@@ -12,8 +12,8 @@ reaches W_io through every row n, so the chain rule sums over rows:
 
 from typing import Any, NamedTuple
 
-from numpy_transformer.backend import Array, array_module
-from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.backend import Array
+from numpy_transformer.layers.matmul import column_sums, matmul
 from numpy_transformer.parameters import ParameterSpec, xavier_uniform, zeros
 from numpy_transformer.twin import gpu_twin
 
@@ -42,9 +42,8 @@ def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array
 def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
     """(..., O) -> dx (..., I); writes gradients.weight and gradients.bias."""
     x = cache
-    xp = array_module(dy)
     x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])  # (N, I), (N, O)
     matmul(x_rows.T, dy_rows, out=gradients.weight)  # dW = x^T dy
     if parameters.bias is not None:
-        xp.matmul(xp.ones(len(dy_rows), dy.dtype), dy_rows, out=gradients.bias)  # db = 1^T dy: the rows' sum
+        column_sums(dy_rows, out=gradients.bias)  # db = sum_n dy_n
     return matmul(dy_rows, parameters.weight.T).reshape(x.shape)  # dx = dy W^T

@@ -23,7 +23,7 @@ and one through the sub-layer. The block adds them:
 
 from typing import NamedTuple
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend import Array
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
 from numpy_transformer.layers.layer_norm import (
     LayerNormCache,
@@ -31,6 +31,7 @@ from numpy_transformer.layers.layer_norm import (
     layer_norm_backward,
     layer_norm_forward,
 )
+from numpy_transformer.layers.matmul import column_sums
 from numpy_transformer.twin import gpu_twin
 
 
@@ -95,7 +96,5 @@ def after_sublayer_backward(
     dx = dy if cache.norm is None else layer_norm_backward(dy, cache.norm, parameters, gradients)
     dupdate = dropout_backward(dx, cache.dropout)
     if dbias is not None:
-        rows = dupdate.reshape(-1, dupdate.shape[-1])
-        xp = array_module(dupdate)
-        xp.matmul(xp.ones(len(rows), rows.dtype), rows, out=dbias)  # dbias = 1^T dupdate: the rows' sum
+        column_sums(dupdate.reshape(-1, dupdate.shape[-1]), out=dbias)
     return dx, dupdate

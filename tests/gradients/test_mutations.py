@@ -21,10 +21,11 @@ EQUIVALENT = {
     "scaled_dot_product_attention_backward: drop the minus: -2  ->  2": AXIS,
     "blocked_attention_backward: drop the minus: -2  ->  2": AXIS,
     "cross_entropy_backward: always: if label_smoothing: dlogits -= scale * label_smoothing / V": "it subtracts 0",
-    "linear_backward: always: if parameters.bias is not None: xp.matmul(xp.ones(len(dy_rows), dy.dtype), dy_rows, "
-    "out...": "without a bias the sums go nowhere",
-    "after_sublayer_backward: always: if dbias is not None: rows = dupdate.reshape(-1, dupdate.shape[-1]) "
-    "xp = array_module(d...": "without dbias the sums go nowhere",
+    "linear_backward: always: if parameters.bias is not None: column_sums(dy_rows, out=gradients.bias)": (
+        "without a bias the sums go nowhere"
+    ),
+    "after_sublayer_backward: always: if dbias is not None: column_sums(dupdate.reshape(-1, dupdate.shape[-1]), "
+    "out=dbias)": "without dbias the sums go nowhere",
     "swish_backward: exchange two names: gate, y = cache  ->  y, gate = cache": "g + y (1 - g) = y + g (1 - y)",
     "output_loss: never: None if gradients is None else xp.empty_like(x)": "dx is not used without gradients",
     "_loss_and_gradient_in_place: always: if with_gradient: cross_entropy_backward(1.0, cache, out=block)": (
