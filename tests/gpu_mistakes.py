@@ -116,7 +116,7 @@ MISTAKES = {
     "an argument less": Mistake(KERNELS + "bias.py", "partial, out, parts, D, parts)", "partial, out, parts, D)", BIAS),
     "the mask of another query": Mistake("softmax.cu", "row % T * mask_query", "row % H * mask_query", ATTENTION),
     "a weight where nothing is seen": Mistake(
-        "softmax.cu", "hidden ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION
+        "softmax.cu", "masked ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION
     ),
     "another dropout on the way back": Mistake(
         "softmax.cu", "dropout, at.row, group);\n    };", "dropout, at.row, 0);\n    };", ATTENTION_ALL

@@ -16,9 +16,9 @@ extern "C" __global__ void cross_entropy_forward(const real *logits, const long 
     highest = block_max(highest, scratch);  // behind its barrier every thread has read what it needs of the others
     real exponentials = 0, shifted_sum = 0;
     for (long long v = threadIdx.x; v < V; v += blockDim.x) {
-        const real shifted = logits[start + v] - highest, e = exp(shifted);
-        probabilities[start + v] = e;
-        exponentials += e;
+        const real shifted = logits[start + v] - highest, exponential = exp(shifted);
+        probabilities[start + v] = exponential;
+        exponentials += exponential;
         shifted_sum += shifted;
     }
     const real normalizer = block_sum(exponentials, scratch);

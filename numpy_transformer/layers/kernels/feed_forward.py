@@ -19,7 +19,8 @@ def feed_forward_forward(
         return feed_forward.feed_forward_forward.reference(x, parameters, activation=activation)
     hidden = matmul(x.reshape(-1, x.shape[-1]), parameters.hidden.weight)  # (N, F)
     add_bias(hidden, parameters.hidden.bias, relu=True)
-    y, activated = linear_forward(hidden.reshape(*x.shape[:-1], hidden.shape[-1]), parameters.output)
+    activated = hidden.reshape(*x.shape[:-1], hidden.shape[-1])  # in its place
+    y, activated = linear_forward(activated, parameters.output)
     return y, FeedForwardCache(x, False, None, activated)
 
 
@@ -30,7 +31,8 @@ def feed_forward_backward(
     if cache.swish:
         return feed_forward.feed_forward_backward.reference(dy, cache, parameters, gradients)
     x, activated = cache.input, cache.activated
-    dhidden = linear_backward(dy, activated, parameters.output, gradients.output).reshape(-1, activated.shape[-1])
+    dactivated = linear_backward(dy, activated, parameters.output, gradients.output)
+    dhidden = dactivated.reshape(-1, activated.shape[-1])  # in its place
     relu_backward(dhidden, activated.reshape(dhidden.shape), dbias=gradients.hidden.bias)
     matmul(x.reshape(-1, x.shape[-1]).T, dhidden, out=gradients.hidden.weight)
     return matmul(dhidden, parameters.hidden.weight.T).reshape(x.shape)

@@ -1,8 +1,8 @@
 // The half of a residual connection behind its sub-layer (layers/residual.py), with the sub-layer's last bias. Without an
 // update it is layer norm (layers/layer_norm.py).
 //
-//   s = x + dropout(update + bias)                       pre-norm: y = s
-//   normalized = (s - mean) r    y = gain normalized + norm_bias                  post-norm
+//   s = x + dropout(update + bias)                                                pre-norm: y = s
+//   normalized = (s - mean) r    y = gain normalized + norm_bias                  post-norm; r is inverse_deviation
 //
 //   ds = r (dnormalized - mean(dnormalized) - normalized mean(dnormalized normalized)),  dnormalized = dy gain
 //   dx = ds    dupdate = dropout(ds)    dbias = sum_n dupdate    dgain = sum_n dy normalized    dnorm_bias = sum_n dy

@@ -1,7 +1,7 @@
 // Softmax over rows of n numbers (layers/softmax.py: x is scores, y is weights), with all that attention puts around it
 // (layers/attention.py): scale, mask and dropout.
 //
-//   x = scale scores, hidden keys far below        weights_i = exp(x_i - max) / sum_j exp(x_j - max), 0 at hidden keys
+//   x = scale scores, masked keys far below        weights_i = exp(x_i - max) / sum_j exp(x_j - max), 0 at masked keys
 //   dropped = dropout(weights)
 //
 //   dweights = dropout(ddropped)       dscores_i = scale weights_i (dweights_i - sum_j dweights_j weights_j)
@@ -36,8 +36,8 @@ extern "C" __global__ void softmax_forward(const real *scores, real *weights, re
         const long long first = group * 8, count = n - first;
         Eight x = load_eight(scores + start + first, count);
         for (int i = 0; i < 8; ++i) {
-            const bool hidden = mask && i < count && !mask[(first + i) * mask_key];
-            x.value[i] = i >= count ? LOWEST : hidden ? MASKED_SCORE : (real)scale * x.value[i];
+            const bool masked = mask && i < count && !mask[(first + i) * mask_key];
+            x.value[i] = i >= count ? LOWEST : masked ? MASKED_SCORE : (real)scale * x.value[i];
         }
         return x;
     };
@@ -56,15 +56,15 @@ extern "C" __global__ void softmax_forward(const real *scores, real *weights, re
         const Eight x = group == at.lane ? held : load_x(group);
         for (int i = 0; i < 8; ++i) sum += group * 8 + i < n ? exp(x.value[i] - highest) : (real)0;
     }
-    const real normalizer = 1 / row_sum(sum, lanes, scratch);
+    const real inverse_total = 1 / row_sum(sum, lanes, scratch);
 
     const Dropout dropout = dropout_site(key_low, key_high, site, threshold);
     for (long long group = at.lane; group < groups; group += lanes) {
         const Eight x = group == at.lane ? held : load_x(group);
         Eight w;
         for (int i = 0; i < 8; ++i) {
-            const bool hidden = mask && x.value[i] == MASKED_SCORE;  // 0 also where all of a row are hidden
-            w.value[i] = hidden ? (real)0 : exp(x.value[i] - highest) * normalizer;
+            const bool masked = mask && x.value[i] == MASKED_SCORE;  // 0 also where all of a row are masked
+            w.value[i] = masked ? (real)0 : exp(x.value[i] - highest) * inverse_total;
         }
         store_eight(weights + start + group * 8, n - group * 8, w);
         if (dropped) store_eight(dropped + start + group * 8, n - group * 8, drop(w, dropout, at.row, group));
