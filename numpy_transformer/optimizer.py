@@ -46,13 +46,13 @@ class Adam:
         xp = array_module(parameters)
         step_size = rate / (1 - self.beta1**self.step)
         unbias = 1 / math.sqrt(1 - self.beta2**self.step)
-        # A GPU has no such cache per operation, and a launch costs more than it saves: one pass over everything.
+        # On a GPU a launch costs more than a chunk saves. Training there fuses all of this (layers/kernels/adam.py).
         chunk = CHUNK if xp is np else max(1, part.stop - part.start)
         scratch = xp.empty(min(chunk, part.stop - part.start), dtype=parameters.dtype)
         for start in range(part.start, part.stop, chunk):
-            rows = slice(start, min(start + chunk, part.stop))
-            g, m, v = gradients[rows], self.first_moment[rows], self.second_moment[rows]
-            s = scratch[: rows.stop - rows.start]
+            elements = slice(start, min(start + chunk, part.stop))
+            g, m, v = gradients[elements], self.first_moment[elements], self.second_moment[elements]
+            s = scratch[: elements.stop - elements.start]
             m *= self.beta1
             m += xp.multiply(g, 1 - self.beta1, out=s)
             v *= self.beta2
@@ -64,4 +64,4 @@ class Adam:
             s += self.epsilon
             xp.divide(m, s, out=s)
             s *= step_size
-            parameters[rows] -= s
+            parameters[elements] -= s
