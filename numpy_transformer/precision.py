@@ -1,7 +1,8 @@
 """How exactly a GPU multiplies matrices: float32, TF32 or bfloat16 operands, always with float32 sums.
 
 Only matrix products know about it. Parameters, moments, gradients, reductions and everything elementwise are float32
-in each case. The precision belongs to a model; the model sets it around its work:
+in each case. The precision belongs to a model, which sets it around its training steps; evaluation and translation are
+float32 unless their caller does the same:
 
     with precision("bfloat16"):
         ...every matmul (layers/matmul.py) of float32 arrays on a GPU

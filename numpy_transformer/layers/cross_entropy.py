@@ -2,13 +2,15 @@
 
 The target distribution gives 1 - e to the gold token and spreads e evenly over all V tokens (Szegedy et al. 2016):
 
-    q_v = (1 - e) [v = gold] + e / V
-    loss_n = -sum_v q_v log p_v          with log p_v = z_v - log sum_u exp(z_u)
+    q_v    = (1 - e) [v = gold] + e / V
+    loss_n = -sum_v q_v log p_v          with log p_v = z_v - log sum_u exp(z_u), z the logits of position n
            = log sum_u exp(z_u) - (1 - e) z_gold - e mean_v(z_v)
     loss   = sum_n loss_n / token_count
 
 `token_count` is the number of real target tokens of the whole batch. It is an argument, since a shard or a micro-batch
 sees only some of them; with one token_count for all, the losses and gradients of the parts simply add up.
+
+Adding one number to all z_v changes nothing, as the weights 1 - e and e sum to 1. So the largest may be moved to 0.
 
 Derivation. d log sum exp / d z_v = exp(z_v) / sum_u exp(z_u) = p_v, and the other terms are linear, so
 
