@@ -8,8 +8,9 @@ far apart. So here
     W (I, O)   ->   panels (O / 64, I, 64), each contiguous
     y = x W    =    [x panel_0 | x panel_1 | ...], a few rows of x at a time
 
-On one core of an AMD EPYC (Zen 4), W 512 x 1,536 in float32, that makes 53 GFLOP/s out of 17 for 4 rows, 106 out of 79
-for 64, and 112 out of 101 for 256. Where there are no such kernels weights stay as they are.
+On one core of an AMD EPYC (Zen 4), W 512 x 1,536 in float32, the product is then 2.5 to 3 times as fast for 4 rows, 1.1
+to 1.3 times for 64 and 1.1 times for 256 (benchmarks/results/decoding_profile_base.txt). Without such kernels
+weights stay as they are.
 """
 
 from functools import cache
