@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from numpy_transformer.backend import Array
-from numpy_transformer.data.corpora import Corpus, load_corpus
+from numpy_transformer.data.corpora import corpus_of
 from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.errors import InputError
-from numpy_transformer.options import TrainingOptions
 from numpy_transformer.program import run_program
 from numpy_transformer.run_folder import RunFolder
 
@@ -109,18 +108,6 @@ def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: i
     )
     shortlist.save(run.shortlist, tokenizer=tokenizer.digest)
     return run.shortlist
-
-
-def corpus_of(options: TrainingOptions) -> Corpus:
-    """The text of a run, read again."""
-    return load_corpus(
-        options.data,
-        source=options.source,
-        target=options.target,
-        data_directory=options.data_dir,
-        validation=options.validation,
-        seed=options.seed,
-    )
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:

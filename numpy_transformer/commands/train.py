@@ -101,7 +101,7 @@ def train(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     import bpe
     from numpy_transformer.backend import device_module
-    from numpy_transformer.data.corpora import load_corpus
+    from numpy_transformer.data.corpora import corpus_of
     from numpy_transformer.display import make_display
     from numpy_transformer.errors import InputError
     from numpy_transformer.options import TrainingOptions
@@ -132,14 +132,7 @@ def train(arguments: argparse.Namespace) -> int:
     check_precision(options.precision, device_module(options.device))
     with folder.claimed(), make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
-        corpus = load_corpus(
-            options.data,
-            source=options.source,
-            target=options.target,
-            data_directory=options.data_dir,
-            validation=options.validation,
-            seed=options.seed,
-        )
+        corpus = corpus_of(options)
         for note in corpus.notes:
             display.message(f"    {note}")
         if resume:
