@@ -6,6 +6,7 @@ On a card the layers' fused kernels do the same.
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -62,7 +63,7 @@ def after(x: Array, update: Array, parameters: LayerNormParameters, *, norm: str
 
 def linear(x: Array, parameters: LinearParameters) -> Array:
     """x W + b (linear.py): (R, I) -> (R, O). The weight may be packed (packed.py)."""
-    y = np.matmul(x, parameters.weight) if isinstance(x, np.ndarray) else matmul(x, parameters.weight)
+    y = _product(x)(x, parameters.weight)
     y += parameters.bias
     return y
 
@@ -97,26 +98,28 @@ def attention(query: Array, key: Array, value: Array, mask_scores: Array | None)
     query = query.reshape(B, W, H, K).swapaxes(1, 2)  # (B, H, W, K)
     context = xp.empty((R, D), dtype=query.dtype)
     by_head = context.reshape(B, W, H, K).swapaxes(1, 2)
-    if xp is not np:
-        scores = matmul(query, key)
-        scores *= 1 / math.sqrt(K)
-        if mask_scores is not None:
-            scores += mask_scores
-        weights, _ = softmax_forward(scores, out=scores)
-        matmul(weights, value, out=by_head)
-        return context, weights
-    scores = np.matmul(query, key)
+    product = _product(query)
+    scores = product(query, key)
     scores *= 1 / math.sqrt(K)
-    safe = scores.min() > -SAFE_EXPONENT and scores.max() < SAFE_EXPONENT  # usual: no shift, a pass less
+    # On a CPU most scores are small enough to need no shift before the exponential: a pass less.
+    small = xp is np and scores.min() > -SAFE_EXPONENT and scores.max() < SAFE_EXPONENT
     if mask_scores is not None:
         scores += mask_scores
-    if not safe:
+    weights = softmax(scores, shift=not small)
+    product(weights, value, out=by_head)
+    return context, weights
+
+
+def softmax(scores: Array, *, shift: bool) -> Array:
+    """Softmax (softmax.py): (B, H, W, N) -> (B, H, W, N). `scores` are overwritten; without `shift` they are small."""
+    if not isinstance(scores, np.ndarray):
+        return softmax_forward(scores, out=scores)[0]
+    if shift:
         scores -= np.maximum.reduce(scores, axis=3, keepdims=True)
     weights = np.exp(scores, out=scores)
     N = weights.shape[3]
-    weights /= np.matmul(weights.reshape(-1, N), _ones(N, weights.dtype)).reshape(B, H, W, 1)
-    np.matmul(weights, value, out=by_head)
-    return context, weights
+    weights /= np.matmul(weights.reshape(-1, N), _ones(N, weights.dtype)).reshape(*weights.shape[:3], 1)
+    return weights
 
 
 def feed_forward(x: Array, parameters: FeedForwardParameters, *, activation: str) -> Array:
@@ -129,6 +132,11 @@ def feed_forward(x: Array, parameters: FeedForwardParameters, *, activation: str
     else:
         hidden, _ = relu_forward(hidden)
     return linear(hidden, parameters.output)
+
+
+def _product(x: Array) -> Callable[..., Array]:
+    """The matrix product for x: of NumPy arrays without the detour through layers/matmul.py, as each call counts."""
+    return np.matmul if isinstance(x, np.ndarray) else matmul
 
 
 @lru_cache(maxsize=256)
