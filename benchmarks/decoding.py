@@ -205,7 +205,7 @@ def make_models(preset: str, folder: Path) -> None:
     """Random weights as a run folder and as CTranslate2's model."""
     import bpe
     import numpy_transformer as nt
-    from numpy_transformer.export.ctranslate2 import write_ctranslate2
+    from numpy_transformer.formats.ctranslate2 import write_ctranslate2
 
     pairs = [(bytes([one]), bytes([other])) for one in range(256) for other in range(256)]
     tokenizer = bpe.Tokenizer(pairs[: VOCABULARY - 256 - 3])
@@ -337,7 +337,7 @@ def _ctranslate2(folder: Path, options: argparse.Namespace, compute_type: str) -
     import ctranslate2
 
     import bpe
-    from numpy_transformer.export.ctranslate2 import token_strings
+    from numpy_transformer.formats.ctranslate2 import token_strings
 
     names = token_strings(bpe.Tokenizer.load(folder / "tokenizer.json"))
     ids = {name: number for number, name in enumerate(names)}

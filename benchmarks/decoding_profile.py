@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from machine import libraries, machine
 
-from numpy_transformer.config import TransformerConfig
 from numpy_transformer.decoding import beam, incremental
 from numpy_transformer.decoding.packed import PackedModel, PackedWeight, Projection
-from numpy_transformer.model import Transformer
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
 
 VOCABULARY = 8000
 ENCODER = "encoder, and cross-attention's keys and values"

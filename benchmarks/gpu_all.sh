@@ -9,7 +9,7 @@
 # stop the rest. $OUT/tests.txt and $OUT/speed.txt are written as the work goes on, and so are the .json files.
 # Multi30k is looked for in the folder that $NUMPY_TRANSFORMER_DATA names, else downloaded.
 #
-# REHEARSE=1 does it all without a card, in small sizes, on the stand-in of tests/strict_gpu.py: that shows that this
+# REHEARSE=1 does it all without a card, in small sizes, on the stand-in of tests/support/strict_gpu.py: that shows that this
 # script works; the figures mean nothing.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -26,10 +26,10 @@ export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD
 data=multi30k
 small_pytest=() small_gradcheck=() small_run=() small_training=() small_roofline=() small_decoding=()
 if [[ ${REHEARSE:-} ]]; then
-    export PYTHONPATH=$PWD/tests/stand_in:$PWD/tests:$PWD OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+    export PYTHONPATH=$PWD/tests/support/stand_in:$PWD/tests/support:$PWD OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
     data=$work/rehearsal.tsv
     for i in {1..200}; do printf 'one two %d\teins zwei %d\n' "$i" "$i"; done > "$data"
-    small_pytest=(-k "layer_norm and float64" tests/test_kernels.py tests/test_on_gpu.py)
+    small_pytest=(-k "layer_norm and float64" tests/backend/test_kernels.py tests/backend/test_on_gpu.py)
     small_gradcheck=(layer_norm embedding)
     small_run=(--steps 3 --batch-tokens 200 --vocabulary 300)
     small_training=(--preset tiny --tokens 64 --length 8 --vocabulary 100 --steps 2 --product 16)
@@ -92,7 +92,7 @@ all_tests() {
     command -v compute-sanitizer > /dev/null || return 0
     for tool in memcheck racecheck; do
         run "compute-sanitizer $tool" 90 compute-sanitizer --tool "$tool" --error-exitcode 9 \
-            "${gpu_tests[@]}" -x -k "card and float32" tests/test_*kernels.py
+            "${gpu_tests[@]}" -x -k "card and float32" tests/backend/test_*kernels.py
     done
 }
 

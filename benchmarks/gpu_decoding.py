@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from decoding import VOCABULARY, Search, hugging_face
 from machine import machine
 
-from numpy_transformer.config import TransformerConfig
+from numpy_transformer.backend.precision import precision as matmul_precision
 from numpy_transformer.decoding import beam_search
 from numpy_transformer.errors import InputError
-from numpy_transformer.model import Transformer
-from numpy_transformer.precision import precision as matmul_precision
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
 
 SIDES = {
     "ours float32": ("gpu", "float32"),

@@ -23,23 +23,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from gpu_clock import Clock, card_name
 
-from numpy_transformer.backend import device_module
-from numpy_transformer.config import TransformerConfig
+from numpy_transformer.backend.arrays import device_module
+from numpy_transformer.backend.kernels.adam import guarded_adam_update
+from numpy_transformer.backend.kernels.attention import empty_scores
+from numpy_transformer.backend.kernels.bias import add_bias, column_sums, relu_backward
+from numpy_transformer.backend.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from numpy_transformer.backend.kernels.output_loss import IN_PLACE, PADDED_TO
+from numpy_transformer.backend.kernels.softmax import scores_backward, weights_of
+from numpy_transformer.backend.precision import PRECISIONS, check_precision, precision
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutMasks, dropout_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_backward, input_embedding_forward
-from numpy_transformer.layers.kernels.adam import guarded_adam_update
-from numpy_transformer.layers.kernels.attention import empty_scores
-from numpy_transformer.layers.kernels.bias import add_bias, column_sums, relu_backward
-from numpy_transformer.layers.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
-from numpy_transformer.layers.kernels.output_loss import IN_PLACE, PADDED_TO
-from numpy_transformer.layers.kernels.softmax import scores_backward, weights_of
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_backward, layer_norm_forward
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.residual import after_sublayer_backward, after_sublayer_forward
-from numpy_transformer.optimizer import Adam
-from numpy_transformer.precision import PRECISIONS, check_precision, precision
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.training.optimizer import Adam
 
 FLOAT, ID = 4, 8  # bytes
 

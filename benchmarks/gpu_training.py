@@ -129,7 +129,7 @@ def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     sys.path.insert(0, str(ROOT))
     from training.work import model_flops, random_batch
 
-    from numpy_transformer.config import TransformerConfig
+    from numpy_transformer.models.config import TransformerConfig
 
     library, precision, compiled = SIDES[options.side]
     config = TransformerConfig.preset(options.preset, vocabulary_size=options.vocabulary)
@@ -180,14 +180,14 @@ def ours(config: Any, source: Any, target: Any, precision: str, matrix: Any) -> 
     """Our steps."""
     from training.work import LABEL_SMOOTHING, RATE
 
-    from numpy_transformer.backend import device_module
+    from numpy_transformer.backend.arrays import device_module
+    from numpy_transformer.backend.precision import precision as matmul_precision
     from numpy_transformer.data.batching import Batch
     from numpy_transformer.errors import InputError
-    from numpy_transformer.gpu_step import GpuStep
     from numpy_transformer.layers.matmul import matmul
-    from numpy_transformer.model import Transformer
-    from numpy_transformer.optimizer import Adam
-    from numpy_transformer.precision import precision as matmul_precision
+    from numpy_transformer.models.transformer import Transformer
+    from numpy_transformer.training.gpu_step import GpuStep
+    from numpy_transformer.training.optimizer import Adam
 
     try:
         cupy = device_module("gpu")

@@ -32,8 +32,8 @@ import bpe
 import numpy_transformer as nt
 from benchmarks.machine import libraries, machine
 from numpy_transformer.data.batching import padded
-from numpy_transformer.optimizer import Adam
-from numpy_transformer.translator import Translator
+from numpy_transformer.training.optimizer import Adam
+from numpy_transformer.translation.translator import Translator
 
 _VOCABULARY = "dog cat house tree road sun moon bird fish hand green old new red big runs sees has likes makes"
 WORDS = _VOCABULARY.split()

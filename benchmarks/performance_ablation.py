@@ -36,11 +36,11 @@ import numpy as np
 
 from benchmarks.machine import available_cpus, libraries, machine, peak_memory
 from benchmarks.performance_tricks import TRICKS, Setup, switched_off
-from numpy_transformer.config import TransformerConfig
 from numpy_transformer.data.batching import Batch, EncodedText, epoch_batches
-from numpy_transformer.model import Transformer
-from numpy_transformer.optimizer import Adam
-from numpy_transformer.parallel import Workers
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.optimizer import Adam
+from numpy_transformer.training.parallel import Workers
 
 STATES = ["with", "without"]
 

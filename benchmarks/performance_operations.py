@@ -30,13 +30,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import libraries, machine
-from numpy_transformer.config import TransformerConfig
-from numpy_transformer.costs import StepSize, step_flops
 from numpy_transformer.data.batching import EncodedText
-from numpy_transformer.model import Transformer
-from numpy_transformer.optimizer import Adam
-from numpy_transformer.parallel import Workers
-from numpy_transformer.parameters import Parameters
+from numpy_transformer.layers.parameters import Parameters
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.costs import StepSize, step_flops
+from numpy_transformer.training.optimizer import Adam
+from numpy_transformer.training.parallel import Workers
 
 
 class Prices(NamedTuple):

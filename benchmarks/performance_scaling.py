@@ -5,9 +5,9 @@
 
 From the tiny preset with a vocabulary of 8,000 and sentences of 16 tokens, one size at a time is changed. Everything
 runs in one process; each round visits every point once, and a point's time is that of its fastest step in any round.
-FLOP/s counts matrix products by the formula of numpy_transformer/costs.py, and their share is that of the best product
-of 2048 x 2048 in the same run on as many threads. Memory is the peak of all arrays in a step, by tracemalloc, beside
-the estimate of the same file.
+FLOP/s counts matrix products by the formula of training/costs.py, and their share is that of the best product of
+2048 x 2048 in the same run on as many threads. Memory is the peak of all arrays in a step, by tracemalloc, beside the
+estimate of the same file.
 """
 
 import os
@@ -28,12 +28,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import libraries, machine
-from numpy_transformer.config import TransformerConfig
-from numpy_transformer.costs import StepSize, step_bytes, step_flops
 from numpy_transformer.data.batching import Batch
-from numpy_transformer.model import Transformer
-from numpy_transformer.optimizer import Adam
-from numpy_transformer.parallel import Workers, physical_cores
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.costs import StepSize, step_bytes, step_flops
+from numpy_transformer.training.optimizer import Adam
+from numpy_transformer.training.parallel import Workers, physical_cores
 
 LENGTH, TOKENS, VOCABULARY = 16, 4096, 8000
 GROWS = {

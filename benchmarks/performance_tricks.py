@@ -2,7 +2,7 @@
 
 The product's code is not touched. A trick is switched off from outside, by putting its plain twin in the place of a
 function or a constant; `mock.patch.object` objects if that has gone, so that this file cannot fall behind unnoticed.
-tests/test_performance_tricks.py holds the twins to the same loss and gradients.
+tests/benchmarks/test_performance_tricks.py holds the twins to the same loss and gradients.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,6 @@ from unittest import mock
 
 import numpy as np
 
-from numpy_transformer import optimizer, parallel, transformer
 from numpy_transformer.layers import (
     attention,
     dropout,
@@ -24,6 +23,8 @@ from numpy_transformer.layers import (
 )
 from numpy_transformer.layers.layer_norm import LayerNormCache
 from numpy_transformer.layers.linear import LinearParameters, linear_backward, linear_forward
+from numpy_transformer.models import encoder_decoder as transformer
+from numpy_transformer.training import optimizer, parallel
 
 Array = np.ndarray
 UNLIMITED = 1 << 40

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import libraries, machine
 
 from numpy_transformer.data.corpora import corpus_of
-from numpy_transformer.metrics import bleu
-from numpy_transformer.run_folder import RunFolder
-from numpy_transformer.translator import Translator
+from numpy_transformer.training.metrics import bleu
+from numpy_transformer.training.run_folder import RunFolder
+from numpy_transformer.translation.translator import Translator
 
 BATCHES = (1, 16, 64)  # sentences at once
 MOST = 512  # sentences that are timed; one by one, fewer
@@ -92,7 +92,7 @@ def ctranslate2_side(translator: Translator, folder: Path, compute_type: str) ->
     import ctranslate2
 
     import bpe
-    from numpy_transformer.export.ctranslate2 import token_strings, write_ctranslate2
+    from numpy_transformer.formats.ctranslate2 import token_strings, write_ctranslate2
 
     tokenizer = translator.tokenizer
     assert isinstance(tokenizer, bpe.Tokenizer)

@@ -16,7 +16,7 @@ several rounds, so that a slow minute of the machine hits both. A round gives th
 the median of the rounds, with the lowest and the highest. "CPU ms" adds up the threads' time on a CPU, waiting loops
 included; where it is far below the step's time times the number of CPUs, other programs were in the way.
 
-The operations of a step are those of its matrix products, counted by numpy_transformer/costs.py; their rate is
+The operations of a step are those of its matrix products, counted by numpy_transformer/training/costs.py; their rate is
 compared with the best float32 product of two 2048 x 2048 matrices that any side reached in the run. (A side that
 multiplies in bfloat16, where the processor has instructions for it, has a higher peak of its own.)
 """

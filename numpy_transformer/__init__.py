@@ -7,9 +7,9 @@
 2348288
 """
 
-from numpy_transformer.config import TransformerConfig
 from numpy_transformer.errors import InputError
-from numpy_transformer.model import Transformer
-from numpy_transformer.translator import Constraints, Hypothesis, Sampling, Translator
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.translation.translator import Constraints, Hypothesis, Sampling, Translator
 
 __all__ = ["Constraints", "Hypothesis", "InputError", "Sampling", "Transformer", "TransformerConfig", "Translator"]

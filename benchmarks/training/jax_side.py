@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from numpy_transformer.config import TransformerConfig
 from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.models.config import TransformerConfig
 
 Tree = Any
 BETA1, BETA2, EPSILON = 0.9, 0.98, 1e-9

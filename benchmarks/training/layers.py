@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy_transformer.layers
 from numpy_transformer.layers.dropout import DropoutMasks
-from numpy_transformer.optimizer import Adam
-from numpy_transformer.parallel import Workers
+from numpy_transformer.training.optimizer import Adam
+from numpy_transformer.training.parallel import Workers
 
 
 class Clocks:

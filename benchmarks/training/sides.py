@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from machine import libraries, machine, peak_memory
 
-from numpy_transformer.config import TransformerConfig
+from numpy_transformer.models.config import TransformerConfig
 from training.work import LABEL_SMOOTHING, RATE, Batches, load_batches, model_flops, real_tokens
 
 WARM_UP_SECONDS, LEAST_PASSES = 2.0, 3
@@ -89,9 +89,9 @@ def prepare_ours(
     config: TransformerConfig, batches: Batches, threads: int, *, recompute: bool
 ) -> tuple[Step, int, Callable[[], object]]:
     from numpy_transformer.data.batching import Batch
-    from numpy_transformer.model import Transformer
-    from numpy_transformer.optimizer import Adam
-    from numpy_transformer.parallel import Workers
+    from numpy_transformer.models.transformer import Transformer
+    from numpy_transformer.training.optimizer import Adam
+    from numpy_transformer.training.parallel import Workers
 
     model = Transformer(config, seed=0, recompute=recompute)
     adam = Adam.for_parameters(model.parameters.flat)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from numpy_transformer.config import TransformerConfig
 from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.models.config import TransformerConfig
 
 
 class Model(nn.Module):

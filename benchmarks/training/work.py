@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from numpy_transformer.config import TransformerConfig
-from numpy_transformer.costs import StepSize, step_flops
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.training.costs import StepSize, step_flops
 
 LABEL_SMOOTHING, RATE = 0.1, 1e-4
 Batches = Sequence[tuple[np.ndarray, np.ndarray]]  # source (B, S), target (B, 1 + T)

@@ -51,7 +51,7 @@ def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
         if sys.stdout is None:
             raise InputError("there is no standard output: give --output")
         return nullcontext(sys.stdout.buffer)
-    from numpy_transformer.atomic import atomic_write
+    from numpy_transformer.storage.atomic import atomic_write
 
     return atomic_write(path)
 

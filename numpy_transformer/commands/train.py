@@ -87,7 +87,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The training options from --config and the command line."""
-    from numpy_transformer.options import read_toml
+    from numpy_transformer.training.options import read_toml
 
     options = dict(vars(arguments))
     for name in ("run", "resume", "config"):
@@ -100,14 +100,14 @@ def train(arguments: argparse.Namespace) -> int:
     """Prepare the run that the arguments ask for, train it, and say what to do next."""
     started = time.monotonic()
     import bpe
-    from numpy_transformer.backend import device_module
+    from numpy_transformer.backend.arrays import device_module
+    from numpy_transformer.backend.precision import check_precision
     from numpy_transformer.data.corpora import corpus_of
-    from numpy_transformer.display import make_display
     from numpy_transformer.errors import InputError
-    from numpy_transformer.options import TrainingOptions
-    from numpy_transformer.precision import check_precision
-    from numpy_transformer.run_folder import RunFolder, latest_run, new_run_path, run_name
-    from numpy_transformer.trainer import Trainer, make_config
+    from numpy_transformer.terminal.display import make_display
+    from numpy_transformer.training.options import TrainingOptions
+    from numpy_transformer.training.run_folder import RunFolder, latest_run, new_run_path, run_name
+    from numpy_transformer.training.trainer import Trainer, make_config
 
     given = given_options(arguments)
     resume = "resume" in arguments
@@ -182,6 +182,6 @@ def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
 
 def main() -> int:
     """Entry point of `numpy-transformer-train`."""
-    from numpy_transformer.options import LESS_MEMORY
+    from numpy_transformer.training.options import LESS_MEMORY
 
     return run_program(lambda: train(parse_arguments(None)), less_memory=LESS_MEMORY)

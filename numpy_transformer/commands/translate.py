@@ -14,7 +14,7 @@ from numpy_transformer.program import command, run_program
 
 if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
     from numpy_transformer.decoding.alignment import Alignment
-    from numpy_transformer.translator import Hypothesis, Translator
+    from numpy_transformer.translation.translator import Hypothesis, Translator
 
 RUNS = Path("runs")
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
@@ -59,7 +59,11 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--scores", action="store_true", help="before each translation, its score and a tab")
 
     add("--coverage", type=float, default=0.0, metavar="B", help="weight of the coverage penalty (0; 0.2 is usual)")
-    add("--shortlist", action="store_true", help="search likely tokens only: faster (numpy_transformer/shortlist.py)")
+    add(
+        "--shortlist",
+        action="store_true",
+        help="search likely tokens only: faster (python -m numpy_transformer.shortlist)",
+    )
     add("--score", action="store_true", help="input is source TAB target: print each target's log-probability instead")
 
     add = parser.add_argument_group("constraints on every translation").add_argument
@@ -96,9 +100,9 @@ def translate(options: argparse.Namespace) -> None:
     if options.port is not None:
         raise InputError("--port only has a meaning with --serve")
     from numpy_transformer.decoding.alignment import pharaoh
-    from numpy_transformer.progress import Progress
-    from numpy_transformer.streaming import WINDOW_LINES
-    from numpy_transformer.translator import TextError
+    from numpy_transformer.terminal.progress import Progress
+    from numpy_transformer.translation.streaming import WINDOW_LINES
+    from numpy_transformer.translation.translator import TextError
 
     texts = [check_text(line) for text in options.text for line in text.split("\n")]
     check_arguments(options, texts)
@@ -149,8 +153,8 @@ def translated(
     options: argparse.Namespace,
 ) -> Iterator[Written]:
     """What is written for each line. Raises TextError for a line that cannot be translated."""
-    from numpy_transformer.streaming import translate_lines
-    from numpy_transformer.translator import TextError
+    from numpy_transformer.translation.streaming import translate_lines
+    from numpy_transformer.translation.translator import TextError
 
     stream = translate_lines(
         translator,
@@ -206,8 +210,8 @@ def scored(
     translator: "Translator", lines: Iterable[str], window_lines: int, options: argparse.Namespace
 ) -> Iterator[Written]:
     """Of each line, `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
-    from numpy_transformer.streaming import read_windows
-    from numpy_transformer.translator import TextError
+    from numpy_transformer.translation.streaming import read_windows
+    from numpy_transformer.translation.translator import TextError
 
     before = 0  # lines of the windows before
     for window in read_windows(lines, window_lines):
@@ -232,7 +236,7 @@ def scored(
 
 def model_paths(options: argparse.Namespace) -> list[Path]:
     """The models that --model names, or the latest one. Raises InputError with advice when there is none."""
-    from numpy_transformer.run_folder import latest_run
+    from numpy_transformer.training.run_folder import latest_run
 
     if options.model is not None:
         return [Path(name) for name in options.model]
@@ -247,7 +251,7 @@ def model_paths(options: argparse.Namespace) -> list[Path]:
 
 def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translator":
     """The models at `paths`, as one translator. Raises InputError if one of them cannot be used."""
-    from numpy_transformer.translator import Translator
+    from numpy_transformer.translation.translator import Translator
 
     translator, *others = [Translator.load(path, device=options.device) for path in paths]
     if others:

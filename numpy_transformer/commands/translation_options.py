@@ -63,7 +63,7 @@ def check_serving(options: argparse.Namespace) -> None:
 
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments for Translator.hypotheses, checked. Raises InputError for impossible or contradictory options."""
-    from numpy_transformer.translator import BATCH_TOKENS, Constraints, Sampling, check_options
+    from numpy_transformer.translation.translator import BATCH_TOKENS, Constraints, Sampling, check_options
 
     shape = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
     shape = {name: value for name, value in shape.items() if value is not None}

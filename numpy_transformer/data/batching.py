@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array
-from numpy_transformer.config import TransformerConfig
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.models.config import TransformerConfig
 
 LONGEST_SOURCE = 1000  # tokens; time and memory of attention grow with the square
 

@@ -16,7 +16,7 @@ from numpy_transformer.data.files import (
 from numpy_transformer.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy_transformer.options import TrainingOptions
+    from numpy_transformer.training.options import TrainingOptions
 
 PHRASEBOOK_TRAIN_SIZE = 300_000  # pairs
 HELD_OUT_LIMIT = 1000  # pairs for validation, and as many for the test

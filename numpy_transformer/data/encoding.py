@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import bpe
-from numpy_transformer.config import TransformerConfig
 from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.data.files import ParallelText
+from numpy_transformer.models.config import TransformerConfig
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from numpy_transformer.atomic import atomic_write
 from numpy_transformer.data.files import find_text_file, open_bytes
 from numpy_transformer.errors import InputError
+from numpy_transformer.storage.atomic import atomic_write
 
 BASE_URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
 URL_VARIABLE = "NUMPY_TRANSFORMER_MULTI30K_URL"

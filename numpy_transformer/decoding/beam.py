@@ -26,10 +26,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_device
-from numpy_transformer.config import TransformerConfig
+from numpy_transformer.backend.arrays import Array, array_module, to_device
 from numpy_transformer.decoding.ensemble import Models, config_of, open_decoder
 from numpy_transformer.decoding.incremental import rows_that_stay
+from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
 from numpy_transformer.decoding.required_terms import RequiredTerms
 from numpy_transformer.decoding.rules import Hypotheses, Rule
@@ -42,7 +42,7 @@ from numpy_transformer.decoding.scoring import (
     log_normalizer,
     on_host,
 )
-from numpy_transformer.decoding.shortlist import Shortlist
+from numpy_transformer.models.config import TransformerConfig
 
 REFILL = 4  # sentences that wait join when one row in so many is free: encoding a few at once is cheaper
 

@@ -9,13 +9,13 @@ differently; what they agree on is more often right.
 import math
 from collections.abc import Sequence
 
-from numpy_transformer.backend import Array, array_module
-from numpy_transformer.config import TransformerConfig
+from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.decoding.incremental import IncrementalDecoder
+from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.scoring import log_normalizer
-from numpy_transformer.decoding.shortlist import Shortlist
-from numpy_transformer.model import Transformer
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
 
 Models = Transformer | PackedModel | Sequence[Transformer] | Sequence[PackedModel]
 

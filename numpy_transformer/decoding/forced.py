@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from numpy_transformer.backend import array_module, to_device
+from numpy_transformer.backend.arrays import array_module, to_device
 from numpy_transformer.decoding.ensemble import mean_log_probabilities
 from numpy_transformer.decoding.scoring import check_numbers, on_host
-from numpy_transformer.model import Transformer
+from numpy_transformer.models.transformer import Transformer
 
 
 def forced_log_probabilities(

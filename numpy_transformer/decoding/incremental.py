@@ -26,14 +26,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_device
+from numpy_transformer.backend.arrays import Array, array_module, to_device
 from numpy_transformer.decoding.forwards import after, attention, before, encode, feed_forward, layer_norm, linear
+from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
-from numpy_transformer.decoding.shortlist import Shortlist
 from numpy_transformer.layers.embedding import embedding_forward
 from numpy_transformer.layers.positional_encoding import positional_encoding_rows
 from numpy_transformer.layers.softmax import MASKED_SCORE
-from numpy_transformer.model import Transformer, check_ids
+from numpy_transformer.models.transformer import Transformer, check_ids
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
 ENCODED_TOGETHER = 512  # source tokens, padding included: what they become stays in the processor's cache

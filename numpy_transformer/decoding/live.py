@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
 from numpy_transformer.decoding.rules import Hypotheses
 

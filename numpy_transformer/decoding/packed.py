@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_device
-from numpy_transformer.config import TransformerConfig
+from numpy_transformer.backend.arrays import Array, array_module, to_device
 from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.output_loss import output_projection
-from numpy_transformer.model import Transformer
-from numpy_transformer.parameters import map_tree
+from numpy_transformer.layers.parameters import map_tree
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
 
 # OpenBLAS's name for the processors for which it has small-matrix kernels.
 SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}

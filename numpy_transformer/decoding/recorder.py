@@ -3,7 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.rules import Hypotheses
 from numpy_transformer.decoding.scoring import length_penalty
 

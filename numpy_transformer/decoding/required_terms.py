@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.rules import Hypotheses
 from numpy_transformer.errors import InputError
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_device
+from numpy_transformer.backend.arrays import Array, array_module, to_device
 from numpy_transformer.decoding.ensemble import Models, config_of, open_decoder
 from numpy_transformer.decoding.incremental import rows_that_stay
 from numpy_transformer.decoding.scoring import (

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_host
+from numpy_transformer.backend.arrays import Array, array_module, to_host
 from numpy_transformer.decoding.forwards import SAFE_EXPONENT
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import CACHED_LOGITS

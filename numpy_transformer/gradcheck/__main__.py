@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from numpy_transformer.backend import device_module
+from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.errors import InputError
 from numpy_transformer.gradcheck.check import TOLERANCES, Finding, assert_contract, check
 from numpy_transformer.gradcheck.plot import FORMATS, draw_errors

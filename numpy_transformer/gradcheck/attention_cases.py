@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.attention import (
     scaled_dot_product_attention_backward,

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module
-from numpy_transformer.parameters import map_tree
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.layers.parameters import map_tree
 
 
 class GradientError(AssertionError):

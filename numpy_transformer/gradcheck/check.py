@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_host
+from numpy_transformer.backend.arrays import Array, array_module, to_host
 from numpy_transformer.gradcheck.case import Case, GradientError
 from numpy_transformer.gradcheck.oracles import (
     central_differences,

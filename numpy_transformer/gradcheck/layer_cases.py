@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.gradcheck.attention_cases import draw_masks
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward

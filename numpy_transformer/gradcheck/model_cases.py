@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend import Array
-from numpy_transformer.blocks import (
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.gradcheck.attention_cases import attention_mask
+from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
+from numpy_transformer.layers.attention import causal_mask
+from numpy_transformer.layers.dropout import DropoutMasks
+from numpy_transformer.layers.parameters import map_tree
+from numpy_transformer.models.blocks import (
     Dropouts,
     decoder_layer_backward,
     decoder_layer_forward,
@@ -16,13 +21,8 @@ from numpy_transformer.blocks import (
     encoder_layer_forward,
     encoder_layer_spec,
 )
-from numpy_transformer.config import TransformerConfig
-from numpy_transformer.gradcheck.attention_cases import attention_mask
-from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
-from numpy_transformer.layers.attention import causal_mask
-from numpy_transformer.layers.dropout import DropoutMasks
-from numpy_transformer.parameters import map_tree
-from numpy_transformer.transformer import transformer_backward, transformer_forward, transformer_spec
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.encoder_decoder import transformer_backward, transformer_forward, transformer_spec
 
 
 def small_config(**changes: Any) -> TransformerConfig:

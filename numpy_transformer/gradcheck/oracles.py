@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend.arrays import Array, array_module
 
 Inputs = Mapping[str, Array]
 Function = Callable[[Inputs], Array]  # named inputs of any dtype -> one array

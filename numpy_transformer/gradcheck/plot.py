@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.atomic import atomic_write
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.layer_cases import layer_norm
 from numpy_transformer.gradcheck.model_cases import transformer
 from numpy_transformer.gradcheck.oracles import UNIT_ROUNDOFF, central_difference, complex_step_along, random_signs
+from numpy_transformer.storage.atomic import atomic_write
 
 STEPS = np.logspace(-20, 0, 81)
 FORMATS = (".png", ".pdf", ".svg")

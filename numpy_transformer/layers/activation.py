@@ -13,7 +13,7 @@ Swish: the gate's own derivative is ds/dx = s (1 - s), so by the product rule
 The paper's activation is ReLU. Swish is what the OPUS-MT models use (marian.py).
 """
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend.arrays import Array, array_module
 
 
 def relu_forward(x: Array) -> tuple[Array, Array]:

@@ -31,11 +31,11 @@ matrix product again:
 import math
 from typing import NamedTuple
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.twins import gpu_twin
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
-from numpy_transformer.twin import gpu_twin
 
 
 class AttentionCache(NamedTuple):

@@ -28,7 +28,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import MASKED_SCORE
 

@@ -21,8 +21,8 @@ The gradient of a row sums to zero, because p and q both sum to 1.
 
 from typing import NamedTuple
 
-from numpy_transformer.backend import Array, array_module
-from numpy_transformer.twin import gpu_twin
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.twins import gpu_twin
 
 
 class CrossEntropyCache(NamedTuple):

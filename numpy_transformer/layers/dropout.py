@@ -21,9 +21,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from numpy_transformer.backend import Array
-from numpy_transformer.philox import Key, random_halves
-from numpy_transformer.twin import gpu_twin
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.philox import Key, random_halves
+from numpy_transformer.backend.twins import gpu_twin
 
 LEVELS = 1 << 16
 

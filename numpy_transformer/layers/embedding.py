@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.twins import gpu_twin
+from numpy_transformer.layers.parameters import ParameterSpec, zeros
 from numpy_transformer.layers.positional_encoding import positional_encoding_forward
-from numpy_transformer.parameters import ParameterSpec, zeros
-from numpy_transformer.twin import gpu_twin
 
 
 class EmbeddingParameters(NamedTuple):

@@ -12,10 +12,10 @@ backwards in reverse (linear.py, activation.py):
 
 from typing import Any, NamedTuple
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.twins import gpu_twin
 from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
-from numpy_transformer.twin import gpu_twin
 
 
 class FeedForwardParameters(NamedTuple):

@@ -28,10 +28,10 @@ both. The gain stands inside both means: a backward that leaves it out passes an
 
 from typing import Any, NamedTuple
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.twins import gpu_twin
 from numpy_transformer.layers.matmul import column_sums
-from numpy_transformer.parameters import ParameterSpec, ones, zeros
-from numpy_transformer.twin import gpu_twin
+from numpy_transformer.layers.parameters import ParameterSpec, ones, zeros
 
 EPSILON = 1e-5  # keeps the deviation of a constant vector from being 0
 

@@ -12,10 +12,10 @@ reaches W_io through every row n, so the chain rule sums over rows:
 
 from typing import Any, NamedTuple
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.twins import gpu_twin
 from numpy_transformer.layers.matmul import column_sums, matmul
-from numpy_transformer.parameters import ParameterSpec, xavier_uniform, zeros
-from numpy_transformer.twin import gpu_twin
+from numpy_transformer.layers.parameters import ParameterSpec, xavier_uniform, zeros
 
 
 class LinearParameters(NamedTuple):

@@ -10,8 +10,8 @@ This is NumPy's matmul, under a name of its own so that a GPU can do it without 
 A vector that is added at every position (a bias) has the sum over all positions as its gradient: the product 1^T dy.
 """
 
-from numpy_transformer.backend import Array, array_module
-from numpy_transformer.twin import gpu_twin
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.twins import gpu_twin
 
 
 @gpu_twin()

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.layers.attention import (
     AttentionCache,
     scaled_dot_product_attention_backward,

@@ -12,11 +12,11 @@ where backpropagation turns around, so a chunk of rows can go forward and back a
 per chunk one product makes the logits, cross-entropy turns them into their gradient in place, and two products use it.
 """
 
-from numpy_transformer.backend import Array, array_module
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.twins import gpu_twin
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.matmul import matmul
-from numpy_transformer.twin import gpu_twin
 
 # Rows per matrix product: enough to keep BLAS busy and to add into dE rarely.
 PRODUCT_ROWS = 1024

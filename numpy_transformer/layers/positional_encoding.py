@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from numpy_transformer.backend import Array, array_module, to_device
+from numpy_transformer.backend.arrays import Array, array_module, to_device
 
 
 def sinusoids(length: int, d_model: int) -> Array:

@@ -23,7 +23,8 @@ and one through the sub-layer. The block adds them:
 
 from typing import NamedTuple
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.twins import gpu_twin
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
 from numpy_transformer.layers.layer_norm import (
     LayerNormCache,
@@ -32,7 +33,6 @@ from numpy_transformer.layers.layer_norm import (
     layer_norm_forward,
 )
 from numpy_transformer.layers.matmul import column_sums
-from numpy_transformer.twin import gpu_twin
 
 
 def before_sublayer_forward(

@@ -16,8 +16,8 @@ needs no Jacobian, only one inner product per row:
 The gradient of a row sums to zero, since moving all its scores together changes no weight.
 """
 
-from numpy_transformer.backend import Array, array_module
-from numpy_transformer.twin import gpu_twin
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.twins import gpu_twin
 
 # Finite, so that a row with everything masked is not 0/0; and so large that exp(score - max) of a masked score is
 # exactly 0 beside any visible one.

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from numpy_transformer.atomic import atomic_write
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.errors import InputError
 from numpy_transformer.seeing.page import page
 from numpy_transformer.seeing.picture import save_picture
 from numpy_transformer.seeing.story import Story
 from numpy_transformer.seeing.view import view
+from numpy_transformer.storage.atomic import atomic_write
 
 FORMATS = (".png", ".html")
 MOST_TOKENS = 256  # of the source or of the translation; more could not be read

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from numpy_transformer.atomic import atomic_write
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
+from numpy_transformer.storage.atomic import atomic_write
 
 LONGEST_SIDE = 100.0  # inches, at 100 dots per inch
 BLANK = 1.4  # inches that a block's title and labels need

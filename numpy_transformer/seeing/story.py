@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from bpe import Tokenizer
 from numpy_transformer.decoding.attention_maps import token_label
 from numpy_transformer.decoding.recorder import BeamRecorder, Candidate, Fate, Step
-from numpy_transformer.marian import MarianTokenizer
-from numpy_transformer.translator import written_text
+from numpy_transformer.formats.marian import MarianTokenizer
+from numpy_transformer.translation.translator import written_text
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from numpy_transformer.backend import Array
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.attention_maps import AttentionMaps, token_groups, token_label
 from numpy_transformer.seeing.story import Story
 

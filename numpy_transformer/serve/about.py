@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.options import read_json
-from numpy_transformer.run_folder import RunFolder
+from numpy_transformer.training.options import read_json
+from numpy_transformer.training.run_folder import RunFolder
 
 EXAMPLES = 4
 LONGEST_EXAMPLE = 60  # characters

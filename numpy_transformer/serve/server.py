@@ -15,7 +15,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.serve.about import About
 from numpy_transformer.serve.handler import Handler
 from numpy_transformer.serve.turns import Turns
-from numpy_transformer.translator import Translator
+from numpy_transformer.translation.translator import Translator
 
 ADDRESS = "127.0.0.1"  # of this computer, for this computer
 HTTP_PORT = 80  # the one that browsers leave out

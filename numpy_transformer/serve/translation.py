@@ -22,8 +22,8 @@ from numpy_transformer.decoding.live import Draft, LiveRecorder
 from numpy_transformer.errors import InputError
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.seeing.view import view
-from numpy_transformer.streaming import line_parts
-from numpy_transformer.translator import Hypothesis, TextError, Translator
+from numpy_transformer.translation.streaming import line_parts
+from numpy_transformer.translation.translator import Hypothesis, TextError, Translator
 
 Event = dict[str, Any]
 Receiver = Callable[[Event], None]

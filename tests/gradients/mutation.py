@@ -47,7 +47,8 @@ def backward_functions() -> list[FunctionType]:
         f"numpy_transformer.layers.{info.name}" for info in pkgutil.iter_modules(numpy_transformer.layers.__path__)
     ]
     modules = [
-        importlib.import_module(name) for name in (*names, "numpy_transformer.blocks", "numpy_transformer.transformer")
+        importlib.import_module(name)
+        for name in (*names, *("numpy_transformer.models." + name for name in ("blocks", "encoder_decoder")))
     ]
     return [
         inspect.unwrap(value)  # the reference, where a GPU has a twin

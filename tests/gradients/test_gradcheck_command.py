@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mutation import installed, mutants_of
 
-from numpy_transformer.backend import device_module
+from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.errors import InputError
 from numpy_transformer.gradcheck.__main__ import main
 from numpy_transformer.gradcheck.suite import SUITE, derivation_of

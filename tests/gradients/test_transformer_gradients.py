@@ -29,7 +29,7 @@ from numpy_transformer.gradcheck.oracles import (
     complex_step_along,
     random_signs,
 )
-from numpy_transformer.model import Transformer
+from numpy_transformer.models.transformer import Transformer
 
 LENGTHS = st.integers(1, 4).flatmap(lambda longest: lengths(longest, smallest=1))
 

@@ -1,0 +1,89 @@
+"""Clipping and Adam on a GPU, three launches for all parameters (adam.cu). Mathematics: optimizer.py.
+
+Whether the step is finite, the gradient's norm, and the number of updates so far are known to the card alone.
+"""
+
+import math
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.kernels.launcher import Kernel
+from numpy_transformer.training.optimizer import Adam
+
+THREADS = 256
+MOST_BLOCKS = 1024  # enough to fill any card; a fixed number, so that sums have one order on all of them
+
+
+def guarded_adam_update(
+    parameters: Array,
+    gradients: Array,
+    adam: Adam,
+    *,
+    loss: Array,
+    updates: Array,
+    results: Array,
+    rate: float,
+    clip: float | None = None,
+) -> None:
+    """Adam in place on flat buffers (n,), gradients clipped to the norm `clip`; no change if the step is not finite.
+
+    `loss` is a scalar array; `updates` (int64 scalar) is counted on; `results` (3,), float64, receives the loss, the
+    gradient's norm before clipping, and 1 if the step was made, else 0. `adam.step` is not looked at.
+    """
+    xp = array_module(parameters)
+    n = len(parameters)
+    blocks = max(1, min(MOST_BLOCKS, -(-n // THREADS)))
+    partial, scalars = xp.empty((blocks,), dtype="float64"), xp.empty((4,), dtype=parameters.dtype)
+    SQUARES.launch(parameters, (blocks,), THREADS, gradients, partial, n)
+    limit = math.inf if clip is None else float(clip)
+    arrays = partial, loss, updates, results, scalars
+    SCALARS.launch(parameters, (1,), THREADS, *arrays, blocks, float(rate), limit, adam.beta1, adam.beta2)
+    buffers = parameters, gradients, adam.first_moment, adam.second_moment
+    UPDATE.launch(parameters, (blocks,), THREADS, *buffers, scalars, n, adam.beta1, adam.beta2, adam.epsilon)
+
+
+# --- The kernels' NumPy twins ---
+
+
+def _squares(g: Array, partial: Array, n: int) -> None:
+    partial[...] = 0
+    partial[0] = g @ g
+
+
+def _scalars(
+    partial: Array,
+    loss: Array,
+    updates: Array,
+    results: Array,
+    scalars: Array,
+    parts: int,
+    rate: float,
+    clip: float,
+    beta1: float,
+    beta2: float,
+) -> None:
+    norm = np.sqrt(partial.sum())
+    finite = bool(np.isfinite(norm) and np.isfinite(loss))
+    updates += finite
+    t = max(1, int(updates))
+    results[...] = loss, norm, finite
+    shrink = clip / norm if norm > clip else 1.0
+    scalars[...] = finite, shrink, rate / (1 - beta1**t), 1 / np.sqrt(1 - beta2**t)
+
+
+def _update(
+    p: Array, g: Array, m: Array, v: Array, scalars: Array, n: int, beta1: float, beta2: float, epsilon: float
+) -> None:
+    finite, shrink, step_size, unbias = scalars
+    if not finite:
+        return
+    g = g * shrink
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * (g * g)
+    p -= step_size * (m / (unbias * np.sqrt(v) + epsilon))
+
+
+SQUARES = Kernel("adam", "squares", _squares)
+SCALARS = Kernel("adam", "adam_scalars", _scalars)
+UPDATE = Kernel("adam", "adam_update", _update)

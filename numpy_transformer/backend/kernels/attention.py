@@ -1,0 +1,58 @@
+"""Scaled dot-product attention on a GPU: cuBLAS, and one kernel for all between the products (softmax.cu).
+
+Mathematics: layers/attention.py. The cache keeps the weights before dropout; what dropout made of them is computed
+again in the backward, not stored.
+"""
+
+import math
+
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.kernels.softmax import scores_backward, weights_of
+from numpy_transformer.layers.attention import AttentionCache
+from numpy_transformer.layers.dropout import DropoutMasks, DropoutSite
+from numpy_transformer.layers.matmul import matmul
+
+
+def scaled_dot_product_attention_forward(
+    *,
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None = None,
+    dropout: DropoutMasks | None = None,
+    out: Array | None = None,
+) -> tuple[Array, AttentionCache]:
+    """query (B, H, T, K), key and value (B, H, S, K) -> context (B, H, T, K)."""
+    scale = 1 / math.sqrt(query.shape[-1])
+    site = None if dropout is None else dropout.next_site()
+    scores = empty_scores(query, key)  # (B, H, T, S)
+    matmul(query, key.swapaxes(-1, -2), out=scores)
+    dropped = None if site is None else empty_scores(query, key)
+    weights = scores
+    weights_of(scores, weights=weights, scale=scale, mask=mask, dropped=dropped, site=site)
+    context = matmul(weights if dropped is None else dropped, value, out=out)  # (B, H, T, K)
+    return context, AttentionCache(query, key, value, weights, weights, site)
+
+
+def scaled_dot_product_attention_backward(
+    dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
+) -> None:
+    """dcontext (B, H, T, K) -> writes dquery (B, H, T, K), dkey and dvalue (B, H, S, K), which may be strided views."""
+    query, key, value, weights, _, site = cache
+    assert site is None or isinstance(site, DropoutSite)  # what the forward above left there
+    scale = 1 / math.sqrt(query.shape[-1])
+    ddropped = empty_scores(query, key)  # (B, H, T, S)
+    matmul(dcontext, value.swapaxes(-1, -2), out=ddropped)
+    dropped = None if site is None else empty_scores(query, key)
+    dscores = ddropped
+    scores_backward(ddropped, weights, dscores=dscores, scale=scale, dropped=dropped, site=site)
+    matmul((weights if dropped is None else dropped).swapaxes(-1, -2), dcontext, out=dvalue)
+    matmul(dscores, key, out=dquery)
+    matmul(dscores.swapaxes(-1, -2), query, out=dkey)
+
+
+def empty_scores(query: Array, key: Array) -> Array:
+    """Memory for (B, H, T, S) whose rows begin at multiples of 16 bytes, which kernels and tensor cores want."""
+    in_a_load, S = 16 // query.itemsize, key.shape[-2]
+    padded = array_module(query).empty((*query.shape[:-1], -(-S // in_a_load) * in_a_load), dtype=query.dtype)
+    return padded[..., :S]

@@ -1,0 +1,66 @@
+"""Label-smoothed cross-entropy on a GPU: a kernel forward, one backward (cross_entropy.cu), both able to work in place.
+
+Mathematics: layers/cross_entropy.py.
+"""
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
+from numpy_transformer.layers.cross_entropy import CrossEntropyCache
+
+
+def cross_entropy_forward(
+    logits: Array, targets: Array, *, label_smoothing: float, token_count: int, out: Array | None = None
+) -> tuple[Array, CrossEntropyCache]:
+    """logits (N, V), targets (N,) integer ids, already checked -> the loss, a scalar array.
+
+    `out` is C-contiguous and may be `logits` itself.
+    """
+    xp = array_module(logits)
+    N, V = logits.shape
+    probabilities = xp.empty(logits.shape, dtype=logits.dtype) if out is None else out
+    losses = xp.empty((N,), dtype=logits.dtype)
+    targets = xp.ascontiguousarray(targets).astype("int64", copy=False)
+    arrays = xp.ascontiguousarray(logits), targets, probabilities, losses
+    FORWARD.launch(logits, (N,), threads_for(V), *arrays, V, float(label_smoothing))
+    return losses.sum() / token_count, CrossEntropyCache(probabilities, targets, label_smoothing, token_count)
+
+
+def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array | None = None) -> Array:
+    """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then gone."""
+    probabilities, targets, label_smoothing, token_count = cache
+    N, V = probabilities.shape
+    dlogits = array_module(probabilities).empty(probabilities.shape, dtype=probabilities.dtype) if out is None else out
+    scale = float(dloss / token_count)
+    BACKWARD.launch(
+        probabilities, (N,), threads_for(V), probabilities, targets, dlogits, V, scale, float(label_smoothing)
+    )
+    return dlogits
+
+
+# --- The kernels' NumPy twins ---
+
+
+def _forward(
+    logits: Array, targets: Array, probabilities: Array, losses: Array, V: int, label_smoothing: float
+) -> None:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    gold = shifted[np.arange(len(targets)), targets]
+    exponentials = np.exp(shifted)
+    normalizer = exponentials.sum(axis=-1, keepdims=True)
+    probabilities[...] = exponentials / normalizer
+    mean = shifted.sum(axis=-1) / V
+    losses[...] = np.log(normalizer[:, 0]) - (1 - label_smoothing) * gold - label_smoothing * mean
+
+
+def _backward(
+    probabilities: Array, targets: Array, dlogits: Array, V: int, scale: float, label_smoothing: float
+) -> None:
+    np.subtract(probabilities, label_smoothing / V, out=dlogits)
+    dlogits[np.arange(len(targets)), targets] -= 1 - label_smoothing
+    dlogits *= scale
+
+
+FORWARD = Kernel("cross_entropy", "cross_entropy_forward", _forward)
+BACKWARD = Kernel("cross_entropy", "cross_entropy_backward", _backward)

@@ -1,0 +1,106 @@
+"""Embedding on a GPU (embedding.cu): one kernel forward, with positions or without; backward a sort and two kernels.
+
+Mathematics: layers/embedding.py. Ids were checked on the host: a kernel would read foreign memory without a word.
+"""
+
+import math
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
+from numpy_transformer.layers.embedding import EmbeddingParameters
+from numpy_transformer.layers.positional_encoding import encodings
+
+WINDOW = 32  # at most so many rows of the gradient are summed by one block, one after the other
+
+
+def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
+    """ids (B, T) of integers -> (B, T, D); the cache is ids."""
+    weight = parameters.weight
+    D = weight.shape[1]
+    y = array_module(weight).empty((*ids.shape, D), dtype=weight.dtype)
+    FORWARD.launch(weight, (ids.size,), threads_for(D), weight, _wide(ids), y, D, math.sqrt(D))
+    return y, ids
+
+
+def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
+    """ids (B, T) of integers -> (B, T, D), the positions 0 to T - 1 added; the cache is ids."""
+    weight = parameters.weight
+    T, D = ids.shape[1], weight.shape[1]
+    y = array_module(weight).empty((*ids.shape, D), dtype=weight.dtype)
+    arrays = weight, _wide(ids), encodings(0, T, y), y
+    INPUT_FORWARD.launch(weight, (ids.size,), threads_for(D), *arrays, T, D, math.sqrt(D))
+    return y, ids
+
+
+def embedding_backward(dy: Array, cache: Array, gradients: EmbeddingParameters) -> None:
+    """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative."""
+    xp = array_module(dy)
+    ids, D = _wide(cache).reshape(-1), dy.shape[-1]
+    N = len(ids)
+    if N == 0:
+        return
+    order = xp.argsort(ids, kind="stable")
+    ids = ids[order]
+    windows = -(-N // WINDOW)
+    partial = xp.empty((2 * windows, D), dtype=dy.dtype)
+    arrays = xp.ascontiguousarray(dy), ids, order, gradients.weight, partial
+    PIECES.launch(dy, (N,), threads_for(D), *arrays, N, D, WINDOW, math.sqrt(D))
+    RUNS.launch(dy, (windows,), threads_for(D), ids, partial, gradients.weight, N, D, WINDOW)
+
+
+def _wide(ids: Array) -> Array:
+    """Ids as the kernels read them: int64, without gaps."""
+    return array_module(ids).ascontiguousarray(ids).astype("int64", copy=False)
+
+
+# --- The kernels' NumPy twins ---
+
+
+def _forward(weight: Array, ids: Array, y: Array, D: int, scale: float) -> None:
+    y[...] = scale * weight[ids]
+
+
+def _input_forward(weight: Array, ids: Array, encoding: Array, y: Array, T: int, D: int, scale: float) -> None:
+    y[...] = scale * weight[ids] + encoding
+
+
+def _pieces(
+    dy: Array,
+    ids: Array,
+    order: Array,
+    dweight: Array,
+    partial: Array,
+    N: int,
+    D: int,
+    window: int,
+    scale: float,
+) -> None:
+    rows = dy.reshape(N, D)[order]
+    changes = np.flatnonzero(np.diff(ids, prepend=-1))
+    firsts = np.union1d(changes, np.arange(0, N, window))
+    sums = scale * np.add.reduceat(rows, firsts, axis=0)
+    for first, end, total in zip(firsts, [*firsts[1:], N], sums, strict=True):
+        continues = first > 0 and ids[first - 1] == ids[first]
+        if continues or (end < N and ids[end] == ids[first]):
+            partial[first // window * 2 + (0 if continues else 1)] = total
+        else:
+            dweight[ids[first]] += total
+
+
+def _runs(ids: Array, partial: Array, dweight: Array, N: int, D: int, window: int) -> None:
+    for end in range(window, N, window):
+        start, id_ = end - window, ids[end]
+        if ids[end - 1] != id_ or (start > 0 and ids[start - 1] == id_):
+            continue
+        pieces = [piece for piece in range(end, N, window) if ids[piece] == id_]
+        dweight[id_] += partial[start // window * 2 + 1]
+        for piece in pieces:
+            dweight[id_] += partial[piece // window * 2]
+
+
+FORWARD = Kernel("embedding", "embedding_forward", _forward)
+INPUT_FORWARD = Kernel("embedding", "input_embedding_forward", _input_forward)
+PIECES = Kernel("embedding", "embedding_pieces", _pieces)
+RUNS = Kernel("embedding", "embedding_runs", _runs)

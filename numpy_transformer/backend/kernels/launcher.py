@@ -1,0 +1,107 @@
+"""Starts the CUDA kernels of this folder: each is named by its file and its function.
+
+On a card the file is compiled once for each dtype, by NVRTC through CuPy, with common.cuh in front of it; CuPy keeps
+what it compiled on disk. The launch goes to the current stream and is not waited for. A stand-in for CuPy has no
+compiler but a function `run_twin`, which runs the kernel's NumPy twin: a function with the kernel's arguments that
+writes where the kernel would.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.errors import InputError
+
+FOLDER = Path(__file__).parent
+C_NAMES = {"f": "float", "d": "double"}
+INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
+LONGEST_ROW = 8 * 256  # numbers that a block can keep: eight to a thread, and registers for no more such threads
+
+
+class Kernel(NamedTuple):
+    """The __global__ function `name` of FILE.cu and its NumPy twin."""
+
+    file: str
+    name: str
+    twin: Callable[..., None]
+
+    def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Array | float | None) -> None:
+        """Runs `grid` blocks of `block` threads.
+
+        Arrays are in the dtype of `like` where they are real, and C-contiguous unless the kernel is told how far apart
+        their rows are. A Python int reaches the kernel as long long, a float as double, None as a null pointer. An
+        empty grid does nothing. Raises InputError if the kernel cannot be compiled.
+        """
+        if 0 in grid:
+            return
+        xp = array_module(like)
+        if hasattr(xp, "run_twin"):
+            xp.run_twin(self.twin, arguments)
+        else:
+            _compiled(xp, self.file, self.name, like.dtype.char)(grid, (block,), tuple(map(_c, arguments)))
+
+
+def source(file: str) -> str:
+    """The CUDA text of a kernel file with what it builds on: common.cuh, and the headers that it includes.
+
+    They are put in here, as CuPy would not notice that an included file has changed, and run what it compiled before.
+    """
+
+    def text(name: str) -> str:
+        return (FOLDER / name).read_text(encoding="utf-8")
+
+    return text("common.cuh") + "\n" + INCLUDE.sub(lambda match: text(match[1]), text(f"{file}.cu"))
+
+
+def options(dtype: str) -> tuple[str, ...]:
+    """What NVRTC is told, besides the architecture, for a dtype's character code."""
+    return ("--std=c++14", f"-DREAL={C_NAMES[dtype]}")
+
+
+def threads_for(length: int) -> int:
+    """Threads of a block that works on a row of `length` numbers: whole warps, about four numbers a thread."""
+    return min(256, max(32, -(-length // 128) * 32))
+
+
+def rows_of_eight(rows: int, length: int, *, threads: int = 128) -> tuple[tuple[int], int, int]:
+    """(grid, threads of a block, threads of a row) where each thread works on eight neighbours of a row (rows.cuh).
+
+    A block has about `threads`, more if one row needs more. In rows over LONGEST_ROW a thread has several eights.
+    """
+    groups = min(LONGEST_ROW // 8, max(1, -(-length // 8)))
+    lanes = 1 << (groups - 1).bit_length() if groups <= 32 else -(-groups // 32) * 32
+    rows_of_block = max(1, threads // lanes)
+    return (-(-rows // rows_of_block),), rows_of_block * lanes, lanes
+
+
+def _c(argument: Array | float | None) -> Any:
+    if argument is None:
+        return np.int64(0)  # a null pointer; CuPy takes None for an argument that is not there
+    if isinstance(argument, int):
+        return np.int64(argument)
+    return np.float64(argument) if isinstance(argument, float) else argument
+
+
+@cache
+def _module(xp: ModuleType, file: str, dtype: str) -> Any:
+    return xp.RawModule(code=source(file), options=options(dtype))
+
+
+@cache
+def _compiled(xp: ModuleType, file: str, name: str, dtype: str) -> Any:
+    try:
+        return _module(xp, file, dtype).get_function(name)
+    except MemoryError:
+        raise
+    except Exception as error:  # NVRTC, the driver and the file system each have errors of their own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"--device gpu: the kernel {name} of {file}.cu cannot be compiled ({reason}); "
+            "install CUDA's compiler and headers with: pip install -r requirements-gpu.txt"
+        ) from None

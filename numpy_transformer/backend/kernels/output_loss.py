@@ -1,0 +1,98 @@
+"""Output projection and loss on a GPU: large chunks, and one kernel that turns logits into their gradient in place.
+
+Mathematics: layers/output_loss.py. The rows of the logits are padded to a multiple of 64 numbers, in this buffer only:
+tensor cores want rows that begin at round addresses, and kernels move 16 bytes at once. The padding is never read, and
+the vocabulary, the parameters and their files know nothing of it.
+"""
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
+from numpy_transformer.layers.embedding import EmbeddingParameters
+from numpy_transformer.layers.matmul import matmul
+
+LOGITS = 1 << 27  # at most in memory at once: 512 MiB of float32
+PADDED_TO = 64
+LONG_ROW = 8192  # longer ones get the largest blocks: fewer rows at once, which the second-level cache then holds
+
+
+def output_loss(
+    x: Array,
+    parameters: EmbeddingParameters,
+    targets: Array,
+    *,
+    label_smoothing: float,
+    token_count: int,
+    gradients: EmbeddingParameters | None,
+) -> tuple[Array, Array | None]:
+    """x (N, D), targets (N,) -> the loss (scalar array) and dx (N, D); ASSIGNS gradients.weight (V, D) and its bias.
+
+    With gradients=None only the loss is computed and dx is None.
+    """
+    xp = array_module(x)
+    weight, bias = parameters.weight, parameters.output_bias
+    N, V = len(targets), len(weight)
+    dx = None if gradients is None else xp.empty_like(x)
+    if N == 0:
+        for gradient in gradients or ():
+            if gradient is not None:
+                gradient[...] = 0
+        return xp.zeros((), dtype=x.dtype), dx
+    stride = -(-V // PADDED_TO) * PADDED_TO
+    chunk = min(N, max(PADDED_TO, LOGITS // stride))
+    buffer, losses = xp.empty((chunk, stride), dtype=x.dtype), xp.empty((N,), dtype=x.dtype)
+    targets = xp.ascontiguousarray(targets).astype("int64", copy=False)
+    threads = 1024 if V > LONG_ROW else threads_for(V)
+    partial = None
+    for start in range(0, N, chunk):
+        rows = slice(start, min(start + chunk, N))
+        n = rows.stop - start
+        logits = matmul(x[rows], weight.T, out=buffer[:n, :V])
+        if bias is not None:
+            logits += bias
+        arrays = logits, targets[rows], losses[rows]
+        numbers = V, stride, int(gradients is not None), 1 / token_count, float(label_smoothing)
+        IN_PLACE.launch(x, (n,), threads, *arrays, *numbers)
+        if gradients is None or dx is None:
+            continue
+        dlogits = logits
+        matmul(dlogits, weight, out=dx[rows])
+        if start == 0:
+            matmul(dlogits.T, x[rows], out=gradients.weight)
+            if gradients.output_bias is not None:
+                gradients.output_bias[...] = dlogits.sum(axis=0)
+        else:
+            partial = matmul(dlogits.T, x[rows], out=partial)
+            gradients.weight[...] += partial
+            if gradients.output_bias is not None:
+                gradients.output_bias[...] += dlogits.sum(axis=0)
+    return losses.sum() / token_count, dx
+
+
+# --- The kernel's NumPy twin ---
+
+
+def _in_place(
+    logits: Array,
+    targets: Array,
+    losses: Array,
+    V: int,
+    stride: int,
+    with_gradient: int,
+    scale: float,
+    label_smoothing: float,
+) -> None:
+    rows = np.arange(len(targets))
+    gold = logits[rows, targets]
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    mean = (logits - gold[:, None]).sum(axis=-1) / V
+    exponentials = np.exp(shifted)
+    normalizer = exponentials.sum(axis=-1, keepdims=True)
+    losses[...] = np.log(normalizer[:, 0]) - shifted[rows, targets] - label_smoothing * mean
+    if with_gradient:
+        logits[...] = scale * (exponentials / normalizer - label_smoothing / V)
+        logits[rows, targets] -= scale * (1 - label_smoothing)
+
+
+IN_PLACE = Kernel("cross_entropy", "cross_entropy_in_place", _in_place)

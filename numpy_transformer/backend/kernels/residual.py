@@ -1,0 +1,216 @@
+"""The half of a residual connection behind its sub-layer, on a GPU: bias, dropout, sum and norm in one kernel, and back
+with all their column sums (residual.cu). Mathematics: layers/residual.py.
+"""
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.kernels.dropout import drop, site_arguments
+from numpy_transformer.backend.kernels.launcher import LONGEST_ROW, Kernel, rows_of_eight
+from numpy_transformer.layers import residual
+from numpy_transformer.layers.dropout import DropoutMasks, DropoutSite
+from numpy_transformer.layers.layer_norm import EPSILON, LayerNormCache, LayerNormParameters
+from numpy_transformer.layers.residual import AfterCache
+
+SUMMED = 256  # threads of a block that sums columns (residual.cu)
+MOST_PARTS = 512  # partial sums of a column: some blocks for each multiprocessor
+TOTAL_THREADS = 512
+
+
+def after_sublayer_forward(
+    x: Array,
+    update: Array,
+    parameters: LayerNormParameters,
+    *,
+    norm: str,
+    dropout: DropoutMasks | None,
+    bias: Array | None = None,
+) -> tuple[Array, AfterCache]:
+    """LayerNorm(x + Dropout(update + bias)) (post-norm) or x + Dropout(update + bias) (pre-norm). All (..., D)."""
+    D = x.shape[-1]
+    if D > LONGEST_ROW:
+        return residual.after_sublayer_forward.reference(x, update, parameters, norm=norm, dropout=dropout, bias=bias)
+    site = None if dropout is None else dropout.next_site()
+    if norm == "post":
+        y, norm_cache = norm_forward(x, parameters, update=update, bias=bias, site=site)
+        return y, AfterCache(site, norm_cache)
+    xp = array_module(x)
+    x, update = xp.ascontiguousarray(x), xp.ascontiguousarray(update)
+    y = xp.empty(x.shape, dtype=x.dtype)
+    N = x.size // max(1, D)
+    grid, threads, lanes = rows_of_eight(N, D)
+    FORWARD.launch(x, grid, threads, x, update, bias, y, N, D, lanes, *site_arguments(site))
+    return y, AfterCache(site, None)
+
+
+def after_sublayer_backward(
+    dy: Array,
+    cache: AfterCache,
+    parameters: LayerNormParameters,
+    gradients: LayerNormParameters,
+    *,
+    dbias: Array | None = None,
+) -> tuple[Array, Array]:
+    """(..., D) -> dx, dupdate: one array without dropout. Writes dbias and, in post-norm, the norm's gradients."""
+    if dy.shape[-1] > LONGEST_ROW:
+        return residual.after_sublayer_backward.reference(dy, cache, parameters, gradients, dbias=dbias)
+    site = cache.dropout
+    assert site is None or isinstance(site, DropoutSite)  # what the forward above left there
+    if cache.norm is not None:
+        return norm_backward(dy, cache.norm, parameters, gradients, dbias=dbias, site=site)
+    if dbias is None and site is None:
+        return dy, dy
+    xp = array_module(dy)
+    dy = xp.ascontiguousarray(dy)
+    dupdate = dy if site is None else xp.empty(dy.shape, dtype=dy.dtype)
+    parts, threads, sizes = _parts(dy)
+    partial = None if dbias is None else xp.empty((1, parts, dy.shape[-1]), dtype=dy.dtype)
+    BACKWARD.launch(dy, (parts,), threads, dy, dupdate, partial, *sizes, *site_arguments(site))
+    if partial is not None and dbias is not None:
+        _total(partial, dbias)
+    return dy, dupdate
+
+
+def norm_forward(
+    x: Array,
+    parameters: LayerNormParameters,
+    *,
+    update: Array | None = None,
+    bias: Array | None = None,
+    site: DropoutSite | None = None,
+    epsilon: float = EPSILON,
+) -> tuple[Array, LayerNormCache]:
+    """LayerNorm(x + Dropout(update + bias)), or LayerNorm(x) where there is no update. (..., D) -> (..., D)."""
+    xp = array_module(x)
+    x = xp.ascontiguousarray(x)
+    update = None if update is None else xp.ascontiguousarray(update)
+    y, normalized = xp.empty(x.shape, dtype=x.dtype), xp.empty(x.shape, dtype=x.dtype)
+    inverse_deviation = xp.empty((*x.shape[:-1], 1), dtype=x.dtype)
+    N, D = inverse_deviation.size, x.shape[-1]
+    grid, threads, lanes = rows_of_eight(N, D)
+    arrays = x, update, bias, *parameters, normalized, inverse_deviation, y
+    NORM_FORWARD.launch(x, grid, threads, *arrays, N, D, lanes, float(epsilon), *site_arguments(site))
+    return y, LayerNormCache(normalized, inverse_deviation)
+
+
+def norm_backward(
+    dy: Array,
+    cache: LayerNormCache,
+    parameters: LayerNormParameters,
+    gradients: LayerNormParameters,
+    *,
+    dbias: Array | None = None,
+    site: DropoutSite | None = None,
+) -> tuple[Array, Array]:
+    """(..., D) -> dx, dupdate: one array without dropout. Writes the norm's gradients, and dbias."""
+    xp = array_module(dy)
+    dy = xp.ascontiguousarray(dy)
+    dx = xp.empty(dy.shape, dtype=dy.dtype)
+    dupdate = dx if site is None else xp.empty(dy.shape, dtype=dy.dtype)
+    parts, threads, sizes = _parts(dy)
+    sums = (*gradients,) if dbias is None else (*gradients, dbias)
+    partial = xp.empty((len(sums), parts, dy.shape[-1]), dtype=dy.dtype)
+    arrays = dy, *cache, parameters.gain, dx, dupdate, partial
+    NORM_BACKWARD.launch(dy, (parts,), threads, *arrays, *sizes, int(dbias is not None), *site_arguments(site))
+    _total(partial, *sums)
+    return dx, dupdate
+
+
+def _parts(dy: Array) -> tuple[int, int, tuple[int, int, int, int]]:
+    """How the rows are dealt out to sum their columns: (blocks, threads of each, (N, D, lanes, rows of a block))."""
+    D = dy.shape[-1]
+    N = dy.size // max(1, D)
+    _, threads, lanes = rows_of_eight(N, D, threads=SUMMED)
+    at_once = threads // lanes
+    rows = max(1, -(-N // (MOST_PARTS * at_once))) * at_once
+    return -(-N // rows), threads, (N, D, lanes, rows)
+
+
+def _total(partial: Array, *sums: Array) -> None:
+    """Writes the sums of (k, parts, D) over its parts into k arrays (D,)."""
+    k, parts, D = partial.shape
+    outputs = (*sums, None, None)[:3]
+    TOTAL_SUMS.launch(partial, (-(-D // 32), k), TOTAL_THREADS, partial, *outputs, parts, D)
+
+
+# --- The kernels' NumPy twins ---
+
+
+def _forward(
+    x: Array, update: Array | None, bias: Array | None, y: Array, N: int, D: int, lanes: int, *site: int
+) -> None:
+    y[...] = x
+    if update is not None:
+        y += drop(update if bias is None else update + bias, *site)
+
+
+def _norm_forward(
+    x: Array,
+    update: Array | None,
+    bias: Array | None,
+    gain: Array,
+    norm_bias: Array,
+    normalized: Array,
+    inverse_deviation: Array,
+    y: Array,
+    N: int,
+    D: int,
+    lanes: int,
+    epsilon: float,
+    *site: int,
+) -> None:
+    _forward(x, update, bias, y, N, D, lanes, *site)
+    centered = y - y.sum(axis=-1, keepdims=True) / D
+    inverse_deviation[...] = 1 / np.sqrt((centered * centered).sum(axis=-1, keepdims=True) / D + epsilon)
+    normalized[...] = centered * inverse_deviation
+    y[...] = gain * normalized + norm_bias
+
+
+def _backward(
+    dy: Array, dupdate: Array, partial: Array | None, N: int, D: int, lanes: int, rows: int, *site: int
+) -> None:
+    dupdate[...] = drop(dy, *site)
+    if partial is not None:
+        _partial_sums(dupdate, partial[0], N, D, rows)
+
+
+def _norm_backward(
+    dy: Array,
+    normalized: Array,
+    inverse_deviation: Array,
+    gain: Array,
+    dx: Array,
+    dupdate: Array,
+    partial: Array,
+    N: int,
+    D: int,
+    lanes: int,
+    rows: int,
+    with_bias: int,
+    *site: int,
+) -> None:
+    dnormalized = dy * gain
+    shift = dnormalized.sum(axis=-1, keepdims=True) / D
+    stretch = (dnormalized * normalized).sum(axis=-1, keepdims=True) / D
+    dx[...] = inverse_deviation * (dnormalized - shift - normalized * stretch)
+    dupdate[...] = drop(dx, *site)
+    for array, sums in zip((dy * normalized, dy, dupdate)[: 2 + with_bias], partial, strict=True):
+        _partial_sums(array, sums, N, D, rows)
+
+
+def _partial_sums(x: Array, partial: Array, N: int, D: int, rows: int) -> None:
+    if N:
+        np.add.reduceat(x.reshape(N, D), np.arange(0, N, rows), axis=0, out=partial)
+
+
+def _total_sums(partial: Array, first: Array, second: Array | None, third: Array | None, parts: int, D: int) -> None:
+    for sums, out in zip(partial, (first, second, third), strict=False):
+        assert out is not None
+        out[...] = sums.sum(axis=0)
+
+
+FORWARD = Kernel("residual", "residual_forward", _forward)
+NORM_FORWARD = Kernel("residual", "residual_norm_forward", _norm_forward)
+BACKWARD = Kernel("residual", "residual_backward", _backward)
+NORM_BACKWARD = Kernel("residual", "residual_norm_backward", _norm_backward)
+TOTAL_SUMS = Kernel("residual", "residual_total_sums", _total_sums)

@@ -1,0 +1,239 @@
+"""Pretrained Marian models (OPUS-MT) in plain NumPy, from a folder as Hugging Face's transformers stores them.
+
+    config.json  model.safetensors  vocab.json  source.spm  target.spm
+
+Such a model is the paper's, post-norm, with these differences:
+
+- The feed-forward layers use swish, or whichever activation config.json names: the option `activation`.
+- The logits have a bias: the option `output_bias`.
+- A translation begins with pad instead of a token of its own: bos_id = pad_id.
+- Query, key and value are three matrices, here one or two: they are put side by side.
+- The sinusoids stand as [sines, cosines], here sine and cosine take turns. That needs no option: the order of the D
+  features of the residual stream has no meaning, as long as everything that reads or writes it agrees. So the features
+  of every matrix, bias and gain on that stream are put in our order once, when the model is read, and the
+  network computes the same function.
+
+Only model.safetensors is read. A pytorch_model.bin is a pickle, which may run any program when it is opened.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.errors import InputError
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.options import read_json
+
+ACTIVATIONS = {"swish": "swish", "silu": "swish", "relu": "relu"}  # their name, ours
+SPACE = "\u2581"  # what SentencePiece writes for a space
+
+
+def is_marian_folder(path: Path) -> bool:
+    """Whether the folder's config.json says that it holds a Marian model."""
+    try:
+        return json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] == "marian"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def load_marian(path: Path, *, device: str = "cpu") -> "tuple[Transformer, MarianTokenizer]":
+    """The model and its tokenizer. Raises InputError naming the file and the remedy."""
+    theirs = read_json(path / "config.json")
+    config = _config(theirs, path)
+    model = Transformer(config, device=device, initialise=False)
+    weights = path / "model.safetensors"
+    model.assign(_our_tensors(_read_weights(weights), config, weights), weights)
+    return model, MarianTokenizer.load(path, config)
+
+
+# --- Configuration ---
+
+
+def _config(theirs: dict[str, Any], path: Path) -> TransformerConfig:
+    """Our configuration for theirs. Raises InputError for what this program does not compute."""
+    needed = {"scale_embedding": True, "share_encoder_decoder_embeddings": True, "tie_word_embeddings": True}
+    for name, value in needed.items():
+        if theirs.get(name, name != "scale_embedding") != value:
+            raise InputError(f"{path / 'config.json'}: {name} is not {str(value).lower()}: such a model cannot be read")
+    for name in ("normalize_before", "normalize_embedding", "add_final_layer_norm"):
+        if theirs.get(name):
+            raise InputError(f"{path / 'config.json'}: {name} is set: such a model cannot be read")
+    activation = theirs.get("activation_function")
+    if activation not in ACTIVATIONS:
+        raise InputError(
+            f"{path / 'config.json'}: activation_function is {activation!r}; known are {', '.join(ACTIVATIONS)}"
+        )
+    try:
+        if (theirs["encoder_ffn_dim"], theirs["encoder_attention_heads"]) != (
+            theirs["decoder_ffn_dim"],
+            theirs["decoder_attention_heads"],
+        ):
+            raise InputError(f"{path / 'config.json'}: encoder and decoder differ in size: such a model cannot be read")
+        return TransformerConfig(
+            vocabulary_size=theirs["vocab_size"],
+            encoder_layers=theirs["encoder_layers"],
+            decoder_layers=theirs["decoder_layers"],
+            d_model=theirs["d_model"],
+            d_ff=theirs["encoder_ffn_dim"],
+            heads=theirs["encoder_attention_heads"],
+            dropout=theirs.get("dropout", 0.1),
+            activation=ACTIVATIONS[activation],
+            output_bias=True,
+            pad_id=theirs["pad_token_id"],
+            bos_id=theirs["decoder_start_token_id"],
+            eos_id=theirs["eos_token_id"],
+        )
+    except KeyError as error:
+        raise InputError(f"{path / 'config.json'}: has no {error.args[0]}: it is no Marian model's") from None
+
+
+# --- Weights ---
+
+
+def _read_weights(path: Path) -> dict[str, Array]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; a pytorch_model.bin is not read, since a pickle may run any program: convert it "
+            "with transformers' save_pretrained"
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: is damaged, or no safetensors file ({error}): download it again") from None
+
+
+def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path) -> dict[str, Array]:
+    """Their tensors by our names, in our shapes and with our order of features."""
+    D = config.d_model
+    ours: dict[str, Array] = {}
+    # Ours 2i is their i, a sine; ours 2i + 1 is their D/2 + i, its cosine.
+    order = np.arange(D).reshape(2, D // 2).T.reshape(-1)
+
+    def take(name: str) -> Array:
+        if name not in theirs:
+            raise InputError(f"{path}: has no tensor {name}: it is no Marian model, or of another version")
+        return theirs[name]
+
+    def reading(name: str, *sources: str) -> None:
+        """Linear maps from the residual stream, side by side."""
+        ours[f"{name}.weight"] = np.concatenate([take(f"{source}.weight").T[order] for source in sources], axis=1)
+        ours[f"{name}.bias"] = np.concatenate([take(f"{source}.bias") for source in sources])
+
+    def writing(name: str, source: str) -> None:
+        """A linear map onto the residual stream."""
+        ours[f"{name}.weight"], ours[f"{name}.bias"] = (
+            take(f"{source}.weight").T[:, order],
+            take(f"{source}.bias")[order],
+        )
+
+    def norm(name: str, source: str) -> None:
+        ours[f"{name}.gain"], ours[f"{name}.bias"] = take(f"{source}.weight")[order], take(f"{source}.bias")[order]
+
+    try:
+        ours["embedding.weight"] = take("model.shared.weight")[:, order]
+        ours["embedding.output_bias"] = take("final_logits_bias").reshape(-1)
+        for stack, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
+            for number in range(layers):
+                a, b = f"{stack}.{number}", f"model.{stack}.layers.{number}"
+                parts = [f"{b}.self_attn.{part}_proj" for part in "qkv"]
+                reading(f"{a}.self_attention.query_key_value", *parts)
+                writing(f"{a}.self_attention.output", f"{b}.self_attn.out_proj")
+                norm(f"{a}.self_attention_norm", f"{b}.self_attn_layer_norm")
+                if stack == "decoder":
+                    reading(f"{a}.cross_attention.query", f"{b}.encoder_attn.q_proj")
+                    reading(f"{a}.cross_attention.key_value", f"{b}.encoder_attn.k_proj", f"{b}.encoder_attn.v_proj")
+                    writing(f"{a}.cross_attention.output", f"{b}.encoder_attn.out_proj")
+                    norm(f"{a}.cross_attention_norm", f"{b}.encoder_attn_layer_norm")
+                reading(f"{a}.feed_forward.hidden", f"{b}.fc1")
+                writing(f"{a}.feed_forward.output", f"{b}.fc2")
+                norm(f"{a}.feed_forward_norm", f"{b}.final_layer_norm")
+    except (IndexError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: its tensors have not the sizes that config.json says ({error})") from None
+    return ours
+
+
+# --- Text ---
+
+
+class MarianTokenizer:
+    """SentencePiece pieces of the source language in, of the target language out; one vocabulary of both.
+
+    Has of bpe.Tokenizer what translating needs.
+    """
+
+    def __init__(self, ids: dict[str, int], special_tokens: dict[str, int], source: Any, target: Any) -> None:
+        self._ids = ids
+        self._pieces = {token_id: piece for piece, token_id in ids.items()}
+        self._unknown = ids["<unk>"]
+        self._source, self._target = source, target
+        self.special_tokens = special_tokens
+
+    @classmethod
+    def load(cls, path: Path, config: TransformerConfig) -> "MarianTokenizer":
+        """The tokenizer of a model folder. Raises InputError naming the file and the remedy."""
+        ids = read_json(path / "vocab.json")
+        whole = all(isinstance(i, int) for i in ids.values())
+        if "<unk>" not in ids or not whole or sorted(ids.values()) != list(range(config.vocabulary_size)):
+            raise InputError(
+                f"{path / 'vocab.json'}: is no vocabulary of {config.vocabulary_size} pieces with <unk>, as the model "
+                "needs: download it again"
+            )
+        special = {piece: i for piece, i in ids.items() if i in (config.pad_id, config.eos_id) or piece == "<unk>"}
+        return cls(ids, special, _sentencepiece(path / "source.spm"), _sentencepiece(path / "target.spm"))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @cached_property
+    def vocabulary(self) -> dict[int, bytes]:
+        """From id to the bytes of its piece."""
+        return {i: piece.replace(SPACE, " ").encode("utf-8", "replace") for i, piece in self._pieces.items()}
+
+    @cached_property
+    def of_target(self) -> "MarianTokenizer":
+        """The same, but texts to encode are of the target language."""
+        return MarianTokenizer(self._ids, self.special_tokens, self._target, self._target)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; >>code<< in front of it is the target language of a multilingual model."""
+        code, found, rest = text.partition("<<") if text.startswith(">>") else ("", "", text)
+        pieces = self._source.encode(rest if found else text, out_type=str)
+        if found:
+            pieces = [code + found, *pieces]
+        return [self._ids.get(piece, self._unknown) for piece in pieces]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return [encode(text) for text in texts]."""
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of a sequence of ids, without the special tokens."""
+        special = set(self.special_tokens.values())
+        pieces = [self._pieces[i] for i in ids if i not in special]
+        return self._target.decode_pieces(pieces).replace(SPACE, " ").strip()
+
+
+def _sentencepiece(path: Path) -> Any:
+    try:
+        from sentencepiece import SentencePieceProcessor
+    except ImportError:
+        raise InputError("a Marian model needs the package sentencepiece: pip install sentencepiece") from None
+    if not path.is_file():
+        raise InputError(f"{path}: no such file: a Marian model's folder must hold it")
+    try:
+        return SentencePieceProcessor(model_file=str(path))
+    except (RuntimeError, OSError) as error:
+        raise InputError(
+            f"{path}: is no SentencePiece model ({' '.join(str(error).split())}): download it again"
+        ) from None

@@ -1,0 +1,1 @@
+"""Layers put together: the paper's encoder and decoder."""

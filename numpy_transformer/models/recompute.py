@@ -1,0 +1,40 @@
+"""Recomputation: memory for time (Chen et al. 2016). A layer keeps its input only and runs again in the backward.
+
+The caches of a step grow with batch, length and depth, and the backward needs one layer's at a time. With
+recomputation a layer's cache is forgotten when its forward is over; before its backward the forward runs once more,
+from the same input and with the same dropout masks, and gives the same bits. The price is one more forward, a third of
+a step.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any, NamedTuple
+
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.models.blocks import Dropouts
+
+LayerForward = Callable[..., tuple[Array, Any]]  # (*, dropouts) -> y, cache
+
+
+class Recomputed(NamedTuple):
+    """Stands where a layer's cache would."""
+
+    forward: LayerForward
+    dropouts: Dropouts  # as they were before the layer drew its masks
+
+
+def layer_forward(forward: LayerForward, dropouts: Dropouts, *, recompute: bool) -> tuple[Array, Any]:
+    """y and the cache of a layer, or with `recompute` what is needed to make the cache again."""
+    if not recompute:
+        return forward(dropouts=dropouts)
+    before = Dropouts(*map(copy, dropouts))
+    y, _ = forward(dropouts=dropouts)
+    return y, Recomputed(forward, before)
+
+
+def layer_cache(kept: Any) -> Any:
+    """The cache of a layer, made again if it was not kept."""
+    if not isinstance(kept, Recomputed):
+        return kept
+    _, cache = kept.forward(dropouts=Dropouts(*map(copy, kept.dropouts)))
+    return cache

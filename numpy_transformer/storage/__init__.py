@@ -1,0 +1,1 @@
+"""Files that exist are whole: writing atomically, tensors on disk."""

@@ -1,0 +1,1 @@
+"""What a program shows on a terminal."""

@@ -1,0 +1,103 @@
+"""What the trainer says about batches that suit the workers or the memory badly, and about broken gradients."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from numpy_transformer.backend.arrays import Array, to_host
+from numpy_transformer.data.batching import EncodedText
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.costs import StepSize, step_bytes
+from numpy_transformer.training.options import LESS_MEMORY, TrainingOptions
+
+
+def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: int, workers: int) -> list[str]:
+    """What a user should know about these batches (indices into `text`): lines, none if all is as it should be."""
+    notes = []
+    lengths = [max(len(source), len(target) - 1) for source, target in zip(text.sources, text.targets, strict=True)]
+    longer = sum(length > batch_tokens for length in lengths)
+    if longer:
+        notes.append(
+            f"{longer:,} of {len(text):,} training pairs are longer than --batch-tokens {batch_tokens} "
+            f"(the longest: {max(lengths)}); each is a batch of its own"
+        )
+    short = sum(len(batch) < workers for batch in batches)
+    if 2 * short > len(batches):
+        notes.append(
+            f"{short:,} of {len(batches):,} batches have fewer sentences than the {workers} workers, some of which "
+            "will wait; raise --batch-tokens or lower --workers"
+        )
+    return notes
+
+
+ENOUGH = 4  # times the warmup: updates after which a model has learned most of what it will
+
+
+def too_few_steps_note(options: TrainingOptions, steps_per_epoch: int) -> str | None:
+    """One line if a run will end while the learning rate rises, or soon after; else None."""
+    ends = [("--steps", options.steps, 1), ("--epochs", options.epochs, steps_per_epoch)]
+    given = [(count * steps, name, steps) for name, count, steps in ends if count is not None]
+    if not given or min(given)[0] >= 2 * options.warmup:
+        return None
+    steps, name, unit = min(given)
+    return (
+        f"the run will end after {steps:,} steps, but the learning rate rises until step {options.warmup:,} "
+        f"(--warmup): to learn well it wants {name} {math.ceil(ENOUGH * options.warmup / unit)} or more"
+    )
+
+
+def too_little_time_note(options: TrainingOptions, step: int, seconds: float) -> str | None:
+    """One line if --minutes ended a run while the learning rate rose, or soon after; else None.
+
+    `step` updates were made in `seconds`: on a machine that is slow or was busy, or asleep, too few.
+    """
+    if options.minutes is None or seconds < 60 * options.minutes or step >= 2 * options.warmup:
+        return None
+    minutes = math.ceil(seconds / 60 * ENOUGH * options.warmup / max(1, step))
+    return (
+        f"the time was up after {step:,} steps, but the learning rate rises until step {options.warmup:,} "
+        f"(--warmup): to learn well it wants about --minutes {minutes}, which --resume can still give it"
+    )
+
+
+def memory_note(
+    config: TransformerConfig,
+    parameters: int,
+    text: EncodedText,
+    batches: Sequence[Array],
+    *,
+    workers: int,
+    recompute: bool,
+    available: int | None,
+) -> str | None:
+    """One line if the largest of these batches will need more memory than is `available`, in bytes; else None.
+
+    Many systems grant any memory and end the program when it uses it, so that there is no error to report later.
+    """
+    sizes = [
+        StepSize(len(batch), max(len(text.sources[i]) for i in batch), max(len(text.targets[i]) - 1 for i in batch))
+        for batch in batches
+    ]
+    needs = {size: step_bytes(config, parameters, size, workers=workers, recompute=recompute) for size in set(sizes)}
+    largest = max(needs, key=lambda size: needs[size])
+    if available is None or needs[largest] <= available:
+        return None
+    return (
+        f"the largest batch ({largest.sentences} sentences of up to {largest.source_length} and "
+        f"{largest.target_length} tokens) needs about {needs[largest] / 1e9:.1f} GB of memory, and "
+        f"{available / 1e9:.1f} GB are free; if that ends the run, {LESS_MEMORY}"
+    )
+
+
+def nonfinite_report(model: Transformer, gradients: Array) -> list[str]:
+    """One line for each parameter whose gradient is not finite, in the order of the model."""
+    lines = []
+    named = model.parameters.view(to_host(gradients), model.parameters.tree).named()
+    for (name, values), (_, gradient) in zip(model.parameters.named(), named, strict=True):
+        bad = int((~np.isfinite(gradient)).sum())
+        if bad:
+            largest = float(abs(values).max())
+            lines.append(f"  {name}: {bad} of {gradient.size} gradients not finite; largest weight {largest:.3g}")
+    return lines

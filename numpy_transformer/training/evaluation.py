@@ -1,0 +1,56 @@
+"""How good the model is while it learns: validation loss, BLEU of real decoding, and a few translations to read."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from numpy_transformer.data.batching import EncodedText, epoch_batches
+from numpy_transformer.data.files import ParallelText
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.metrics import Bleu, bleu, exact_match
+from numpy_transformer.training.parallel import Steps
+from numpy_transformer.translation.translator import Translator
+
+SAMPLES = 5
+
+
+def validation_loss(model: Transformer, text: EncodedText, batch_tokens: int, workers: Steps) -> float:
+    """Cross-entropy in nats per real target token, without label smoothing or dropout."""
+    batches = [text.batch(indices, model.config.pad_id) for indices in epoch_batches(text, batch_tokens, seed=None)]
+    token_count = sum(batch.token_count for batch in batches)
+    losses = workers.map(
+        lambda batch: float(model.loss(batch.source, batch.target, label_smoothing=0.0, token_count=token_count)),
+        batches,
+    )
+    return sum(losses)
+
+
+class Translations(NamedTuple):
+    """Translations of a text and their scores against its references."""
+
+    hypotheses: list[str]
+    bleu: Bleu
+    exact: float  # the fraction that equals the reference, 0 to 1
+
+
+def translate_text(
+    workers: Steps, translator: Translator, text: ParallelText, *, beam: int, alpha: float = 0.6
+) -> Translations:
+    """Translate all of `text`, each worker a part of it, and score the result."""
+    count = workers.workers
+    translator.pack()
+    parts = workers.map(
+        lambda part: translator.translate(part, beam=beam, alpha=alpha),
+        [text.sources[worker::count] for worker in range(count)],
+    )
+    hypotheses = [""] * len(text)
+    for worker, part in enumerate(parts):
+        hypotheses[worker::count] = part
+    return Translations(hypotheses, bleu(hypotheses, text.targets), exact_match(hypotheses, text.targets))
+
+
+def sample_lines(text: ParallelText, hypotheses: Sequence[str], count: int = SAMPLES) -> list[str]:
+    """The first `count` sentences with reference and translation, for samples.txt."""
+    lines: list[str] = []
+    for source, target, hypothesis in zip(text.sources[:count], text.targets, hypotheses, strict=False):
+        lines += [f"source     {source}", f"reference  {target}", f"model      {hypothesis}"]
+    return lines

@@ -1,0 +1,201 @@
+"""Everything a training run can be told: one frozen record, its recipes for known corpora, and its files."""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from numpy_transformer.backend.precision import PRECISIONS
+from numpy_transformer.data.batching import LONGEST_SOURCE
+from numpy_transformer.errors import InputError
+from numpy_transformer.models.config import PRESETS
+
+LESS_MEMORY = (
+    "lower --batch-tokens (and raise --accumulate as much), --max-length or --workers, add --recompute, or choose a "
+    "smaller --preset or --vocabulary"
+)
+MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
+
+# Defaults that suit a corpus, below what a --config file or the command line says.
+RECIPES: dict[str, dict[str, Any]] = {
+    # A few minutes on a laptop. Generated sentences are clean and plentiful: little regularisation, a quick warmup.
+    "phrasebook": {
+        "minutes": 4.6,
+        "vocabulary": 2000,
+        "batch_tokens": 1024,
+        "warmup": 400,
+        "rate_scale": 0.5,
+        "dropout": 0.0,
+        "label_smoothing": 0.05,
+        "evaluate_every": 150,
+        "average": 5,
+    },
+    # 29,000 real sentences. Size, dropout and peak rate follow Wu et al. (2021), who found them best for Multi30k.
+    "multi30k": {
+        "epochs": 50,
+        "vocabulary": 8000,
+        "batch_tokens": 4096,
+        "warmup": 1500,
+        "rate_scale": 1.25,
+        "dropout": 0.3,
+        "evaluate_every": 140,
+        "average": 10,
+    },
+}
+# A text of the user's own, often a small one: smaller batches make more updates of it, and the warmup is short. Only
+# for the smaller presets; the larger ones may diverge at so high a rate, and keep the paper's.
+OWN_TEXT: dict[str, Any] = {"batch_tokens": 2048, "warmup": 1000, "rate_scale": 0.7}
+SMALLER_PRESETS = ("tiny", "small")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """The options of train.py, by the same names. Raises InputError, naming the option, for impossible values.
+
+    A run ends at the first of `steps`, `epochs`, `minutes` that is set and reached. One step is one update of the
+    parameters, made from `accumulate` batches of about `batch_tokens` target tokens each.
+    """
+
+    data: str = "phrasebook"
+    source: str = "en"
+    target: str = "de"
+    data_dir: str | None = None
+    validation: str | None = None
+    preset: str = "tiny"
+    norm: str = "post"
+    vocabulary: int = 8000
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    label_smoothing: float = 0.1
+    steps: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    batch_tokens: int = 4096
+    accumulate: int = 1
+    max_length: int = 256
+    warmup: int = 4000
+    rate_scale: float = 1.0
+    clip: float | None = None
+    average: int = 5
+    evaluate_every: int = 500
+    patience: int | None = None
+    seed: int = 0
+    workers: int | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    recompute: bool = False
+    philox: bool = False
+
+    def __post_init__(self) -> None:
+        def require(name: str, condition: bool, what: str) -> None:
+            if not condition:
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} is {getattr(self, name)!r}; it must be {what}")
+
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not _fits(value, field.type):
+                require(field.name, False, _KINDS[field.type])
+        for name in ("steps", "epochs", "patience", "workers"):
+            value = getattr(self, name)
+            require(name, value is None or value >= 1, "at least 1")
+        require("workers", self.workers is None or self.workers <= MOST_WORKERS, f"at most {MOST_WORKERS}")
+        for name in ("accumulate", "warmup", "evaluate_every", "average"):
+            require(name, getattr(self, name) >= 1, "at least 1")
+        require("warmup", self.warmup <= 10**9, "at most 1,000,000,000")
+        for name in ("minutes", "clip"):
+            value = getattr(self, name)
+            require(name, value is None or value > 0, "above 0")
+        for name in ("dropout", "attention_dropout"):
+            require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        require("label_smoothing", 0 <= self.label_smoothing <= 1, "between 0 and 1")
+        require("rate_scale", self.rate_scale > 0, "above 0")
+        require("seed", self.seed >= 0, "0 or a positive whole number")
+        require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
+        require("max_length", 2 <= self.max_length <= LONGEST_SOURCE, f"between 2 and {LONGEST_SOURCE}")
+        require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
+        require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
+        require("norm", self.norm in ("post", "pre"), "post or pre")
+        require("device", self.device in ("cpu", "gpu"), "cpu or gpu")
+        require("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")
+        if self.steps is None and self.epochs is None and self.minutes is None:
+            object.__setattr__(self, "epochs", 20)
+
+    @classmethod
+    def for_data(cls, given: Mapping[str, Any]) -> Self:
+        """The options `given`, completed by the recipe of their corpus, completed by the defaults."""
+        data, preset = given.get("data", cls.data), given.get("preset", cls.preset)
+        recipe = OWN_TEXT if preset in SMALLER_PRESETS else {}
+        if isinstance(data, str):
+            recipe = RECIPES.get(data, recipe)
+        if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
+            recipe = {name: value for name, value in recipe.items() if name not in ("steps", "epochs", "minutes")}
+        return cls(**{**recipe, **given})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options by name, as plain values."""
+        return dataclasses.asdict(self)
+
+
+_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"} | {
+    str | None: "text",
+    int | None: "a whole number",
+    float | None: "a finite number",
+}
+
+
+def _fits(value: object, kind: Any) -> bool:
+    if value is None:
+        return kind in (str | None, int | None, float | None)
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if kind in (float, float | None):
+        return isinstance(value, int | float) and value == value and abs(value) != float("inf")
+    return isinstance(value, str if kind in (str, str | None) else int)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Options from a TOML file, `name = value` by the names of train.py's options (dashes or underscores).
+
+    Raises InputError naming the file and the line or the option at fault.
+    """
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise InputError(f"--config {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {path}: not TOML: {error}") from None
+    values = {name.replace("-", "_"): value for name, value in values.items()}
+    known = {field.name for field in dataclasses.fields(TrainingOptions)}
+    for name in values.keys() - known:
+        raise InputError(f"--config {path}: unknown option {name!r}; known are {', '.join(sorted(known))}")
+    return values
+
+
+def options_from_dict(values: object, path: str | Path) -> TrainingOptions:
+    """The inverse of `to_dict`, for options read from a run's config.json at `path`."""
+    known = {field.name for field in dataclasses.fields(TrainingOptions)}
+    if not isinstance(values, dict) or not values.keys() <= known:
+        raise InputError(f"{path} holds no training options; it was not written by this program")
+    try:
+        return TrainingOptions(**values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises InputError naming the file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); restore it from a copy") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: not a JSON object")
+    return values

@@ -1,0 +1,1 @@
+"""From text to text: translator, streams of any length, sentences."""

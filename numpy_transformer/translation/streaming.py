@@ -1,0 +1,267 @@
+"""Translating any number of lines in constant memory: an iterator of lines in, an iterator of translations out.
+
+Lines are read in windows of a few thousand. Within a window the translator sorts by length, so that a batch holds
+sentences of similar length; what comes out is in the order of the lines again. A translation depends on its line alone,
+so neither the window nor the number of workers can be seen in it.
+
+Each worker is a process with its own batches. A window is cut into chunks of similar length, longest first, which the
+workers take one after the other; while the last ones of a window are translated, the next window has already begun.
+
+A line of more tokens than the model takes is translated in parts, and says so (`Translated.parts`).
+"""
+
+import functools
+import itertools
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numpy_transformer.data.batching import LONGEST_SOURCE
+from numpy_transformer.errors import InputError
+from numpy_transformer.translation.sentences import cut, split_sentences
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from numpy_transformer.decoding.alignment import Alignment
+    from numpy_transformer.translation.translator import Hypothesis, Translator
+
+# Large enough to sort by length, small enough for constant memory.
+WINDOW_LINES = 2048
+WINDOW_CHARACTERS = 1 << 20
+LONGEST_PART = 256  # tokens; models learn from sentences of at most about that length
+LONG_WORD = 32  # characters
+CHUNKS_PER_WORKER = 8  # of a window: few enough for full batches, enough to keep every worker busy to its end
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A line and its translations, best first."""
+
+    source: str
+    hypotheses: "list[Hypothesis]"
+    parts: int  # how many parts it was translated in; 1 for a sentence, 0 for a blank line
+
+
+class _Window:
+    """Some lines, and the texts that they are translated as: `parts[i]` of them for line i, one after the other."""
+
+    def __init__(self, lines: list[str], before: int, translator: "Translator", sentences: bool) -> None:
+        self.lines = lines
+        self.before = before  # lines of the windows before
+        parts = [line_parts(line, translator, sentences=sentences) for line in lines]
+        self.parts = [len(texts) for texts in parts]
+        self.texts = [text for texts in parts for text in texts]
+
+    def line_of(self, text: int) -> int:
+        """The number, from 1, of the line that texts[text] belongs to."""
+        ends = itertools.accumulate(self.parts)
+        return self.before + next(number for number, end in enumerate(ends, 1) if text < end)
+
+    def located(self, indices: Sequence[int], result: "Callable[[], list[list[Hypothesis]]]") -> Any:
+        """result(), the hypotheses of some of the texts; a TextError of theirs gets the number of the line at fault."""
+        from numpy_transformer.translation.translator import TextError
+
+        try:
+            return result()
+        except TextError as error:
+            raise TextError(self.line_of(indices[error.number - 1]), error.reason) from None
+
+    def join(self, found: "Sequence[list[Hypothesis]]") -> Iterator[Translated]:
+        """The lines' translations, from those of the texts."""
+        start = 0
+        for line, count in zip(self.lines, self.parts, strict=True):
+            parts = slice(start, start + count)
+            yield Translated(line, _joined(line, self.texts[parts], found[parts]), count)
+            start += count
+
+
+def translate_lines(
+    translator: "Translator",
+    lines: Iterable[str],
+    *,
+    search: Mapping[str, Any],
+    workers: int = 1,
+    sentences: bool = False,
+    window_lines: int = WINDOW_LINES,
+    alignments: bool = False,
+) -> Iterator[Translated]:
+    """Translate each line, in order, with the options `search` of Translator.hypotheses.
+
+    sentences: split every line into sentences, not only those that are too long.
+    window_lines: how many lines are read before any is translated; 1 answers each line before the next is read.
+    alignments: align the words of each line with those of its best translation.
+
+    BLAS should use one thread when there are several workers. Raises TextError, with the line's number from 1, for a
+    line that cannot be translated as `search` asks.
+    """
+    windows = _cut_windows(lines, window_lines, translator, sentences)
+    if workers == 1:
+        for window in windows:
+            find = functools.partial(_found, translator, window.texts, search, alignments)
+            yield from window.join(window.located(range(len(window.texts)), find))
+        return
+
+    from concurrent.futures import BrokenExecutor  # needed by few: a single sentence should not wait for it
+
+    executor = _worker_pool(translator, workers)
+    started: deque[Iterator[Translated]] = deque()
+
+    def start(window: _Window) -> Iterator[Translated]:
+        by_length = sorted(range(len(window.texts)), key=lambda i: -len(window.texts[i]))
+        size = max(1, -(-len(by_length) // (workers * CHUNKS_PER_WORKER)))
+        chunks = [by_length[first : first + size] for first in range(0, len(by_length), size)]
+        tasks = [executor.submit(_translate, [window.texts[i] for i in chunk], search, alignments) for chunk in chunks]
+
+        def finish() -> Iterator[Translated]:
+            found: list[Any] = [None] * len(window.texts)
+            for chunk, task in zip(chunks, tasks, strict=True):
+                for i, hypotheses in zip(chunk, window.located(chunk, task.result), strict=True):
+                    found[i] = hypotheses
+            yield from window.join(found)
+
+        return finish()
+
+    try:
+        for window in windows:
+            started.append(start(window))
+            if len(started) > (window_lines > 1):
+                yield from started.popleft()
+        while started:
+            yield from started.popleft()
+    except BrokenExecutor:
+        raise InputError("a worker process was ended, perhaps for want of memory: use fewer --workers") from None
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+_worker = threading.local()  # in a worker, a process or a thread: .translator
+
+
+def _worker_pool(translator: "Translator", workers: int) -> "Executor":
+    """Processes that inherit the translator: the many small operations of a decoding step would keep threads waiting
+    for each other's interpreter lock. Threads where a process cannot inherit it: on a GPU, and on systems without
+    fork.
+    """
+    import multiprocessing  # needed by few: a single sentence should not wait for them
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+    translator.pack()
+    on_host = isinstance(translator.model.parameters.flat, np.ndarray)
+    if on_host and "fork" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("fork")
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(translator,))
+    return ThreadPoolExecutor(workers, initializer=_begin, initargs=(translator,))
+
+
+def _begin_process(translator: "Translator") -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
+    _begin(translator)
+
+
+def _begin(translator: "Translator") -> None:
+    _worker.translator = translator
+
+
+def _translate(texts: list[str], search: Mapping[str, Any], alignments: bool) -> "list[list[Hypothesis]]":
+    return _found(_worker.translator, texts, search, alignments)
+
+
+def _found(
+    translator: "Translator", texts: list[str], search: Mapping[str, Any], alignments: bool
+) -> "list[list[Hypothesis]]":
+    found = translator.hypotheses(texts, **search)
+    if not alignments:
+        return found
+    links = translator.align(texts, [best.ids for best, *_ in found])
+    return [
+        [replace(best, alignment=alignment), *others] for (best, *others), alignment in zip(found, links, strict=True)
+    ]
+
+
+def read_windows(lines: Iterable[str], window_lines: int) -> Iterator[list[str]]:
+    """The lines, some thousand at a time."""
+    window: list[str] = []
+    characters = 0
+    for line in lines:
+        window.append(line)
+        characters += len(line)
+        if len(window) == window_lines or characters >= WINDOW_CHARACTERS:
+            yield window
+            window, characters = [], 0
+    if window:
+        yield window
+
+
+def _cut_windows(
+    lines: Iterable[str], window_lines: int, translator: "Translator", sentences: bool
+) -> Iterator[_Window]:
+    before = 0
+    for some in read_windows(lines, window_lines):
+        yield _Window(some, before, translator, sentences)
+        before += len(some)
+
+
+def line_parts(line: str, translator: "Translator", *, sentences: bool) -> list[str]:
+    """The texts that a line is translated as: itself, its sentences where wanted or needed; none for a blank line."""
+    if not line.strip():
+        return []
+    if not sentences and _tokens_at_most(line, LONGEST_SOURCE, translator):
+        return [line]
+    return [
+        part
+        for sentence in split_sentences(line)
+        for part in cut(sentence, lambda text: _tokens_at_most(text, LONGEST_PART, translator))
+    ]
+
+
+def _tokens_at_most(text: str, count: int, translator: "Translator") -> bool:
+    # Most texts need not be counted: no token is shorter than a byte, hardly any longer than a long word.
+    if 4 * len(text) <= count:
+        return True
+    return len(text) <= LONG_WORD * count and len(translator.tokenizer.encode(text)) <= count
+
+
+def _joined(line: str, parts: list[str], found: "Sequence[list[Hypothesis]]") -> "list[Hypothesis]":
+    """One list of hypotheses for a line in parts: the best of all parts side by side, the second best, and so on.
+
+    A part with fewer hypotheses repeats its last. Log-probabilities and scores are summed; alignments count the words
+    of the whole line.
+    """
+    from numpy_transformer.translation.translator import Hypothesis
+
+    if len(found) == 1:
+        return found[0]
+    ranks = max((len(part) for part in found), default=1)
+    joined = []
+    for rank in range(ranks):
+        chosen = [part[min(rank, len(part) - 1)] for part in found]
+        joined.append(
+            Hypothesis(
+                " ".join(one.text for one in chosen),
+                [token for one in chosen for token in one.ids],
+                sum((one.log_probability for one in chosen), start=0.0),
+                sum((one.score for one in chosen), start=0.0),
+                _joined_alignment(line, parts, chosen),
+            )
+        )
+    return joined
+
+
+def _joined_alignment(line: str, parts: list[str], chosen: "Sequence[Hypothesis]") -> "Alignment":
+    links: list[tuple[int, int]] = []
+    end = source_words = target_words = 0  # of what lies before a part
+    for part, hypothesis in zip(parts, chosen, strict=True):
+        start = line.index(part, end)
+        if 0 < start == end:  # the line was cut within a word
+            source_words -= 1
+        links += [(i + source_words, j + target_words) for i, j in hypothesis.alignment]
+        end = start + len(part)
+        source_words += len(part.split())
+        target_words += len(hypothesis.text.split())
+    return tuple(links)

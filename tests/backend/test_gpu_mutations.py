@@ -1,0 +1,126 @@
+"""The checks of the GPU code that need no GPU, themselves checked: each mistake made here on purpose is noticed.
+
+A mistake is a change of the source text: a barrier taken away, a wrong index, a number in float64, a wait for the card
+in the middle of a step. It is made in a process of its own, which reads the changed file and runs one test; that test
+must fail. Without the change it must pass, which is tested too. (tests/gradients/mutation.py does the like for every
+derivative, tests/backend/test_kernels.py for the barriers of the reductions.)
+
+    PYTHONPATH=. python tests/backend/test_gpu_mutations.py          every mistake, and what the test said
+"""
+
+import faulthandler
+import importlib
+import os
+import shutil
+import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gpu_mistakes import KERNELS, MISTAKES, Check, Mistake
+
+PACKAGE = Path(__file__).resolve().parents[2] / "numpy_transformer"
+
+
+def parameter_sets(check: Check) -> list[tuple[Any, ...]]:
+    """Its own, or all those of the test's only parametrize mark."""
+    if check.parameters is not None:
+        return [check.parameters]
+    [mark] = getattr(importlib.import_module(check.module), check.test).pytestmark
+    return [tuple(values) for values in mark.args[1]]
+
+
+def perform(check: Check) -> None:
+    """Runs the test as pytest would."""
+    with pytest.MonkeyPatch.context() as patch:
+        if check.emulated:
+            kernels, emulation = (importlib.import_module(name) for name in ("test_kernels", "emulated_cuda"))
+            kernels.carry_out(patch, emulation.run_emulated)
+        test = getattr(importlib.import_module(check.module), check.test)
+        for parameters in parameter_sets(check):
+            test(*parameters, **({check.needs: patch} if check.needs else {}))
+
+
+def make(mistake: Mistake) -> None:
+    """From now on this process reads the changed file. Raises LookupError if what is to be changed is not there."""
+    [path] = [path for path in (PACKAGE / mistake.file, PACKAGE / KERNELS / mistake.file) if path.exists()]
+    text = path.read_text(encoding="utf-8")
+    if text.count(mistake.old) != 1:
+        raise LookupError(f"{path.name} holds {mistake.old!r} {text.count(mistake.old)} times")
+    changed = text.replace(mistake.old, mistake.new)
+    read, load = Path.read_text, SourceFileLoader.get_code
+    if path.suffix == ".py":
+        SourceFileLoader.get_code = lambda self, name: (  # type: ignore[method-assign]
+            compile(changed, path, "exec") if self.get_filename(name) == str(path) else load(self, name)
+        )
+    else:
+        Path.read_text = lambda self, *args, **kwargs: (  # type: ignore[method-assign]
+            changed if self == path else read(self, *args, **kwargs)
+        )
+    tests = Path(__file__).parents[1]
+    for name, module in list(sys.modules.items()):
+        if name.startswith("numpy_transformer") or tests in Path(getattr(module, "__file__", None) or "/").parents:
+            del sys.modules[name]  # to be imported anew
+
+
+def outcome(check: Check, mistake: Mistake | None) -> str:
+    """What a process of its own says at its end: "passed", "skipped: ..." or why the test failed."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        faulthandler.disable()  # where the program is ended, the sanitizer's word is enough
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        try:
+            if mistake is not None:
+                make(mistake)
+            perform(check)
+            said = "passed"
+        except pytest.skip.Exception as reason:
+            said = f"skipped: {reason}"
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode()[:4000])
+        os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8", errors="replace") as pipe:
+        said = pipe.read()
+    status = os.waitpid(child, 0)[1]
+    return f"ended by signal {os.WTERMSIG(status)}: {said}" if os.WIFSIGNALED(status) else said
+
+
+def skip_if_it_cannot_run(check: Check, said: str) -> None:
+    if check.emulated and shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    if said.startswith("skipped: "):
+        pytest.skip(said.removeprefix("skipped: "))
+
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.mark.parametrize("check", dict.fromkeys(m.check for m in MISTAKES.values()), ids=lambda check: check.test)
+def test_without_a_mistake_the_check_passes(check):
+    said = outcome(check, None)
+    skip_if_it_cannot_run(check, said)
+    assert said == "passed"
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_mistake_is_noticed(name):
+    mistake = MISTAKES[name]
+    said = outcome(mistake.check, mistake)
+    skip_if_it_cannot_run(mistake.check, said)
+    assert said != "passed"
+    assert not said.startswith(("LookupError", "NameError", "SyntaxError")), said
+
+
+def main() -> None:
+    for name, mistake in MISTAKES.items():
+        said = " ".join(outcome(mistake.check, mistake).split())
+        print(f"{name} ({Path(mistake.file).name})\n    {mistake.check.test}: {said[:200]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""The CUDA kernels without a GPU: they compile, and executed on the CPU they do what their NumPy twins do."""
+
+import ctypes
+import shutil
+from contextlib import nullcontext
+from functools import cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import emulated_cuda
+import numpy as np
+import pytest
+import strict_gpu
+from emulated_cuda import run_emulated, signatures
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from on_card import card, run_on_card
+
+from numpy_transformer.backend.arrays import to_host
+from numpy_transformer.backend.kernels import launcher
+from numpy_transformer.errors import InputError
+from numpy_transformer.layers import cross_entropy, layer_norm, softmax
+
+FILES = sorted(path.stem for path in launcher.FOLDER.glob("*.cu"))
+ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
+TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+
+
+# --- Compilation ---
+
+
+def nvrtc():
+    """NVIDIA's run-time compiler, from its wheel; it needs no driver."""
+    spec = find_spec("nvidia") and find_spec("nvidia.cuda_nvrtc")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    libraries = [path for folder in folders for path in Path(folder).glob("lib/libnvrtc.so*")]
+    if not libraries:
+        pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12")
+    return ctypes.CDLL(str(libraries[0]))
+
+
+def compiled(architecture: str, text: str, options: tuple[str, ...], what: str = "PTX") -> tuple[str, bytes]:
+    """NVRTC's log, which is empty if it compiles without a warning, and the assembly (PTX) or the program (CUBIN)."""
+    library, program = nvrtc(), ctypes.c_void_p()
+    assert library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None) == 0
+    told = [f"-arch={architecture}".encode(), *(option.encode() for option in options)]
+    failed = library.nvrtcCompileProgram(program, len(told), (ctypes.c_char_p * len(told))(*told))
+
+    def get(what: str) -> bytes:
+        size = ctypes.c_size_t()
+        getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        content = ctypes.create_string_buffer(size.value)
+        getattr(library, f"nvrtcGet{what}")(program, content)
+        return content.raw
+
+    log = get("ProgramLog").rstrip(b"\0").decode() + ("failed" if failed else "")
+    result = log, b"" if failed else get(what)
+    library.nvrtcDestroyProgram(ctypes.byref(program))
+    return result
+
+
+def compile_for(architecture: str, text: str, options: tuple[str, ...]) -> str:
+    """What NVRTC has to say against it: nothing if it compiles, warnings included."""
+    return compiled(architecture, text, options)[0]
+
+
+def assembly(architecture: str, text: str, options: tuple[str, ...]) -> str:
+    """What NVRTC makes of it, for a virtual architecture (compute_90)."""
+    log, ptx = compiled(architecture, text, options)
+    assert log == ""
+    return ptx.decode()
+
+
+@pytest.mark.parametrize("dtype", launcher.C_NAMES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("file", FILES)
+def test_every_kernel_compiles(file, architecture, dtype):
+    assert signatures(file)
+    assert compile_for(architecture, launcher.source(file), launcher.options(dtype)) == ""
+
+
+# These add up over all blocks, or compute a step's few factors, in float64 on purpose.
+IN_FLOAT64 = {"squares", "adam_scalars"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_float_kernels_do_not_compute_in_float64(file):
+    """Cards do so at a fraction of the speed, and a constant without its cast is enough: 0.5 * x widens x."""
+    text = assembly("compute_90", launcher.source(file), launcher.options("f"))
+    entries = [entry.partition(".func")[0] for entry in text.split(".entry ")[1:]]
+    widening = {entry.partition("(")[0] for entry in entries if "cvt.f64.f32" in entry}
+    assert entries
+    assert widening <= IN_FLOAT64
+
+
+def test_the_compiler_is_heard():
+    assert "undefined" in compile_for(
+        "sm_90", launcher.source("softmax") + "\nint f() { return g; }", ("-DREAL=float",)
+    )
+
+
+def test_a_kernel_that_cannot_be_compiled_is_one_clear_line():
+    class WithoutHeaders:
+        @staticmethod
+        def RawModule(code, options):  # noqa: N802  (CuPy's name)
+            raise RuntimeError("cannot open cuda_fp16.h\nand more")
+
+    with (
+        patch.object(launcher, "array_module", lambda _: WithoutHeaders),
+        pytest.raises(InputError, match=r"residual\.cu cannot be compiled \(cannot open cuda_fp16\.h\); install"),
+    ):
+        launcher.Kernel("residual", "residual_forward", print).launch(np.ones(1), (1,), 32)
+
+
+def test_what_a_card_is_given():
+    """The launch as CuPy sees it: a null pointer is a number, and numbers have the kernel's types."""
+    launches = []
+
+    class Recorder:
+        @staticmethod
+        def RawModule(code, options):  # noqa: N802  (CuPy's name)
+            functions = SimpleNamespace(get_function=lambda name: lambda *launch: launches.append((name, *launch)))
+            assert launcher.C_NAMES["f"] in options[-1]
+            return functions
+
+    x = np.ones(3, dtype="float32")
+    with patch.object(launcher, "array_module", lambda _: Recorder):
+        kernel = launcher.Kernel("residual", "residual_forward", print)
+        kernel.launch(x, (2, 3), 64, x, None, 5, 0.5)
+        kernel.launch(x, (0, 3), 64, x, None, 5, 0.5)  # nothing to do
+    [(name, grid, block, arguments)] = launches
+    assert (name, grid, block) == ("residual_forward", (2, 3), (64,))
+    assert arguments[0] is x
+    assert [(type(number), number) for number in arguments[1:]] == [(np.int64, 0), (np.int64, 5), (np.float64, 0.5)]
+
+
+# --- Execution: NumPy twins on the stand-in, the CUDA source emulated, and on a card if there is one ---
+
+
+@pytest.fixture(
+    params=["twin", pytest.param("emulated", marks=needs_compiler), pytest.param("card", marks=pytest.mark.gpu)]
+)
+def executed(request, monkeypatch):
+    """How a launch is carried out."""
+    if request.param == "emulated":
+        carry_out(monkeypatch, run_emulated)
+    elif request.param == "card":
+        carry_out(monkeypatch, partial(run_on_card, card(), launcher.Kernel.launch))
+
+
+def carry_out(monkeypatch, run):
+    """Launches of the stand-in become run(kernel, dtype, grid, block, arguments), with the NumPy arrays underneath."""
+
+    def launch(kernel, like, grid, block, *arguments):
+        if 0 not in grid:
+            host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
+            with strict_gpu.counted():  # the journeys of a test are not the layer's
+                run(kernel, like.dtype.char, grid, block, host)
+
+    monkeypatch.setattr(launcher.Kernel, "launch", launch)
+
+
+COMMON = (launcher.FOLDER / "common.cuh").read_text(encoding="utf-8")
+BARRIER = "__syncthreads();"
+USING_SHARED_MEMORY_AGAIN = """
+extern "C" __global__ void reductions(const real *x, real *y) {
+    __shared__ real scratch[32];
+    const real total = block_sum(x[threadIdx.x], scratch), largest = block_max(x[threadIdx.x], scratch);
+    y[threadIdx.x] = total + largest + block_sum(y[threadIdx.x], scratch);
+}
+"""
+
+
+def without_barrier(text, number):
+    """The source less one of its barriers; all of it for None."""
+    parts = text.split(BARRIER)
+    if number is not None:
+        parts[number : number + 2] = ["".join(parts[number : number + 2])]
+    return BARRIER.join(parts)
+
+
+def instead_of_the_source(monkeypatch, text):
+    """What is emulated, whichever file is asked for."""
+    monkeypatch.setattr(emulated_cuda, "source", lambda file: text)
+    monkeypatch.setattr(emulated_cuda, "compiled", cache(emulated_cuda.compiled.__wrapped__))
+
+
+@needs_compiler
+@pytest.mark.parametrize("missing", [None, *range(COMMON.count(BARRIER))])
+def test_a_missing_barrier_is_noticed(missing, monkeypatch):
+    instead_of_the_source(monkeypatch, without_barrier(COMMON, missing) + USING_SHARED_MEMORY_AGAIN)
+    x, y = numbers((2, 128), "float64", seed=0)
+    expected = x.sum() + x.max() + y.sum()
+    noticed = pytest.raises(AssertionError, match="reductions: array 2 depends on the order of the threads")
+    with nullcontext() if missing is None else noticed:
+        run_emulated(launcher.Kernel("any", "reductions", print), "d", (1,), 128, (x, y))
+        np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
+SHAPES = [(1, 1), (3, 7), (2, 3, 5), (5, 33), (2, 129), (300, 6), (2, 1000), (1, 8200), (0, 4), (257, 130)]
+
+
+def numbers(shape, dtype, seed):
+    return np.random.default_rng(seed).normal(0.3, 2, shape).astype(dtype)
+
+
+def assert_near(found, expected, dtype):
+    assert found.dtype == expected.dtype == dtype
+    scale = max(1.0, abs(expected).max(initial=0))
+    np.testing.assert_allclose(to_host(found), expected, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+def layer_norm_pair(x, dy, gain, bias, xp):
+    x, dy, gain, bias = map(xp.asarray, (x, dy, gain, bias))
+    parameters = layer_norm.LayerNormParameters(gain, bias)
+    gradients = layer_norm.LayerNormParameters(xp.empty_like(gain), xp.empty_like(bias))
+    y, cache = layer_norm.layer_norm_forward(x, parameters)
+    dx = layer_norm.layer_norm_backward(dy, cache, parameters, gradients)
+    return [y, *cache, dx, *gradients]
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layer_norm(shape, dtype):
+    arrays = [numbers(s, dtype, seed) for seed, s in enumerate((shape, shape, shape[-1:], shape[-1:]))]
+    once, twice = (layer_norm_pair(*arrays, strict_gpu) for _ in range(2))
+    for expected, found, again in zip(layer_norm_pair(*arrays, np), once, twice, strict=True):
+        assert_near(found, expected, dtype)
+        assert to_host(found).tobytes() == to_host(again).tobytes()
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_softmax(shape, masked, dtype):
+    x, dy = numbers(shape, dtype, 0), numbers(shape, dtype, 1)
+    mask = None
+    if masked:
+        mask = np.random.default_rng(2).random(shape[-2:]) < 0.6
+        mask[..., :1, :] = False  # a whole row
+    y, cache = softmax.softmax_forward(x, mask=mask)
+    in_place, on_gpu = strict_gpu.asarray(x), None if mask is None else strict_gpu.asarray(mask)
+    found, found_cache = softmax.softmax_forward(in_place, mask=on_gpu, out=in_place)
+    assert found is in_place
+    assert_near(found, y, dtype)
+    assert_near(softmax.softmax_forward(strict_gpu.asarray(x), mask=on_gpu)[0], y, dtype)
+    dx = softmax.softmax_backward(strict_gpu.asarray(dy), found_cache)
+    assert_near(dx, softmax.softmax_backward(dy, cache), dtype)
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (9, 33), (2, 37_001), (0, 4)])
+def test_cross_entropy(shape, label_smoothing, dtype):
+    logits = numbers(shape, dtype, 0)
+    targets = np.random.default_rng(1).integers(0, shape[1], shape[0])
+    options = {"label_smoothing": label_smoothing, "token_count": 11}
+    loss, cache = cross_entropy.cross_entropy_forward(logits, targets, **options)
+    dlogits = cross_entropy.cross_entropy_backward(0.7, cache)
+    for in_place in (False, True):
+        x = strict_gpu.asarray(logits)
+        found, found_cache = cross_entropy.cross_entropy_forward(
+            x, strict_gpu.asarray(targets), **options, out=x if in_place else None
+        )
+        assert_near(found, loss, dtype)
+        assert_near(found_cache.probabilities, cache.probabilities, dtype)
+        dfound = cross_entropy.cross_entropy_backward(0.7, found_cache, out=x if in_place else None)
+        assert (dfound is x) == in_place
+        assert_near(dfound, dlogits, dtype)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_twins_are_the_reference(shape, seed):
+    arrays = [numbers(s, "float64", seed + n) for n, s in enumerate((shape, shape, shape[-1:], shape[-1:]))]
+    x, dy, *_ = arrays
+    pairs = list(zip(layer_norm_pair(*arrays, np), layer_norm_pair(*arrays, strict_gpu), strict=True))
+    turned, dturned = strict_gpu.asarray(x).swapaxes(0, -1), strict_gpu.asarray(dy).swapaxes(0, -1)
+    y, cache = softmax.softmax_forward(x.swapaxes(0, -1))
+    out, found_cache = softmax.softmax_forward(turned, out=turned)  # strided
+    pairs.append((y, out))
+    pairs.append((softmax.softmax_backward(dy.swapaxes(0, -1), cache), softmax.softmax_backward(dturned, found_cache)))
+    for expected, found in pairs:
+        assert_near(found, expected, "float64")

@@ -1,0 +1,57 @@
+"""The page about training: every option is explained, no command uses another, and its tables are the program's."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from numpy_transformer.commands import train
+from numpy_transformer.models.config import PRESETS
+from numpy_transformer.training.options import TrainingOptions, read_toml
+from numpy_transformer.training.schedule import learning_rate
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "training.md").read_text(encoding="utf-8")
+OPTION = r"--[a-z][a-z-]+"
+
+
+def test_the_options_are_those_of_the_program(capsys):
+    with pytest.raises(SystemExit):
+        train.parse_arguments(["--help"])
+    assert set(re.findall(OPTION, PAGE)) | {"--help"} == set(re.findall(OPTION, capsys.readouterr().out))
+
+
+def test_what_the_page_links_to_is_there():
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGE):
+        assert (DOCS / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("row", "data", "preset"),
+    [
+        ("a text of your own, `tiny`", "my.tsv", "tiny"),
+        ("a text of your own, `base`", "my.tsv", "base"),
+        ("phrasebook", "phrasebook", "tiny"),
+        ("multi30k", "multi30k", "tiny"),
+    ],
+)
+def test_the_schedules_are_those_of_the_program(row, data, preset):
+    [line] = [line for line in PAGE.split("\n") if line.startswith(f"| {row}") and line.count("|") == 6]
+    tokens, warmup, scale, peak = (float(cell.split()[-1].replace(",", "")) for cell in line.split("|")[2:-1])
+    options = TrainingOptions.for_data({"data": data, "preset": preset})
+    assert (options.batch_tokens, options.warmup, options.rate_scale) == (tokens, warmup, scale)
+    highest = learning_rate(
+        options.warmup, d_model=PRESETS[preset]["d_model"], warmup=options.warmup, scale=options.rate_scale
+    )
+    assert round(highest, 4) == peak
+
+
+def test_what_may_change_is_what_the_program_lets_change():
+    [sentence] = re.findall(r"What the run is cannot be changed then.*?:(.*?)\.\n", PAGE, re.DOTALL)
+    assert {name[2:].replace("-", "_") for name in re.findall(OPTION, sentence)} == train.MAY_CHANGE_ON_RESUME
+
+
+def test_the_file_of_options_is_one(tmp_path):
+    (tmp_path / "my.toml").write_text(re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1], encoding="utf-8")
+    options = TrainingOptions.for_data(read_toml(tmp_path / "my.toml"))
+    assert (options.data, options.preset, options.epochs, options.warmup) == ("my.tsv", "small", 40, 1000)

@@ -1,0 +1,216 @@
+"""A Marian model as transformers stores it, randomly initialised here, computes in NumPy what it computes there."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpy_transformer.commands import translate
+from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.forced import forced_log_probabilities
+from numpy_transformer.errors import InputError
+from numpy_transformer.formats.marian import load_marian
+from numpy_transformer.translation.translator import Translator
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+sentencepiece = pytest.importorskip("sentencepiece", reason="sentencepiece is not installed")
+
+ENGLISH = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"]
+GERMAN = [
+    "der Hund läuft heim",
+    "eine Katze sieht den Hund",
+    "wir sehen ein Haus",
+    "das Haus sieht uns",
+    "Hunde laufen",
+]
+
+
+def make_folder(folder: Path, **changes: object) -> Path:
+    """A folder as MarianMTModel.save_pretrained and a converted OPUS-MT model leave it."""
+    folder.mkdir()
+    pieces: dict[str, None] = dict.fromkeys(["</s>", "<unk>"])
+    for name, lines in (("source", ENGLISH), ("target", GERMAN)):
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines * 20),
+            model_writer=model,
+            vocab_size=60,
+            hard_vocab_limit=False,
+            bos_id=-1,
+            eos_id=-1,
+            minloglevel=2,
+        )
+        (folder / f"{name}.spm").write_bytes(model.getvalue())
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+        pieces |= dict.fromkeys(processor.id_to_piece(list(range(processor.get_piece_size()))))
+    pieces |= dict.fromkeys([">>de<<", "<pad>"])
+    ids = {piece: i for i, piece in enumerate(pieces)}
+    (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    sizes = {
+        "vocab_size": len(ids),
+        "d_model": 16,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_ffn_dim": 24,
+        "decoder_ffn_dim": 24,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "activation_function": "swish",
+        "scale_embedding": True,
+        "pad_token_id": ids["<pad>"],
+        "decoder_start_token_id": ids["<pad>"],
+        "eos_token_id": 0,
+        "forced_eos_token_id": None,
+        "init_std": 0.3,
+    }
+    torch.manual_seed(5)
+    model = transformers.MarianMTModel(transformers.MarianConfig(**(sizes | changes)))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "embed_positions" not in name:
+                parameter += 0.2 * torch.randn_like(parameter)
+        model.final_logits_bias.normal_()
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("marian") / "opus-mt-en-de")
+
+
+@pytest.fixture(params=["swish", "relu"])
+def variant(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "model", activation_function=request.param)
+
+
+def test_logits_are_those_of_transformers(variant):
+    theirs = transformers.MarianMTModel.from_pretrained(variant).eval()
+    ours, _ = load_marian(variant)
+    config, rng = ours.config, np.random.default_rng(0)
+    source = rng.integers(2, config.vocabulary_size - 1, (3, 7))
+    source[:, -1] = config.eos_id
+    source[1, 4:], source[1, 3] = config.pad_id, config.eos_id
+    target_input = rng.integers(2, config.vocabulary_size - 1, (3, 5))
+    target_input[:, 0] = config.bos_id
+    with torch.no_grad():
+        expected = theirs(
+            input_ids=torch.from_numpy(source),
+            attention_mask=torch.from_numpy(source != config.pad_id),
+            decoder_input_ids=torch.from_numpy(target_input),
+        ).logits.numpy()
+    np.testing.assert_allclose(ours.logits(source, target_input), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_tokens_and_greedy_translations_are_those_of_transformers(folder):
+    theirs = transformers.MarianMTModel.from_pretrained(folder).eval()
+    files = {"source_spm": folder / "source.spm", "target_spm": folder / "target.spm", "vocab": folder / "vocab.json"}
+    tokenizer = transformers.MarianTokenizer(**{name: str(path) for name, path in files.items()})
+    tokenizer.punc_normalizer = str  # what the optional package sacremoses would do to a text is not done here
+    translator = Translator.load(folder)
+    for text in [*ENGLISH, ">>de<< we see a cat", "Schnee 雪, unknown"]:
+        ids = tokenizer(text).input_ids
+        assert [*translator.tokenizer.encode(text), 0] == ids
+        with torch.no_grad():
+            found = theirs.generate(
+                torch.tensor([ids]),
+                num_beams=1,
+                do_sample=False,
+                max_new_tokens=len(ids) + 50,
+                bad_words_ids=[[translator.model.config.pad_id]],
+            )[0].tolist()
+        [[ours]] = translator.hypotheses([text], beam=1)
+        assert ours.ids == [i for i in found[1:] if i != 0][: len(ids) - 1 + 50]
+    for line in GERMAN:
+        pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "target.spm")).encode(line, out_type=str)
+        vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+        assert translator.tokenizer.decode([vocabulary[piece] for piece in pieces]) == line
+
+
+def test_translations_are_encoded_as_the_target_language(folder):
+    """Scores of given translations, prefixes and required terms: with the pieces of target.spm."""
+    translator = Translator.load(folder)
+    target = sentencepiece.SentencePieceProcessor(model_file=str(folder / "target.spm"))
+    for line in GERMAN:
+        ids = translator.target_tokenizer.encode(line)
+        assert [translator.tokenizer.vocabulary[i].decode() for i in ids] == [
+            piece.replace("\u2581", " ") for piece in target.encode(line, out_type=str)
+        ]
+        assert translator.score([("we see", line)])[0] == pytest.approx(
+            forced_log_probabilities([translator.model], [([*translator.tokenizer.encode("we see"), 0], ids)])[0]
+        )
+        constraints = Constraints(prefix=line.split()[0], required=(line.split()[-1],), maximum_length=30)
+        [[found]] = translator.hypotheses(["we see"], constraints=constraints)
+        assert found.text.startswith(line.split()[0])
+        assert line.split()[-1] in found.text
+
+
+def run_translate(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, *arguments: object
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["translate.py", *map(str, arguments)])
+    status = translate.main()
+    out, err = capfd.readouterr()
+    return status, out, err
+
+
+def test_the_program_translates_with_such_a_folder(folder, monkeypatch, capfd):
+    status, out, err = run_translate(monkeypatch, capfd, "--model", folder, "the dog runs home", "", "we see")
+    expected = Translator.load(folder).translate(["the dog runs home", "", "we see"])
+    assert (status, out, err) == (0, "".join(line + "\n" for line in expected), "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"activation_function": "gelu"}, "activation_function is 'gelu'; known are swish, silu, relu"),
+        ({"scale_embedding": False}, "scale_embedding is not true"),
+        ({"normalize_before": True}, "normalize_before is set"),
+        ({"decoder_ffn_dim": 12}, "encoder and decoder differ in size"),
+        ({"d_model": 8}, "the file is of another model"),
+        ({"d_model": 32}, "have not the sizes that config.json says"),
+        ({"encoder_layers": 3}, "has no tensor model.encoder.layers.2"),
+        ({"d_model": None}, "d_model is None"),
+    ],
+)
+def test_models_that_cannot_be_read_are_refused(folder, tmp_path, changes, message):
+    copy = copy_folder(folder, tmp_path)
+    config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    (copy / "config.json").write_text(json.dumps(config | changes), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        Translator.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.safetensors", None, "a pytorch_model.bin is not read, since a pickle may run any program"),
+        ("model.safetensors", b"PK\x03\x04", "is damaged, or no safetensors file"),
+        ("source.spm", None, "source.spm: no such file"),
+        ("target.spm", b"something else", "target.spm: is no SentencePiece model"),
+        ("vocab.json", b"{}", "vocab.json: is no vocabulary of"),
+        ("vocab.json", b'{"<unk>": "x"}', "vocab.json: is no vocabulary of"),
+        ("vocab.json", None, "vocab.json: No such file"),
+    ],
+)
+def test_missing_and_damaged_files_are_one_line(folder, tmp_path, monkeypatch, capfd, name, content, message):
+    copy = copy_folder(folder, tmp_path)
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_bytes(content)
+    status, out, err = run_translate(monkeypatch, capfd, "--model", copy, "x")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def copy_folder(folder: Path, place: Path) -> Path:
+    """The same files, to be damaged."""
+    copy = place / "copy"
+    copy.mkdir()
+    for path in folder.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    return copy

@@ -1,0 +1,97 @@
+"""The CUDA kernels, executed on the CPU: the source of each, compiled by g++ behind cuda_on_cpu.h.
+
+What the card's threads would do is done in turns, barriers and shuffles included. That shows wrong indices, wrong tails
+and wrong mathematics in the very source of a kernel. A load or store that is not aligned, or a barrier that only some
+threads come to, ends the program with a word about it; a barrier that is missing makes the result depend on who goes
+first, which is tried both ways. Arrays are copied to where guards stand around them: who writes past an end is found
+out, and who reads there gets NaN.
+"""
+
+import ctypes
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+from guarded_memory import Guarded
+
+from numpy_transformer.backend.kernels.launcher import C_NAMES, Kernel, source
+
+SHIM = Path(__file__).parent / "cuda_on_cpu.h"
+PARAMETER = re.compile(r"(?:const )?(.+?) (\*?)\w+")
+SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
+
+
+def signatures(file: str) -> list[tuple[str, str]]:
+    """(name, parameters) of each kernel of a file."""
+    return SIGNATURE.findall(source(file))
+
+
+def check_arguments(kernel: Kernel, dtype: str, arguments: tuple) -> None:
+    """Raises AssertionError unless number and kinds of the arguments are those of the kernel's parameters.
+
+    Neither a card nor ctypes would say a word.
+    """
+    parameters = [parameter.strip() for parameter in dict(signatures(kernel.file))[kernel.name].split(",")]
+    assert len(arguments) == len(parameters), f"{kernel.name}: {len(arguments)} arguments for {len(parameters)}"
+    dtypes = {"real": np.dtype(dtype), "double": np.dtype("d"), "long long": np.dtype("int64"), "bool": np.dtype("?")}
+    for parameter, argument in zip(parameters, arguments, strict=True):
+        kind, pointer = PARAMETER.fullmatch(parameter).groups()
+        if pointer:
+            fits = argument is None or (isinstance(argument, np.ndarray) and argument.dtype == dtypes[kind])
+        else:
+            fits = type(argument) is {"double": float, "long long": int}[kind]
+        assert fits, f"{kernel.name}: {type(argument).__name__} for {parameter}"
+
+
+def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
+    """Runs the kernel on NumPy arrays, the last thread first and then, on the same arrays, the first one first.
+
+    Raises AssertionError if that makes a difference of one bit, if something is written outside of the arrays, or if an
+    argument is of another kind than the parameter.
+    """
+    check_arguments(kernel, dtype, arguments)
+    run = getattr(compiled(kernel.file, dtype), f"run_{kernel.name}")
+    sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block)]
+    guarded = Guarded([argument for argument in arguments if isinstance(argument, np.ndarray)])
+    arguments = tuple(guarded.copy_of(one) if isinstance(one, np.ndarray) else one for one in arguments)
+    arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
+    before = [array.copy() for array in arrays]
+    run(*sizes, ctypes.c_bool(True), *map(_c, arguments))
+    results = [array.tobytes() for array in arrays]
+    for array, values in zip(arrays, before, strict=True):
+        array[...] = values
+    run(*sizes, ctypes.c_bool(False), *map(_c, arguments))
+    for number, (array, result) in enumerate(zip(arrays, results, strict=True), 1):
+        assert array.tobytes() == result, f"{kernel.name}: array {number} depends on the order of the threads"
+    guarded.give_back(kernel.name)
+
+
+def _c(argument):
+    if argument is None:
+        return ctypes.c_void_p(None)
+    if isinstance(argument, np.ndarray):
+        assert argument.flags.c_contiguous or argument.strides[-1] == argument.itemsize  # rows may lie apart
+        return ctypes.c_void_p(argument.ctypes.data)
+    return ctypes.c_longlong(argument) if isinstance(argument, int) else ctypes.c_double(argument)
+
+
+@cache
+def compiled(file: str, dtype: str) -> ctypes.CDLL:
+    """A library of the file's kernels: for each a function run_NAME."""
+    folder = Path(mkdtemp(prefix="emulated-cuda-"))
+    text = [SHIM.read_text(), source(file)]
+    for name, parameters in signatures(file):
+        names = ", ".join(re.findall(r"(\w+)\s*(?:,|$)", parameters))
+        text.append(
+            f'extern "C" void run_{name}(unsigned grid_x, unsigned grid_y, unsigned threads, bool backwards, '
+            f"{parameters}) {{ run(grid_x, grid_y, threads, backwards, [=] {{ {name}({names}); }}); }}"
+        )
+    (folder / "kernel.cpp").write_text("\n".join(text))
+    checks = ["-fsanitize=alignment", "-fno-sanitize-recover=alignment"]
+    flags = ["-std=c++20", "-O1", "-fPIC", "-pthread", *checks, f"-DREAL={C_NAMES[dtype]}"]
+    subprocess.run(["g++", *flags, "-c", "kernel.cpp"], cwd=folder, check=True)
+    subprocess.run(["g++", "-shared", "-pthread", "kernel.o", "-o", "kernel.so"], cwd=folder, check=True)
+    return ctypes.CDLL(str(folder / "kernel.so"))

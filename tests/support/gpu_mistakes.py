@@ -1,0 +1,294 @@
+"""Mistakes to be made on purpose in the GPU code, each with the check that should notice (test_gpu_mutations.py)."""
+
+from typing import Any, NamedTuple
+
+KERNELS = "backend/kernels/"
+
+
+class Check(NamedTuple):
+    """A test, with its parameters; `emulated` runs the CUDA source instead of the NumPy twins."""
+
+    module: str
+    test: str
+    parameters: tuple[Any, ...] = ()
+    emulated: bool = False
+    needs: str = ""  # a fixture of pytest
+
+
+class Mistake(NamedTuple):
+    """`old`, which stands once in a file of the package, becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+    check: Check
+
+
+NORM = Check("test_residual_kernels", "test_residual", ("several rows in a block", "float32", "post", 0.3, True), True)
+NORM_BLOCKS = NORM._replace(parameters=("several rows in a warp, several partial sums", "float64", "post", 0.0, True))
+ATTENTION = Check(
+    "test_attention_kernels",
+    "test_attention",
+    ("rows that end in the middle of a load", "float32", "causal and padding", 0.3),
+    emulated=True,
+    needs="monkeypatch",
+)
+ATTENTION_ALL = ATTENTION._replace(parameters=(*ATTENTION.parameters[:2], "no mask", 0.3))
+ATTENTION_LONG = ATTENTION._replace(parameters=("rows longer than a block holds", "float32", "causal", 0.3))
+SOFTMAX = Check("test_kernels", "test_softmax", ((2, 129), False, "float32"), emulated=True)
+ENTROPY = Check("test_kernels", "test_cross_entropy", ((9, 33), 0.1, "float32"), emulated=True)
+LOSS = Check("test_training_kernels", "test_output_loss", (130, 64, 64, 0.1, "float32"), True, needs="monkeypatch")
+LOSS_ODD = Check("test_training_kernels", "test_output_loss", (5, 7, 2, 0.1, "float64"), True, needs="monkeypatch")
+LOSS_LONG = LOSS._replace(parameters=(2, 9001, 2, 0.1, "float32"))
+DROPOUT = Check("test_dropout_kernels", "test_dropout", ((3, 16), "float32"), emulated=True)
+BIAS = Check("test_training_kernels", "test_bias_and_relu", ((70, 132), 0, "float32"), emulated=True)
+BIAS_ODD = Check("test_training_kernels", "test_bias_and_relu", ((65, 300), 2, "float32"), emulated=True)
+ADAM = Check("test_training_kernels", "test_adam", (1003, 1, 1.0, "float32"), emulated=True)
+NOT_FINITE = Check(
+    "test_training_kernels", "test_adam_changes_nothing_where_a_number_is_not_finite", (5, float("inf")), True
+)
+LOSS_NOT_FINITE = NOT_FINITE._replace(parameters=("loss", float("nan")))
+RUNS = Check("test_training_kernels", "test_embedding", ("a run over three windows", 8, 0, "float32"), emulated=True)
+RUNS_ODD = RUNS._replace(parameters=("two runs meet where a window ends", 8, 1, "float64"))
+COMPILED = Check("test_kernels", "test_every_kernel_compiles", ("bias", "sm_90", "f"))
+NO_FLOAT64 = Check("test_kernels", "test_float_kernels_do_not_compute_in_float64", ("softmax",))
+TOGETHER = Check("test_training_kernels", "test_sixteen_bytes_move_at_once", ("f", ".v4.f32", "compute_90"))
+STEP = Check("test_gpu_path", "test_a_step_neither_waits_nor_uploads_more_than_ids")
+BAD_STEP = Check("test_gpu_path", "test_a_step_that_is_not_finite_changes_nothing_on_the_card")
+STEPS = Check("test_gpu_path", "test_steps_on_the_card_are_those_of_the_cpu", (3, 0.5))
+BEAM = Check("test_gpu_path", "test_a_translation_waits_at_most_once_a_step", ("beam",))
+SINGLE = Check("test_gpu_path", "test_a_float32_translation_stays_float32_on_the_card")
+LAYOUT = Check("test_gpu_matmul", "test_the_layouts_of_attention_cost_no_copy", needs="monkeypatch")
+CUBLAS = Check("test_gpu_matmul", "test_cublas_is_given_its_arguments_in_order")
+ROUNDED = Check("test_gpu_matmul", "test_a_precision_that_cannot_be_is_refused")
+PUBLISHED = Check("test_philox", "test_the_published_answers", None)
+IDS = Check("test_gpu_messages", "test_ids_out_of_range_never_reach_the_card", (40,))
+NEGATIVE_IDS = IDS._replace(parameters=(-1,))
+SEARCH_IDS = IDS._replace(test="test_nor_does_a_search_take_them")
+MISSING = Check("test_gpu_messages", "test_what_is_missing_is_said_on_one_line", None, needs="monkeypatch")
+TOO_LARGE = Check("test_gpu_messages", "test_a_batch_that_does_not_fit_names_one_that_does", None, needs="monkeypatch")
+
+
+def layer(name: str, dtype: str = "float32") -> Check:
+    """A layer of the gradient check on the stand-in, beside the CPU."""
+    return Check("test_gpu_path", "test_every_layer_gives_what_the_cpu_gives", (name, dtype, 2e-5))
+
+
+MISTAKES = {
+    # (a) kernels: what NVRTC is asked
+    "a name that does not exist": Mistake(
+        "bias.cu", "if (!columns.any()) return;", "if (!column.any()) return;", COMPILED
+    ),
+    "a variable that nobody uses": Mistake(
+        "bias.cu", "const long long left =", "const int unused = 0; const long long left =", COMPILED
+    ),
+    "a factor in float64": Mistake("softmax.cu", "(real)scale * x.value[i]", "scale * x.value[i]", NO_FLOAT64),
+    "a load of a number at a time": Mistake(
+        "adam.cu", "aligned(p) && aligned(g) && aligned(m) && aligned(v) ? n / LANES : 0", "0", TOGETHER
+    ),
+    # (a) kernels: what g++ executes
+    "a barrier taken away": Mistake("bias.cu", "    __syncthreads();\n", "", BIAS),
+    "a barrier for some threads only": Mistake(
+        "softmax.cu", "    const real inner =", "    if (threadIdx.x % 2) return;\n    const real inner =", SOFTMAX
+    ),
+    "a number before the beginning": Mistake("residual.cu", "[column] = sum;", "[column - 1] = sum;", NORM_BLOCKS),
+    "a number behind the end": Mistake("adam.cu", "i < n; i += step) update", "i <= n; i += step) update", ADAM),
+    "another row": Mistake(
+        "residual.cu", "load_eight(dy + start, count), n", "load_eight(dy + column, count), n", NORM
+    ),
+    "a column short": Mistake("softmax.cu", "group * 8 + i < n ? exp", "group * 8 + i < n - 1 ? exp", SOFTMAX),
+    "the last row": Mistake("residual.cu", "row < end ? D - column : 0", "row < end - 1 ? D - column : 0", NORM_BLOCKS),
+    "a mean forgotten": Mistake(
+        "residual.cu",
+        "row_sum(sum, lanes, scratch) / D;\n    real squares",
+        "row_sum(sum, lanes, scratch);\n    real squares",
+        NORM,
+    ),
+    "the mask of another row": Mistake(
+        "residual.cu", "drop(ds, dropout, row, lane)", "drop(ds, dropout, next, lane)", NORM
+    ),
+    "a whole number for a float": Mistake(
+        KERNELS + "softmax.py",
+        "sizes = rows, n, stride, lanes, float(scale)",
+        "sizes = rows, n, stride, lanes, 1",
+        SOFTMAX,
+    ),
+    "an argument less": Mistake(KERNELS + "bias.py", "partial, out, parts, D, parts)", "partial, out, parts, D)", BIAS),
+    "the mask of another query": Mistake("softmax.cu", "row % T * mask_query", "row % H * mask_query", ATTENTION),
+    "a weight where nothing is seen": Mistake(
+        "softmax.cu", "masked ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION
+    ),
+    "another dropout on the way back": Mistake(
+        "softmax.cu", "dropout, at.row, group);\n    };", "dropout, at.row, 0);\n    };", ATTENTION_ALL
+    ),
+    "dropout inside the gradient of softmax": Mistake(
+        "softmax.cu",
+        "(real)scale * w.value[i] * (",
+        "(real)scale * drop(w, dropout, at.row, group).value[i] * (",
+        ATTENTION,
+    ),
+    "a row's second half, forgotten": Mistake(
+        "softmax.cu",
+        "const Eight x = group == at.lane ? held : load_x(group);\n        for (int i = 0; i < 8; ++i) sum",
+        "const Eight x = held;\n        for (int i = 0; i < 8; ++i) sum",
+        ATTENTION_LONG,
+    ),
+    "one partial sum for all": Mistake("residual.cu", "partial + 2 * size", "partial + size", NORM_BLOCKS),
+    "a gradient where ReLU is 0": Mistake(
+        "bias.cu", "activated.at[lane] > 0 ? 1 : 0", "activated.at[lane] >= 0 ? 1 : 0", BIAS
+    ),
+    "a column of the neighbour": Mistake("bias.cu", "lane * (TOGETHER ? 1 : 32)", "lane * 32", BIAS),
+    "the tail left out": Mistake(
+        "bias.cu",
+        "if (column(lane) < D) row[column(lane)] = x.at[lane];",
+        "if (column(lane) < D - 1) row[column(lane)] = x.at[lane];",
+        BIAS_ODD,
+    ),
+    "an address that is not aligned": Mistake(
+        "bias.cu", "if (D % LANES == 0 && aligned(y)) {", "if (true) {", BIAS_ODD
+    ),
+    "the moment's other factor": Mistake(
+        "adam.cu", "m = s.beta1 * m + s.rest1 * g", "m = s.beta1 * m + s.rest2 * g", ADAM
+    ),
+    "clipping forgotten": Mistake("adam.cu", "const real g = gradient * s.shrink", "const real g = gradient", ADAM),
+    "numbers between vectors and end": Mistake(
+        "adam.cu",
+        "i = vectors * LANES + first; i < n; i += step) update",
+        "i = vectors * LANES + first + 1; i < n; i += step) update",
+        ADAM,
+    ),
+    "an update that is not finite": Mistake("adam.cu", "    if (scalars[0] == 0) return;\n", "", NOT_FINITE),
+    "a loss that is not finite": Mistake("adam.cu", " && isfinite((double)loss[0])", "", LOSS_NOT_FINITE),
+    "a count of attempts": Mistake("adam.cu", "updates[0] + (finite ? 1 : 0)", "updates[0] + 1", NOT_FINITE),
+    "a run that does not end": Mistake("embedding.cu", "ids[end] == id) ++end;", "ids[end] >= id) ++end;", RUNS),
+    "pieces counted twice": Mistake("embedding.cu", "piece += window) {", "piece += window / 2) {", RUNS),
+    "a run's first piece lost": Mistake(
+        "embedding.cu", "partial[(blockIdx.x * 2 + 1) * D + i]", "partial[blockIdx.x * 2 * D + i]", RUNS
+    ),
+    "a run that began earlier": Mistake(
+        "embedding.cu",
+        "if (start > 0 && ids[start - 1] == id) return;",
+        "if (start > 0 && ids[start - 1] == id + 1) return;",
+        RUNS,
+    ),
+    "the scale of the gradient": Mistake(
+        "embedding.cu",
+        "out[i] = (whole ? out[i] : (real)0) + (real)scale * sum;",
+        "out[i] = (whole ? out[i] : (real)0) + sum;",
+        RUNS_ODD,
+    ),
+    "positions of another sentence": Mistake(
+        "embedding.cu",
+        "blockIdx.x % T * D",
+        "blockIdx.x * D",
+        RUNS._replace(parameters=("two sentences", 8, 0, "float32")),
+    ),
+    "smoothing of the gold token": Mistake(
+        "cross_entropy.cu", "(real)(scale * (1 - label_smoothing))", "(real)scale", LOSS
+    ),
+    "a maximum not carried over": Mistake(
+        "cross_entropy.cu", "        normalizer *= exp(highest - top);\n", "", LOSS_LONG
+    ),
+    "rows without their padding": Mistake(
+        "cross_entropy.cu", "logits + blockIdx.x * stride", "logits + blockIdx.x * V", LOSS_ODD
+    ),
+    "a gradient of its mean": Mistake(
+        "cross_entropy.cu", "probabilities[start + v] - each - (v", "probabilities[start + v] - (v", ENTROPY
+    ),
+    "a round of Philox": Mistake("philox.cuh", "round < 10", "round < 9", DROPOUT),
+    "the half words exchanged": Mistake("philox.cuh", ">> (i % 2 * 16)", ">> ((i + 1) % 2 * 16)", DROPOUT),
+    # (b) the stand-in
+    "a twin of a kernel": Mistake(
+        KERNELS + "softmax.py", "dweights - (dweights *", "dweights + (dweights *", layer("softmax")
+    ),
+    "an array of the host": Mistake(
+        KERNELS + "embedding.py", "encodings(0, T, y), y\n", "encodings(0, T, np.zeros(D)), y\n", layer("embedding")
+    ),
+    "a function that CuPy lacks": Mistake(
+        KERNELS + "softmax.py", "dx = xp.empty(dy.shape, dtype=dy.dtype)", "dx = xp.nan_to_num(dy)", layer("softmax")
+    ),
+    "float64 from float32": Mistake(
+        KERNELS + "dropout.py", "    return dx\n", "    return dx / xp.arange(1, 2)\n", layer("dropout")
+    ),
+    "memory that nobody wrote": Mistake(
+        KERNELS + "bias.py",
+        "        out[...] = 0\n        return\n    rows =",
+        "        return\n    rows =",
+        BIAS._replace(parameters=((0, 4), 0, "float32"), emulated=False),
+    ),
+    "a wait in the step": Mistake(
+        "gpu_step.py",
+        "        self._token_counts.append(",
+        "        float(loss)\n        self._token_counts.append(",
+        STEP,
+    ),
+    "a second upload": Mistake(
+        "gpu_step.py",
+        "        self._token_counts.append(",
+        "        array_module(self.gradients).asarray([rate])\n        self._token_counts.append(",
+        STEP,
+    ),
+    "a bad step that counts": Mistake(KERNELS + "adam.py", "    updates += finite\n", "    updates += 1\n", BAD_STEP),
+    "a gradient not added up": Mistake("gpu_step.py", "self.gradients[...] += earlier", "earlier", STEPS),
+    "a second wait in a search": Mistake(
+        "decoding/beam.py",
+        "on_host(*largest(logits.reshape(b * W, V), k), normalizers)",
+        "[on_host(x)[0] for x in (*largest(logits.reshape(b * W, V), k), normalizers)]",
+        BEAM,
+    ),
+    "float64 in a search": Mistake(
+        "decoding/beam.py",
+        "on_host(*largest(logits.reshape(b * W, V), k), normalizers)",
+        "on_host(*largest(logits.reshape(b * W, V) * np.float64(1), k), normalizers)",
+        SINGLE,
+    ),
+    "a transpose forgotten": Mistake(KERNELS + "matmul.py", "return True, across", "return False, across", LAYOUT),
+    "two sizes exchanged": Mistake(
+        KERNELS + "matmul.py",
+        "flag(gemm.b), flag(gemm.a), gemm.N, gemm.M",
+        "flag(gemm.b), flag(gemm.a), gemm.M, gemm.N",
+        CUBLAS,
+    ),
+    "another precision": Mistake(
+        KERNELS + "matmul.py", '}["d" if kind == "d" else precision]', '}["d" if kind == "d" else "float32"]', CUBLAS
+    ),
+    # (c) Philox
+    "a multiplier of Philox": Mistake(
+        "philox.py", "[0xD2511F53], [0xCD9E8D57]", "[0xCD9E8D57], [0xD2511F53]", PUBLISHED
+    ),
+    "a step of the key": Mistake("philox.py", "0x9E3779B9, 0xBB67AE85  #", "0x9E3779B9, 0xBB67AE84  #", PUBLISHED),
+    # (d) messages
+    "a card that is too old": Mistake("backend.py", "OLDEST_CAPABILITY = 75", "OLDEST_CAPABILITY = 70", MISSING),
+    "a driver's error": Mistake(
+        "backend.py",
+        "except cupy.cuda.runtime.CUDARuntimeError as error:",
+        "except ZeroDivisionError as error:",
+        MISSING,
+    ),
+    "no CuPy": Mistake(
+        "backend.py", "    except ImportError as error:", "    except ZeroDivisionError as error:", MISSING
+    ),
+    "no headers": Mistake(
+        "backend.py",
+        "    except Exception as error:  # the loader",
+        "    except ZeroDivisionError as error:  # the loader",
+        MISSING,
+    ),
+    "bfloat16 on an old card": Mistake("precision.py", "TENSOR_CORES_FROM = 80", "TENSOR_CORES_FROM = 75", ROUNDED),
+    "a size that does not fit": Mistake(
+        "gpu_step.py", "                return _size(part)\n", "                return _size(batch)\n", TOO_LARGE
+    ),
+    "memory that is not enough": Mistake(
+        "gpu_step.py",
+        "        except MemoryError as error:\n",
+        "        except ZeroDivisionError as error:\n",
+        TOO_LARGE,
+    ),
+    "ids that are too large": Mistake(
+        "model.py", "ids.max() < config.vocabulary_size:", "ids.max() <= config.vocabulary_size:", IDS
+    ),
+    "ids that are negative": Mistake("model.py", "not 0 <= ids.min()", "not -1 <= ids.min()", NEGATIVE_IDS),
+    "ids of a search": Mistake(
+        "decoding/incremental.py", '        check_ids("source", source, self._config)\n', "", SEARCH_IDS
+    ),
+}

@@ -1,0 +1,56 @@
+"""A kernel launch of the stand-in, carried out on a real card: its arrays go over, the kernel runs, and they come back.
+
+So every test of a kernel that runs emulated runs on a card too, with the same odd sizes and addresses.
+"""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from guarded_memory import bytes_at, span
+
+from numpy_transformer.backend.arrays import device_module
+from numpy_transformer.backend.kernels.launcher import Kernel
+from numpy_transformer.errors import InputError
+
+
+def card() -> ModuleType:
+    """CuPy; where it finds no card the test is skipped, with the reason."""
+    try:
+        return device_module("gpu")
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+def run_on_card(
+    cupy: ModuleType,
+    launch: Callable[..., None],
+    kernel: Kernel,
+    dtype: str,
+    grid: tuple[int, ...],
+    block: int,
+    arguments: tuple[Any, ...],
+) -> None:
+    """Runs the kernel on NumPy arrays with `launch`, the launcher's own method."""
+    arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+    memory = {span(a): bytes_at(*span(a)) for a in arrays}  # the same memory twice stays the same memory
+    placed = {place: _placed(cupy, host, place[0] % 16) for place, host in memory.items()}
+
+    def argument(a: Any) -> Any:
+        if not isinstance(a, np.ndarray):
+            return a
+        behind = a.ctypes.data - span(a)[0]  # not 0 where an axis runs backwards
+        return cupy.lib.stride_tricks.as_strided(placed[span(a)][behind:].view(a.dtype), a.shape, a.strides)
+
+    launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *map(argument, arguments))
+    for place, host in memory.items():
+        host[:] = placed[place].get()
+
+
+def _placed(cupy: ModuleType, host: np.ndarray, offset: int) -> Any:
+    """A copy on the card, `offset` bytes behind a multiple of 16, where it stood on the host."""
+    device = cupy.empty(offset + host.size, dtype="uint8")[offset:]
+    device.set(host)
+    return device

@@ -1,0 +1,48 @@
+"""The web page's server in a thread, and a gate that holds its searches, for tests."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from numpy_transformer import serve
+from numpy_transformer.decoding.live import LiveRecorder
+from numpy_transformer.serve.server import Limits
+from numpy_transformer.translation.translator import Translator
+
+ABOUT = serve.About("random", ("en", "de"), ("the dog runs", "we see a house"))
+SEARCH = {"beam": 3, "alpha": 0.6, "n_best": 1, "coverage": 0.0, "constraints": None}
+PATIENCE = 900  # seconds before a test gives up waiting for what must happen
+
+
+@contextlib.contextmanager
+def running(translator: Translator, limits: Limits, search: Mapping[str, Any] = SEARCH) -> Iterator[serve.PageServer]:
+    """The server, serving."""
+    with serve.PageServer(translator, port=0, search=search, about=ABOUT, limits=limits) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+            server.end()
+
+
+class Gate:
+    """Holds each search when it has taken so many steps until `opened` is set, and counts the steps of all."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, after: int = 0) -> None:
+        self.reached, self.opened, self.steps = threading.Event(), threading.Event(), 0
+        add_step = LiveRecorder.add_step
+
+        def wait(recorder: LiveRecorder, *arguments: Any, **options: Any) -> None:
+            self.steps += 1
+            if sum(map(len, recorder.steps.values())) == after:
+                self.reached.set()
+                assert self.opened.wait(PATIENCE)
+            add_step(recorder, *arguments, **options)
+
+        monkeypatch.setattr(LiveRecorder, "add_step", wait)

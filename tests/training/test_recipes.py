@@ -1,0 +1,70 @@
+"""How many updates a run makes, how its learning rate rises, and what is said when the two do not fit."""
+
+import re
+
+import pytest
+
+from numpy_transformer.training.diagnostics import too_few_steps_note, too_little_time_note
+from numpy_transformer.training.options import OWN_TEXT, RECIPES, TrainingOptions
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small", "base", "big"])
+def test_an_own_text_has_a_shorter_warmup_for_small_presets_and_the_papers_for_large_ones(preset):
+    own = TrainingOptions.for_data({"data": "my.tsv", "preset": preset})
+    paper = TrainingOptions()
+    expected = OWN_TEXT if preset in ("tiny", "small") else {name: getattr(paper, name) for name in OWN_TEXT}
+    assert {name: getattr(own, name) for name in OWN_TEXT} == expected
+
+
+def test_what_is_given_goes_before_the_recipe():
+    assert TrainingOptions.for_data({"data": "my.tsv", "warmup": 7}).warmup == 7
+    assert TrainingOptions.for_data({"data": "multi30k", "dropout": 0.0}).dropout == 0
+
+
+@pytest.mark.parametrize("data", RECIPES)
+def test_a_recipe_is_its_corpus_own_and_its_end_gives_way_to_another(data):
+    options = TrainingOptions.for_data({"data": data})
+    assert {name: getattr(options, name) for name in RECIPES[data]} == RECIPES[data]
+    ended = TrainingOptions.for_data({"data": data, "steps": 5})
+    assert (ended.steps, ended.epochs, ended.minutes) == (5, None, None)
+    assert ended.warmup == options.warmup
+
+
+@pytest.mark.parametrize(
+    ("end", "advice"),
+    [
+        ({"steps": 199}, "--steps 400 "),
+        ({"steps": 200}, None),
+        ({"epochs": 66}, "--epochs 134 "),  # three steps each
+        ({"epochs": 67}, None),
+        ({"epochs": 67, "steps": 10}, "--steps 400 "),  # whichever comes first
+        ({"minutes": 0.1}, None),  # how many steps that will be nobody knows
+    ],
+)
+def test_a_run_that_ends_before_the_rate_has_risen_is_told_so_at_its_beginning(end, advice):
+    note = too_few_steps_note(TrainingOptions(warmup=100, **end), steps_per_epoch=3)
+    if advice is None:
+        assert note is None
+    else:
+        assert advice in note
+        [name, count] = re.search(r"--(steps|epochs) (\d+)", note).groups()
+        followed = TrainingOptions(warmup=100, **{name: int(count)})
+        assert too_few_steps_note(followed, steps_per_epoch=3) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds", "minutes"),
+    [
+        (45, 280, 42),  # 280 s / 45 steps * 400 steps, in minutes
+        (0, 280, 1867),
+        (200, 280, None),  # steps enough
+        (45, 240, None),  # the end came from elsewhere
+    ],
+)
+def test_a_machine_too_slow_for_its_minutes_is_told_how_many_it_needs(step, seconds, minutes):
+    note = too_little_time_note(TrainingOptions(warmup=100, minutes=4.6), step, seconds)
+    assert note is None if minutes is None else f"--minutes {minutes}," in note
+
+
+def test_without_minutes_nothing_is_said_of_them():
+    assert too_little_time_note(TrainingOptions(warmup=100, steps=5), 5, 1e6) is None

@@ -1,0 +1,113 @@
+"""The folder of a run: one process at a time, nothing left where nothing was written, nothing lost by a full disk."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bpe
+from numpy_transformer import Transformer, TransformerConfig
+from numpy_transformer.errors import InputError
+from numpy_transformer.training.optimizer import Adam
+from numpy_transformer.training.run_folder import Progress, RunFolder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_claimed_folder_is_gone_if_nothing_was_written(tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    with RunFolder(tmp_path / "mine" / "new" / "run").claimed():
+        assert (tmp_path / "mine" / "new" / "run").is_dir()
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
+    assert list((tmp_path / "mine").iterdir()) == []
+    with RunFolder(tmp_path / "run").claimed():
+        (tmp_path / "run" / "log.jsonl").write_text("{}\n")
+    assert (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=r"--run .*file.run: cannot be written to \(Not a directory\)"),
+        RunFolder(tmp_path / "file" / "run").claimed(),
+    ):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on folders")
+def test_one_process_at_a_time(tmp_path: Path):
+    script = """import sys
+from numpy_transformer.training.run_folder import RunFolder
+with RunFolder(sys.argv[1]).claimed(): pass"""
+    command = [sys.executable, "-c", script, str(tmp_path / "run")]
+    with RunFolder(tmp_path / "run").claimed():
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert "another process is training in it" in result.stderr
+        assert (tmp_path / "run").is_dir()
+    assert subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
+    kept = {tmp_path / ".mine.tmp", tmp_path / "notes.0123abcd.tmp", folder.checkpoints / "best.safetensors"}
+    for path in kept | {tmp_path / ".log.jsonl.0123abcd.tmp", folder.checkpoints / ".best.safetensors.ff00ff00.tmp"}:
+        path.write_text("")
+    with folder.claimed():
+        pass
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_disk_is_said_with_the_file(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    for path in (folder.log, folder.samples):
+        path.symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"log\.jsonl: cannot be written \(No space left on device\)"):
+        folder.append_log({"kind": "step", "step": 1})
+    with pytest.raises(InputError, match=r"samples\.txt: cannot be written \(No space left on device\)"):
+        folder.append_samples("step 1", ["source a"])
+
+
+def test_samples_cut_inside_a_character_are_rewound(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    folder.append_samples("step 1", ["model      schön"])
+    whole = folder.samples.read_bytes()
+    with open(folder.samples, "ab") as file:
+        file.write("step 2\nmodel      schö".encode()[:-1])
+    folder.rewind(1)
+    assert folder.samples.read_bytes() == whole
+
+
+def test_checkpoints_of_after_the_state_are_dropped(tmp_path: Path):
+    """A run that was killed between a checkpoint and the state, and goes on with another --evaluate-every."""
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
+    for name in ("step-00000004", "step-00000008", "step-100000000", "best"):
+        (folder.checkpoints / f"{name}.safetensors").write_text("")
+    folder.rewind(4)
+    assert sorted(path.stem for path in folder.checkpoints.iterdir()) == ["best", "step-00000004"]
+
+
+def test_a_state_is_missing_only_before_the_first_checkpoint(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    model = Transformer(TransformerConfig(vocabulary_size=9, d_model=4, d_ff=4, heads=2, encoder_layers=1))
+    adam = Adam.for_parameters(model.parameters.flat)
+    assert folder.load_training(model, adam, {}) == Progress()
+    model.save(folder.best)
+    with pytest.raises(InputError, match=r"training\.safetensors is missing, so the run cannot go on"):
+        folder.load_training(model, adam, {})
+
+
+def test_another_tokenizer_is_named_whatever_its_size(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    tokenizer, other = bpe.Tokenizer([(b"a", b"b")]), bpe.Tokenizer([])
+    sizes = {"d_model": 4, "d_ff": 4, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+    model, another = (Transformer(TransformerConfig(vocabulary_size=len(t), **sizes)) for t in (tokenizer, other))
+    adam = Adam.for_parameters(model.parameters.flat)
+    folder.save_training(model, adam, Progress(step=3), {"tokenizer": tokenizer.digest})
+    assert folder.load_training(model, adam, {"tokenizer": tokenizer.digest}).step == 3
+    with pytest.raises(InputError, match="the tokenizer is not the one this run began with"):
+        folder.load_training(another, Adam.for_parameters(another.parameters.flat), {"tokenizer": other.digest})
