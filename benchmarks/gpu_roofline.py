@@ -24,20 +24,21 @@ import numpy as np
 from gpu_clock import Clock, card_name
 
 from numpy_transformer.backend.arrays import device_module
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.backend.kernels.adam import guarded_adam_update
 from numpy_transformer.backend.kernels.attention import empty_scores
 from numpy_transformer.backend.kernels.bias import add_bias, column_sums, relu_backward
 from numpy_transformer.backend.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.backend.kernels.output_loss import IN_PLACE, PADDED_TO
+from numpy_transformer.backend.kernels.residual import norm_backward, norm_forward
 from numpy_transformer.backend.kernels.softmax import scores_backward, weights_of
 from numpy_transformer.backend.precision import PRECISIONS, check_precision, precision
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.attention import causal_mask
-from numpy_transformer.layers.dropout import DropoutMasks, dropout_forward
+from numpy_transformer.layers.dropout import dropout_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_backward, input_embedding_forward
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_backward, layer_norm_forward
-from numpy_transformer.layers.matmul import matmul
-from numpy_transformer.layers.residual import after_sublayer_backward, after_sublayer_forward
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.optimizer import Adam
 
@@ -126,18 +127,18 @@ def norm_rows(s: Sizes) -> list[Row]:
         return LayerNormParameters(xp.ones((s.D,), dtype="float32"), xp.zeros((s.D,), dtype="float32"))
 
     def sublayer(xp: Any) -> tuple[Any, ...]:
-        options = {"norm": "post", "dropout": DropoutMasks(0.1, 0, xp), "bias": xp.zeros((s.D,), dtype="float32")}
+        options = {"site": DropoutMasks(0.1, 0, xp).next_site(), "bias": xp.zeros((s.D,), dtype="float32")}
         return numbers(xp, s.N, s.D), numbers(xp, s.N, s.D), parameters(xp), options
 
     def after(xp: Any) -> Work:
         x, update, p, options = sublayer(xp)
-        return lambda: after_sublayer_forward(x, update, p, **options)
+        return lambda: norm_forward(x, p, update=update, **options)
 
     def after_back(xp: Any) -> Work:
         x, update, p, options = sublayer(xp)
-        _, cache = after_sublayer_forward(x, update, p, **options)
+        _, cache = norm_forward(x, p, update=update, **options)
         gradients, dbias = parameters(xp), xp.zeros((s.D,), dtype="float32")
-        return lambda: after_sublayer_backward(update, cache, p, gradients, dbias=dbias)
+        return lambda: norm_backward(update, cache, p, gradients, dbias=dbias, site=options["site"])
 
     def forward(xp: Any) -> Work:
         x, p = numbers(xp, s.N, s.D), parameters(xp)

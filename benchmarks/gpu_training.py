@@ -184,7 +184,7 @@ def ours(config: Any, source: Any, target: Any, precision: str, matrix: Any) -> 
     from numpy_transformer.backend.precision import precision as matmul_precision
     from numpy_transformer.data.batching import Batch
     from numpy_transformer.errors import InputError
-    from numpy_transformer.layers.matmul import matmul
+    from numpy_transformer.layers.arithmetic import matmul
     from numpy_transformer.models.transformer import Transformer
     from numpy_transformer.training.gpu_step import GpuStep
     from numpy_transformer.training.optimizer import Adam

@@ -19,8 +19,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import libraries, machine
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.backend.memory import keep_freed_memory
-from numpy_transformer.layers.dropout import DropoutMasks
 
 COLUMNS = 512
 ROWS = (256, 32_768)

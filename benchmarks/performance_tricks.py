@@ -130,16 +130,14 @@ def softmax_jacobians(patch: Patch, setup: Setup) -> None:
 def sentence_by_sentence(patch: Patch, setup: Setup) -> None:
     """y = x W for x (B, T, I) as it stands: NumPy multiplies each of the B sentences by itself."""
 
-    def forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
+    def forward(x: Array, parameters: LinearParameters) -> Array:
         y = np.matmul(x, parameters.weight)
-        if parameters.bias is not None:
-            y += parameters.bias
-        return y, x
+        y += parameters.bias
+        return y
 
     def backward(dy: Array, x: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
         np.matmul(x.swapaxes(-1, -2), dy).sum(axis=0, out=gradients.weight)
-        if parameters.bias is not None:
-            dy.sum(axis=(0, 1), out=gradients.bias)
+        dy.sum(axis=(0, 1), out=gradients.bias)
         return np.matmul(dy, parameters.weight.T)
 
     for module in (multi_head_attention, feed_forward):
@@ -162,11 +160,10 @@ def three_projections(patch: Patch, setup: Setup) -> None:
         """The (D, n D) matrix as n of (D, D)."""
         inputs, outputs = parameters.weight.shape
         columns = [slice(start, start + inputs) for start in range(0, outputs, inputs)]
-        bias = parameters.bias
-        return [LinearParameters(parameters.weight[:, c], None if bias is None else bias[c]) for c in columns]
+        return [LinearParameters(parameters.weight[:, c], parameters.bias[c]) for c in columns]
 
-    def forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
-        return np.concatenate([linear_forward(x, part)[0] for part in parts(parameters)], axis=-1), x
+    def forward(x: Array, parameters: LinearParameters) -> Array:
+        return np.concatenate([linear_forward(x, part) for part in parts(parameters)], axis=-1)
 
     def backward(dy: Array, x: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
         pieces = np.split(dy, len(parts(parameters)), axis=-1)

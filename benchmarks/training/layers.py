@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy_transformer.layers
-from numpy_transformer.layers.dropout import DropoutMasks
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.parallel import Workers
 

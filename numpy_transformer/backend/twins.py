@@ -1,66 +1,88 @@
-"""The switch between a layer and its GPU twin: same name, same signature, same cache, found by the type of the array.
+"""Twins: on a GPU another function takes the place of a layer function.
 
-    @gpu_twin()
-    def layer_norm_forward(x, parameters, *, epsilon=1e-5): ...
+A layer file holds the textbook and knows nothing of twins. What joins the two sides:
 
-NumPy arrays, and complex ones of any kind, run the function below the decorator: the reference, textbook mathematics.
-Real arrays of another module run the function of the same name in backend/kernels/, in the file of the same name
-(layers/layer_norm.py -> backend/kernels/layer_norm.py). Forward and backward are decorated together, so a cache always
-returns to the side it came from. The reference stays callable on any array:
+- `layers/__init__.py` calls `give_way` for each layer file when the package is imported. From then on a public function
+  of that file looks at its arrays: NumPy arrays, and complex ones of any kind, run the function as it is written.
+- Real arrays of another module run the twin, if one is registered. The files of backend/kernels/ register theirs:
 
-    layer_norm_forward.reference(x, parameters)
+      @twin_of(layer_norm.layer_norm_forward)
+      def layer_norm_forward(x, parameters, *, epsilon): ...
+
+  They are imported when the first such array arrives.
+
+A forward and its backward get twins as a pair, so a cache returns to the side that made it. The textbook stays callable
+on any array: `layer_norm_forward.reference(x, parameters)`.
 """
 
-from collections.abc import Callable
-from functools import cache, update_wrapper
+from collections.abc import Callable, Iterable
+from functools import update_wrapper
 from importlib import import_module
-from typing import Any, Generic, ParamSpec, TypeVar
+from types import FunctionType, ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_twins: dict[Callable[..., Any], Callable[..., Any]] = {}  # by layer function
 
 
-class _Twinned(Generic[P, R]):
-    """A layer function that hands real arrays of a GPU to its twin."""
+class Twinned:
+    """A layer function that gives way to its twin for real arrays of a GPU."""
 
-    def __init__(self, reference: Callable[P, R], decides: str | None) -> None:
-        self.reference = reference
-        self._decides = decides
+    def __init__(self, reference: FunctionType) -> None:
+        self.reference: Callable[..., Any] = reference
         update_wrapper(self, reference)
-        self._names = reference.__code__.co_varnames[: reference.__code__.co_argcount]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        x: Any = args[0] if args and self._decides is None else self._deciding_argument(args, kwargs)
-        if isinstance(x, np.ndarray) or x.dtype.kind == "c":
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], np.ndarray) and args[0].dtype.kind == "f":  # the way of a CPU, in a hurry
+            return self.reference(*args, **kwargs)
+        deciding = _first_real_or_complex((*args, *kwargs.values()))
+        if deciding is None or isinstance(deciding, np.ndarray) or deciding.dtype.kind == "c":
             return self.reference(*args, **kwargs)
         return self.twin(*args, **kwargs)
 
     @property
-    def twin(self) -> Callable[P, R]:
-        """The fused function, whatever the array."""
-        return _twin(self.reference.__module__, self.reference.__name__)
-
-    def _deciding_argument(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._decides is None:
-            return args[0] if args else next(iter(kwargs.values()))
-        chosen = kwargs[self._decides] if self._decides in kwargs else args[self._names.index(self._decides)]
-        return chosen if hasattr(chosen, "dtype") else chosen[0]
+    def twin(self) -> Callable[..., Any]:
+        """The registered function, or the reference where there is none."""
+        import_module("numpy_transformer.backend.kernels")  # registers all
+        return _twins.get(self.__wrapped__, self.reference)  # type: ignore[attr-defined]
 
 
-@cache
-def _twin(module: str, name: str) -> Callable[..., Any]:
-    return getattr(import_module(f"numpy_transformer.backend.kernels.{module.rpartition('.')[2]}"), name)
+def give_way(module: ModuleType) -> None:
+    """Every public function of a layer file gives way to its twin from now on."""
+    for name, value in list(vars(module).items()):
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__ and not name.startswith("_"):
+            setattr(module, name, Twinned(value))
 
 
-def gpu_twin(*, decides: str | None = None) -> Callable[[Callable[P, R]], _Twinned[P, R]]:
-    """Decorates a layer function that has a twin.
+def twin_of(layer_function: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Decorates the function that takes the place of `layer_function` for real arrays of a GPU."""
 
-    `decides` names the argument whose array decides, by default the first one; of a NamedTuple, its first leaf.
-    """
+    def register(twin: Function) -> Function:
+        _twins[layer_function.__wrapped__] = twin  # type: ignore[attr-defined]
+        return twin
 
-    def decorate(reference: Callable[P, R]) -> _Twinned[P, R]:
-        return _Twinned(reference, decides)
+    return register
 
-    return decorate
+
+def textbook(layer_function: Function) -> Function:
+    """The function as its layer file says it, whatever the array."""
+    return layer_function.reference  # type: ignore[attr-defined]
+
+
+def registered() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """All twins by layer function."""
+    import_module("numpy_transformer.backend.kernels")
+    return dict(_twins)
+
+
+def _first_real_or_complex(arguments: Iterable[Any]) -> Any:
+    """The first array of floating-point numbers, also inside tuples; None if there is none. Ids do not decide."""
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            argument = _first_real_or_complex(argument)
+        if argument is not None and getattr(getattr(argument, "dtype", None), "kind", "") in ("f", "c"):
+            return argument
+    return None

@@ -41,7 +41,7 @@ def attended(models: Sequence[Transformer], source: Array, target: Array) -> Arr
         memory, _ = encoder_forward(on_device, tree, config, dropouts=NO_DROPOUT)
         _, cache = decoder_forward(target_input, memory, on_device, tree, config, dropouts=NO_DROPOUT)
         found += [
-            to_host(layer_weights(layer.cross_attention.inside.attention).mean(axis=1))
+            to_host(layer_weights(layer.cross_attention.sublayer.attention).mean(axis=1))
             for layer in cache.layers[-LAST_LAYERS:]
         ]
     return np.mean(found, axis=0)

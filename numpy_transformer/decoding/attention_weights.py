@@ -7,7 +7,8 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module, to_device, to_host
 from numpy_transformer.layers.multi_head_attention import attention_weights as layer_weights
-from numpy_transformer.models.blocks import NO_DROPOUT, SublayerCache
+from numpy_transformer.layers.residual import ResidualCache
+from numpy_transformer.models.blocks import NO_DROPOUT
 from numpy_transformer.models.encoder_decoder import decoder_forward, encoder_forward
 from numpy_transformer.models.transformer import Transformer
 
@@ -33,8 +34,8 @@ def attention_weights(model: Transformer, source: Sequence[int], target: Sequenc
     memory, encoder = encoder_forward(source_ids, tree, config, dropouts=NO_DROPOUT)
     _, decoder = decoder_forward(target_input, memory, source_ids, tree, config, dropouts=NO_DROPOUT)
 
-    def stacked(sublayers: list[SublayerCache]) -> Array:
-        return np.stack([to_host(layer_weights(sublayer.inside.attention))[0] for sublayer in sublayers])
+    def stacked(residuals: list[ResidualCache]) -> Array:
+        return np.stack([to_host(layer_weights(residual.sublayer.attention))[0] for residual in residuals])
 
     return AttentionWeights(
         encoder=stacked([layer.self_attention for layer in encoder.layers]),

@@ -116,7 +116,7 @@ class IncrementalDecoder:
         mask_scores = None if seen.all() else to_device(np.where(seen, zero, masked), self._xp)
         new = to_device(sentences, self._xp), to_device(columns, self._xp)
 
-        x, _ = embedding_forward(to_device(tokens, self._xp), self._embedding)  # (B, W, D)
+        x = embedding_forward(to_device(tokens, self._xp), self._embedding)  # (B, W, D)
         x += positional_encoding_rows(self._positions, x)[:, None, :]
         x = self._layers(x.reshape(B * W, -1), new, N, mask_scores)
         self._positions += 1
@@ -143,10 +143,10 @@ class IncrementalDecoder:
             context, _ = attention(projected[:, :D], own.key[number], own.value[number], mask_scores)
             x = after(x, linear(context, p.output), layer.self_attention_norm, norm=norm)
 
-            p = layer.cross_attention
-            query = linear(before(x, layer.cross_attention_norm, norm=norm), p.query)
+            q = layer.cross_attention
+            query = linear(before(x, layer.cross_attention_norm, norm=norm), q.query)
             context, self._weights = attention(query, memory.key[number], memory.value[number], self._padding)
-            x = after(x, linear(context, p.output), layer.cross_attention_norm, norm=norm)
+            x = after(x, linear(context, q.output), layer.cross_attention_norm, norm=norm)
 
             inner = before(x, layer.feed_forward_norm, norm=norm)
             update = feed_forward(inner, layer.feed_forward, activation=self._config.activation)

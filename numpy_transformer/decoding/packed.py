@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module, to_device
-from numpy_transformer.layers.embedding import EmbeddingParameters
-from numpy_transformer.layers.output_loss import output_projection
+from numpy_transformer.layers.output_loss import OutputParameters, output_projection
 from numpy_transformer.layers.parameters import map_tree
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.encoder_decoder import output_parameters
 from numpy_transformer.models.transformer import Transformer
 
 # OpenBLAS's name for the processors for which it has small-matrix kernels.
@@ -90,13 +90,13 @@ class PackedModel:
         if pays:
             encoder, decoder = (map_tree(lambda _, leaf: _packed(leaf), part) for part in (tree.encoder, tree.decoder))
             self.parameters = tree._replace(encoder=encoder, decoder=decoder)
-        self.projection = Projection(tree.embedding, pack=pays)
+        self.projection = Projection(output_parameters(tree), pack=pays)
 
 
 class Projection:
     """The output projection x E^T + b (output_loss.py), onto all tokens or some of them."""
 
-    def __init__(self, parameters: EmbeddingParameters, *, pack: bool) -> None:
+    def __init__(self, parameters: OutputParameters, *, pack: bool) -> None:
         self._parameters = parameters
         self._pack = pack
         self._packed = _packed(parameters.weight.T) if pack else None
@@ -106,15 +106,15 @@ class Projection:
         if self._packed is None:
             return output_projection(x, self._parameters, out=out)
         logits = np.matmul(x, self._packed, out=out)
-        if self._parameters.output_bias is not None:
-            logits += self._parameters.output_bias
+        if self._parameters.bias is not None:
+            logits += self._parameters.bias
         return logits
 
     def onto(self, tokens: Array) -> "Projection":
         """The logits of some tokens only; `tokens` is a host array of ids."""
         weight, bias = self._parameters
         chosen = to_device(tokens, array_module(weight))
-        return Projection(EmbeddingParameters(weight[chosen], bias if bias is None else bias[chosen]), pack=self._pack)
+        return Projection(OutputParameters(weight[chosen], bias if bias is None else bias[chosen]), pack=self._pack)
 
 
 def _packed(weight: Array) -> Any:

@@ -46,17 +46,17 @@ def write_ctranslate2(model: Transformer, tokenizer: Tokenizer, folder: Path) ->
     positions = sinusoids(LONGEST, config.d_model).astype(tree.embedding.weight.dtype)
     spec.encoder.embeddings[0].weight = spec.decoder.embeddings.weight = tree.embedding.weight
     spec.decoder.projection.weight = tree.embedding.weight
-    if tree.embedding.output_bias is not None:
-        spec.decoder.projection.bias = tree.embedding.output_bias
+    if tree.output_bias is not None:
+        spec.decoder.projection.bias = tree.output_bias
     for stack, last_norm in ((spec.encoder, tree.encoder_norm), (spec.decoder, tree.decoder_norm)):
         stack.scale_embeddings = True
         stack.position_encodings.encodings = positions
         if last_norm is not None:
             _norm(stack.layer_norm, last_norm)
-    for layer, parameters in zip(spec.encoder.layer, tree.encoder, strict=True):
-        _encoder_layer(layer, parameters)
-    for layer, parameters in zip(spec.decoder.layer, tree.decoder, strict=True):
-        _decoder_layer(layer, parameters)
+    for layer, ours in zip(spec.encoder.layer, tree.encoder, strict=True):
+        _encoder_layer(layer, ours)
+    for layer, own in zip(spec.decoder.layer, tree.decoder, strict=True):
+        _decoder_layer(layer, own)
 
     names = token_strings(tokenizer)
     spec.register_source_vocabulary(names)

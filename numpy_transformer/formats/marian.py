@@ -140,7 +140,7 @@ def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path
 
     try:
         ours["embedding.weight"] = take("model.shared.weight")[:, order]
-        ours["embedding.output_bias"] = take("final_logits_bias").reshape(-1)
+        ours["output_bias"] = take("final_logits_bias").reshape(-1)
         for stack, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
             for number in range(layers):
                 a, b = f"{stack}.{number}", f"model.{stack}.layers.{number}"

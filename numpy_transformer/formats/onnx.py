@@ -119,8 +119,8 @@ def decoder_graph(model: Transformer) -> Any:
         x = _feed_forward_sublayer(graph, x, p)
     x = _last_norm(graph, x, tree.decoder_norm)
     logits = graph.add("MatMul", x, graph.add("Transpose", graph.constant(tree.embedding.weight), perm=[1, 0]))
-    if tree.embedding.output_bias is not None:
-        logits = graph.add("Add", logits, graph.constant(tree.embedding.output_bias))
+    if tree.output_bias is not None:
+        logits = graph.add("Add", logits, graph.constant(tree.output_bias))
     inputs: dict[str, list[Any]] = {
         "target_input": ["B", "T"],
         "memory": ["B", "S", config.d_model],

@@ -59,8 +59,8 @@ def state_dict(model: Transformer) -> dict[str, Array]:
 
 
 def _torch_name(name: str) -> str:
-    if name.startswith("embedding."):
-        return {"embedding.weight": name, "embedding.output_bias": "output_bias"}[name]
+    if name in ("embedding.weight", "output_bias"):
+        return name
     module, leaf = name.rsplit(".", 1)
     kind = "weight" if leaf == "gain" else leaf
     if module in ("encoder_norm", "decoder_norm"):

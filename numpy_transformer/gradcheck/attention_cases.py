@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.attention import (
     scaled_dot_product_attention_backward,
     scaled_dot_product_attention_forward,
 )
 from numpy_transformer.layers.blocked_attention import blocked_attention_backward, blocked_attention_forward
-from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.layers.multi_head_attention import (
     cross_attention_backward,
     cross_attention_forward,
@@ -181,10 +181,11 @@ def cross_attention(
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         masks = draw_masks(dropout, seed, xp)
-        return cross_attention_forward(a["x"], a["memory"], p, heads=heads, mask=allowed, dropout=masks)
+        return cross_attention_forward(a["x"], p, memory=a["memory"], heads=heads, mask=allowed, dropout=masks)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        return cross_attention_backward(dy, cache, p, g)
+        dmemory = xp.zeros_like(cache.memory)
+        return cross_attention_backward(dy, cache, p, g, dmemory=dmemory), dmemory
 
     return make_case(
         "cross_attention",

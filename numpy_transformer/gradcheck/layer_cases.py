@@ -10,8 +10,8 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.gradcheck.attention_cases import draw_masks
-from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
-from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward
+from numpy_transformer.gradcheck.case import Case, GradientError, Inputs, make_case, recipe
+from numpy_transformer.layers.activation import ACTIVATIONS, relu_backward, relu_forward, swish_backward, swish_forward
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.dropout import dropout_backward, dropout_forward
 from numpy_transformer.layers.embedding import (
@@ -23,14 +23,10 @@ from numpy_transformer.layers.embedding import (
 from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
 from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
-from numpy_transformer.layers.output_loss import output_loss
+from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
+from numpy_transformer.layers.parameters import parameter, zeros
 from numpy_transformer.layers.positional_encoding import positional_encoding_forward
-from numpy_transformer.layers.residual import (
-    after_sublayer_backward,
-    after_sublayer_forward,
-    before_sublayer_backward,
-    before_sublayer_forward,
-)
+from numpy_transformer.layers.residual import residual_backward, residual_forward
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 
 
@@ -41,26 +37,24 @@ def linear(
     leading: Sequence[int] = (2, 3),
     inputs: int = 4,
     outputs: int = 5,
-    bias: bool = True,
     scale: float = 1.0,
     xp: Any,
 ) -> Case:
-    """y = x W + b, or x W."""
-    spec = linear_spec(inputs, outputs)
+    """y = x W + b."""
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return linear_forward(a["x"], p)
+        return linear_forward(a["x"], p), a["x"]
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (linear_backward(dy, cache, p, g),)
 
     return make_case(
-        "linear" if bias else "linear (no bias)",
+        "linear",
         forward,
         backward,
         seed=seed,
         activations={"x": (*leading, inputs)},
-        spec=spec if bias else spec._replace(bias=None),
+        spec=linear_spec(inputs, outputs),
         scale=scale,
         xp=xp,
     )
@@ -80,7 +74,7 @@ def embedding(
     ids = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, shape))
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return input_embedding_forward(ids, p) if positions else embedding_forward(ids, p)
+        return (input_embedding_forward if positions else embedding_forward)(ids, p), ids
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         embedding_backward(dy, cache, g)
@@ -192,7 +186,7 @@ def feed_forward(
     """Linear, activation, linear."""
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return feed_forward_forward(a["x"], p, activation=activation)
+        return feed_forward_forward(a["x"], p, activation=ACTIVATIONS[activation])
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
         return (feed_forward_backward(dy, cache, p, g),)
@@ -230,31 +224,19 @@ def residual(
     leading: Sequence[int] = (2, 3),
     d_model: int = 4,
     dropout: float = 0.3,
-    bias_inside: bool = False,
     scale: float = 1.0,
     xp: Any,
 ) -> Case:
-    """Residual connection and norm around a sub-layer, here a linear one: parameters 0 is the norm, 1 the sub-layer.
+    """Residual connection and norm around a sub-layer, here a linear one: parameters 0 is the norm, 1 the sub-layer."""
 
-    The sub-layer's bias is left to the second half, unless `bias_inside`.
-    """
-
-    def split(linear: Any) -> tuple[Any, Any]:
-        return (linear, None) if bias_inside else (linear._replace(bias=None), linear.bias)
+    def linear(x: Array, p: Any) -> tuple[Array, Any]:
+        return linear_forward(x, p), x
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        inside, bias = split(p[1])
-        inner, before = before_sublayer_forward(a["x"], p[0], norm=norm)
-        update, sublayer = linear_forward(inner, inside)
-        masks = draw_masks(dropout, seed, xp)
-        y, after = after_sublayer_forward(a["x"], update, p[0], norm=norm, dropout=masks, bias=bias)
-        return y, (before, sublayer, after)
+        return residual_forward(a["x"], linear, p[1], p[0], norm=norm, dropout=draw_masks(dropout, seed, xp))
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        before, sublayer, after = cache
-        dx, dupdate = after_sublayer_backward(dy, after, p[0], g[0], dbias=split(g[1])[1])
-        dinner = linear_backward(dupdate, sublayer, split(p[1])[0], g[1])
-        return (dx + before_sublayer_backward(dinner, before, p[0], g[0]),)
+        return (residual_backward(dy, cache, linear_backward, p[1], p[0], g[1], g[0]),)
 
     return make_case(
         f"residual ({norm}-norm)",
@@ -312,19 +294,20 @@ def projection_loss(
     output_bias: bool = False,
     xp: Any,
 ) -> Case:
-    """Output projection with the embedding table, and the loss: forward and backward are one function (output_loss)."""
+    """Output projection and loss: the forward is output_loss, the backward output_loss_and_gradients."""
     targets = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, tokens))
-
-    def run(x: Array, p: Any, g: Any) -> tuple[Array, Array | None]:
-        return output_loss(x, p, targets, label_smoothing=label_smoothing, token_count=tokens, gradients=g)
+    options: dict[str, Any] = {"label_smoothing": label_smoothing, "token_count": tokens}
+    bias = parameter((vocabulary,), zeros) if output_bias else None
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        loss, _ = run(a["x"], p, None)
-        return loss, a["x"]
+        loss = output_loss(a["x"], p, targets, **options)
+        return loss, (a["x"], loss)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        _, dx = run(cache, p, g)
-        assert dx is not None
+        x, loss = cache
+        again, dx = output_loss_and_gradients(x, p, targets, g, **options)
+        if not abs(again - loss) <= 1e-4 * abs(loss):
+            raise GradientError(f"output_loss_and_gradients says that the loss is {again}, output_loss {loss}")
         return (dx,)
 
     return make_case(
@@ -333,7 +316,7 @@ def projection_loss(
         backward,
         seed=seed,
         activations={"x": (tokens, d_model)},
-        spec=embedding_spec(vocabulary, d_model, output_bias=output_bias),
+        spec=OutputParameters(embedding_spec(vocabulary, d_model).weight, bias),
         upstream=np.ones(()),  # the way back starts here: the loss's own gradient is 1
         xp=xp,
     )

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.gradcheck.attention_cases import attention_mask
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.attention import causal_mask
-from numpy_transformer.layers.dropout import DropoutMasks
-from numpy_transformer.layers.parameters import map_tree
+from numpy_transformer.layers.output_loss import output_loss, output_loss_and_gradients
 from numpy_transformer.models.blocks import (
     Dropouts,
     decoder_layer_backward,
@@ -22,7 +22,12 @@ from numpy_transformer.models.blocks import (
     encoder_layer_spec,
 )
 from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.models.encoder_decoder import transformer_backward, transformer_forward, transformer_spec
+from numpy_transformer.models.encoder_decoder import (
+    output_parameters,
+    transformer_backward,
+    transformer_forward,
+    transformer_spec,
+)
 
 
 def small_config(**changes: Any) -> TransformerConfig:
@@ -119,7 +124,8 @@ def decoder_layer(
         )
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        return decoder_layer_backward(dy, cache, p, g)
+        dmemory = xp.zeros_like(cache.cross_attention.sublayer.memory)
+        return decoder_layer_backward(dy, cache, p, g, dmemory=dmemory), dmemory
 
     return make_case(
         f"decoder_layer ({norm}-norm)",
@@ -154,26 +160,23 @@ def transformer(
     config = config.replace(activation="swish") if imported else config
     source, target = draw_batch(source_lengths, target_lengths, config, seed + 1)
 
+    labels = target[:, 1:].reshape(-1)
+    real = np.flatnonzero(labels != config.pad_id)
+    source_ids, target_input, positions = (xp.asarray(x) for x in (source, target[:, :-1], real))
+    gold = xp.asarray(labels[real])
+    token_count = len(real) if token_count is None else token_count
+    options: dict[str, Any] = {"label_smoothing": label_smoothing, "token_count": token_count}
+
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        gradients = map_tree(lambda _, leaf: xp.full_like(leaf, xp.nan), p)
-        loss, cache = transformer_forward(
-            source,
-            target,
-            p,
-            config,
-            label_smoothing=label_smoothing,
-            token_count=token_count,
-            dropouts=draw_dropouts(dropout, seed, xp),
-            gradients=gradients,
+        final, cache = transformer_forward(
+            source_ids, target_input, positions, p, config, dropouts=draw_dropouts(dropout, seed, xp)
         )
-        return loss, (cache, gradients.embedding)  # the loss has already written the projection's part of this
+        return output_loss(final, output_parameters(p), gold, **options), (final, cache)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        inner, projection = cache
-        g.embedding.weight[...] = projection.weight
-        if imported:
-            g.embedding.output_bias[...] = projection.output_bias
-        transformer_backward(inner, p, g)
+        final, inner = cache
+        _, dfinal = output_loss_and_gradients(final, output_parameters(p), gold, output_parameters(g), **options)
+        transformer_backward(dfinal, inner, p, g)
         return ()
 
     return make_case(

@@ -31,7 +31,7 @@ def _both_norms(builder: Callable[..., Case]) -> Group:
 
 
 SUITE: dict[str, Group] = {
-    "linear": lambda seed, xp: [layer_cases.linear(seed=seed, bias=bias, xp=xp) for bias in (True, False)],
+    "linear": _one(layer_cases.linear),
     "embedding": lambda seed, xp: [
         layer_cases.embedding(seed=seed, positions=positions, xp=xp) for positions in (False, True)
     ],
@@ -70,9 +70,9 @@ DERIVATIONS = {
     "swish": "layers/activation.py",
     "self_attention": "layers/multi_head_attention.py",
     "cross_attention": "layers/multi_head_attention.py",
-    "encoder_layer": "blocks.py",
-    "decoder_layer": "blocks.py",
-    "transformer": "transformer.py",
+    "encoder_layer": "models/blocks.py",
+    "decoder_layer": "models/blocks.py",
+    "transformer": "models/encoder_decoder.py",
 }
 
 

@@ -10,8 +10,11 @@ Swish: the gate's own derivative is ds/dx = s (1 - s), so by the product rule
 
     dx = dy (s + x s (1 - s)) = dy (s + y (1 - s))
 
-The paper's activation is ReLU. Swish is what the OPUS-MT models use (marian.py).
+The paper's activation is ReLU. A configuration names another one by its key in ACTIVATIONS.
 """
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
 
@@ -42,3 +45,14 @@ def swish_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
     """dx = dy (gate + y (1 - gate))."""
     gate, y = cache
     return dy * (gate + y * (1 - gate))
+
+
+class Activation(NamedTuple):
+    """A forward and the backward that belongs to it."""
+
+    forward: Callable[[Array], tuple[Array, Any]]  # x -> y, cache
+    backward: Callable[[Array, Any], Array]  # dy, cache -> dx
+
+
+RELU = Activation(relu_forward, relu_backward)
+ACTIVATIONS = {"relu": RELU, "swish": Activation(swish_forward, swish_backward)}

@@ -32,9 +32,8 @@ import math
 from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
-from numpy_transformer.backend.twins import gpu_twin
+from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
-from numpy_transformer.layers.matmul import matmul
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 
 
@@ -43,21 +42,16 @@ class AttentionCache(NamedTuple):
     key: Array  # (B, H, S, K)
     value: Array  # (B, H, S, K)
     weights: Array  # (B, H, T, S), before dropout
-    dropped: Array  # (B, H, T, S), after dropout; the same array where there is none, and on a GPU, which redoes it
+    dropped: Array  # (B, H, T, S), after dropout; the same array where there is none
     dropout: DropoutCache | None
 
 
 def causal_mask(length: int, like: Array) -> Array:
-    """(T, T), True where query t may see key s: s <= t. The decoder must not look at words it has yet to say.
-
-    Every row is the one above it, moved on by one place. So it is a read-only view into a line of 2T - 1 values.
-    """
-    xp = array_module(like)
-    line = xp.arange(2 * length - 1) < length  # T times True, then T - 1 times False
-    return xp.lib.stride_tricks.sliding_window_view(line, length)[::-1]
+    """(T, T), True where query t may see key s: s <= t. The decoder must not look at words it has yet to say."""
+    positions = array_module(like).arange(length)
+    return positions <= positions[:, None]
 
 
-@gpu_twin(decides="query")
 def scaled_dot_product_attention_forward(
     *,
     query: Array,
@@ -80,7 +74,6 @@ def scaled_dot_product_attention_forward(
     return context, AttentionCache(query, key, value, weights, dropped, dropout_cache)
 
 
-@gpu_twin()
 def scaled_dot_product_attention_backward(
     dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
 ) -> None:

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
-from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.layers.arithmetic import matmul, row_dot
 from numpy_transformer.layers.softmax import MASKED_SCORE
 
 # Queries and keys of a block: large enough for fast matrix products, small enough that the block's scores stay in the
@@ -58,8 +58,8 @@ def blocked_attention_forward(
 ) -> tuple[Array, BlockedAttentionCache]:
     """query (B, H, T, K), key and value (B, H, S, K) -> context (B, H, T, K), as the plain form without dropout.
 
-    `mask` is a bool array that broadcasts to (B, H, T, S), True where a query may see a key; causal_mask(T) is one
-    that takes memory in proportion to T. `out` receives the context.
+    `mask` is a bool array that broadcasts to (B, H, T, S), True where a query may see a key. `out` receives the
+    context.
     """
     xp = array_module(query)
     context = xp.empty(query.shape, query.dtype) if out is None else out
@@ -100,7 +100,7 @@ def blocked_attention_backward(
     for rows in _blocks(query.shape[-2], block):
         scaled_query = query[..., rows, :] * scale
         dcontext_rows = dcontext[..., rows, :]
-        inner = xp.einsum("...k,...k->...", dcontext_rows, context[..., rows, :])[..., None]  # dcontext_t . context_t
+        inner = row_dot(dcontext_rows, context[..., rows, :])  # dcontext_t . context_t
         for columns, visible in _visible_blocks(key.shape[-2], mask, rows, block):
             scores = _scores(scaled_query, key[..., columns, :], visible)
             scores -= logsum[..., rows, :]

@@ -22,7 +22,7 @@ The gradient of a row sums to zero, because p and q both sum to 1.
 from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
-from numpy_transformer.backend.twins import gpu_twin
+from numpy_transformer.layers.arithmetic import row_max, row_sum
 
 
 class CrossEntropyCache(NamedTuple):
@@ -32,26 +32,24 @@ class CrossEntropyCache(NamedTuple):
     token_count: int
 
 
-@gpu_twin()
 def cross_entropy_forward(
     logits: Array, targets: Array, *, label_smoothing: float, token_count: int, out: Array | None = None
 ) -> tuple[Array, CrossEntropyCache]:
     """logits (N, V), targets (N,) integer ids -> the loss, a scalar array. `out` may be `logits` itself."""
     xp = array_module(logits)
     V = logits.shape[-1]
-    shifted = xp.subtract(logits, logits.real.max(axis=-1, keepdims=True), out=out)  # exp cannot overflow
+    shifted = xp.subtract(logits, row_max(logits), out=out)  # exp cannot overflow
     gold = shifted[xp.arange(len(targets)), targets]  # (N,)
     loss = -(1 - label_smoothing) * gold
-    if label_smoothing:  # einsum: a row's sum, faster than xp.sum where rows are many
-        loss -= label_smoothing / V * xp.einsum("nv->n", shifted)
+    if label_smoothing:
+        loss -= label_smoothing / V * row_sum(shifted)[:, 0]
     probabilities = xp.exp(shifted, out=shifted)
-    normalizer = xp.einsum("nv->n", probabilities)[:, None]  # (N, 1)
+    normalizer = row_sum(probabilities)  # (N, 1)
     loss += xp.log(normalizer[:, 0])
     probabilities /= normalizer
     return loss.sum() / token_count, CrossEntropyCache(probabilities, targets, label_smoothing, token_count)
 
 
-@gpu_twin(decides="cache")
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array | None = None) -> Array:
     """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then gone."""
     probabilities, targets, label_smoothing, token_count = cache

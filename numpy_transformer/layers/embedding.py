@@ -14,53 +14,53 @@ The other two uses of the table add their parts to the same array, so this backw
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.twins import gpu_twin
-from numpy_transformer.layers.parameters import ParameterSpec, zeros
+from numpy_transformer.layers.parameters import parameter
 from numpy_transformer.layers.positional_encoding import positional_encoding_forward
 
 
 class EmbeddingParameters(NamedTuple):
-    weight: Any  # (V, D)
-    output_bias: Any = None  # (V,) added to the logits by the output projection, or None as in the paper
+    weight: Array  # (V, D)
 
 
-def embedding_spec(vocabulary_size: int, d_model: int, *, output_bias: bool = False) -> EmbeddingParameters:
-    """Normal with standard deviation D^-1/2; a zero bias if the output projection shall have one."""
+def embedding_spec(vocabulary_size: int, d_model: int) -> EmbeddingParameters:
+    """Normal with standard deviation D^-1/2."""
 
     def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.normal(0, d_model**-0.5, shape)
 
-    bias = ParameterSpec((vocabulary_size,), zeros) if output_bias else None
-    return EmbeddingParameters(ParameterSpec((vocabulary_size, d_model), normal), bias)
+    return EmbeddingParameters(parameter((vocabulary_size, d_model), normal))
 
 
-@gpu_twin(decides="parameters")
-def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
-    """ids (B, T) of integers -> (B, T, D); the cache is ids."""
+def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
+    """ids (B, T) of integers -> (B, T, D). The backward needs the ids again and nothing else."""
     y = parameters.weight[ids]
     y *= math.sqrt(y.shape[-1])
-    return y, ids
+    return y
 
 
-@gpu_twin(decides="parameters")
-def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
+def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
     """What enters encoder and decoder: the embedding plus positions. The backward is the embedding's."""
-    y, ids = embedding_forward(ids, parameters)
-    return positional_encoding_forward(y), ids
+    return positional_encoding_forward(embedding_forward(ids, parameters))
 
 
-@gpu_twin()
-def embedding_backward(dy: Array, cache: Array, gradients: EmbeddingParameters) -> None:
-    """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative."""
-    ids = cache.reshape(-1)
+def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters) -> None:
+    """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative.
+
+    The derivation in one line is np.add.at(gradients.weight, ids, sqrt(D) * dy). It handles one row after the other;
+    `add_rows` says the same several times as fast.
+    """
     rows = dy.reshape(-1, dy.shape[-1]) * math.sqrt(dy.shape[-1])
-    # Sorting brings equal ids together; each run is summed once, in a fixed order.
+    add_rows(gradients.weight, ids.reshape(-1), rows)
+
+
+def add_rows(table: Array, ids: Array, rows: Array) -> None:
+    """table[ids[n]] += rows[n] for every n. Sorting brings equal ids together; each run is summed once, in order."""
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     starts = np.flatnonzero(np.diff(ids, prepend=-1))
-    gradients.weight[ids[starts]] += np.add.reduceat(rows[order], starts, axis=0)
+    table[ids[starts]] += np.add.reduceat(rows[order], starts, axis=0)

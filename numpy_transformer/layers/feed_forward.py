@@ -1,6 +1,6 @@
-"""Position-wise feed-forward network: the same two-layer network at every position (section 3.3).
+"""Position-wise feed-forward network: the same two-layer network at every position (section 3.3, equation 2).
 
-    y = f(x W_1 + b_1) W_2 + b_2        with f(h) = max(0, h), or swish (activation.py)
+    y = f(x W_1 + b_1) W_2 + b_2        with f(h) = max(0, h), the ReLU; another f may take its place (activation.py)
 
 Derivation. A chain of three layers, h = x W_1 + b_1, a = f(h), y = a W_2 + b_2, so the backward is their three
 backwards in reverse (linear.py, activation.py):
@@ -13,20 +13,19 @@ backwards in reverse (linear.py, activation.py):
 from typing import Any, NamedTuple
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.twins import gpu_twin
-from numpy_transformer.layers.activation import relu_backward, relu_forward, swish_backward, swish_forward
-from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
+from numpy_transformer.layers.activation import RELU, Activation
+from numpy_transformer.layers.linear import LinearParameters, linear_backward, linear_forward, linear_spec
 
 
 class FeedForwardParameters(NamedTuple):
-    hidden: Any  # LinearParameters (D, F)
-    output: Any  # LinearParameters (F, D)
+    hidden: LinearParameters  # (D, F)
+    output: LinearParameters  # (F, D)
 
 
 class FeedForwardCache(NamedTuple):
     input: Array  # (..., D)
-    swish: bool  # the activation: swish, or ReLU
-    activation: Any  # its cache, (..., F); None on a GPU, where ReLU's output serves
+    activation: Activation
+    inside: Any  # the activation's cache
     activated: Array  # (..., F)
 
 
@@ -35,24 +34,21 @@ def feed_forward_spec(d_model: int, d_ff: int) -> FeedForwardParameters:
     return FeedForwardParameters(linear_spec(d_model, d_ff), linear_spec(d_ff, d_model))
 
 
-@gpu_twin()
 def feed_forward_forward(
-    x: Array, parameters: FeedForwardParameters, *, activation: str = "relu"
+    x: Array, parameters: FeedForwardParameters, *, activation: Activation = RELU
 ) -> tuple[Array, FeedForwardCache]:
-    """(..., D) -> (..., D); `activation` is "relu" or "swish"."""
-    swish = activation == "swish"
-    hidden, x = linear_forward(x, parameters.hidden)  # (..., F)
-    activated, inside = swish_forward(hidden) if swish else relu_forward(hidden)
-    y, activated = linear_forward(activated, parameters.output)
-    return y, FeedForwardCache(x, swish, inside, activated)
+    """(..., D) -> (..., D)."""
+    hidden = linear_forward(x, parameters.hidden)  # (..., F)
+    activated, inside = activation.forward(hidden)
+    y = linear_forward(activated, parameters.output)
+    return y, FeedForwardCache(x, activation, inside, activated)
 
 
-@gpu_twin()
 def feed_forward_backward(
     dy: Array, cache: FeedForwardCache, parameters: FeedForwardParameters, gradients: FeedForwardParameters
 ) -> Array:
     """(..., D) -> dx (..., D); writes both linear layers' gradients."""
-    x, swish, inside, activated = cache
+    x, activation, inside, activated = cache
     dactivated = linear_backward(dy, activated, parameters.output, gradients.output)
-    dhidden = swish_backward(dactivated, inside) if swish else relu_backward(dactivated, inside)
+    dhidden = activation.backward(dactivated, inside)
     return linear_backward(dhidden, x, parameters.hidden, gradients.hidden)

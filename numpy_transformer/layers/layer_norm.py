@@ -26,19 +26,18 @@ In words: take out of the gradient what would shift the whole vector and what wo
 both. The gain stands inside both means: a backward that leaves it out passes any test with gain 1.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
-from numpy_transformer.backend.twins import gpu_twin
-from numpy_transformer.layers.matmul import column_sums
-from numpy_transformer.layers.parameters import ParameterSpec, ones, zeros
+from numpy_transformer.layers.arithmetic import column_sums, row_dot, row_mean
+from numpy_transformer.layers.parameters import ones, parameter, zeros
 
 EPSILON = 1e-5  # keeps the deviation of a constant vector from being 0
 
 
 class LayerNormParameters(NamedTuple):
-    gain: Any  # (D,)
-    bias: Any  # (D,)
+    gain: Array  # (D,)
+    bias: Array  # (D,)
 
 
 class LayerNormCache(NamedTuple):
@@ -48,44 +47,37 @@ class LayerNormCache(NamedTuple):
 
 def layer_norm_spec(d_model: int) -> LayerNormParameters:
     """Gain 1 and bias 0."""
-    return LayerNormParameters(ParameterSpec((d_model,), ones), ParameterSpec((d_model,), zeros))
+    return LayerNormParameters(parameter((d_model,), ones), parameter((d_model,), zeros))
 
 
-@gpu_twin()
 def layer_norm_forward(
     x: Array, parameters: LayerNormParameters, *, epsilon: float = EPSILON
 ) -> tuple[Array, LayerNormCache]:
     """(..., D) -> (..., D)."""
-    xp = array_module(x)
     D = x.shape[-1]
-    mean = xp.einsum("...d->...", x)[..., None] / D  # (..., 1); on short rows einsum is faster than sum
-    centered = x - mean  # (..., D)
-    variance = xp.einsum("...d,...d->...", centered, centered)[..., None] / D  # (..., 1)
-    inverse_deviation = 1 / xp.sqrt(variance + epsilon)  # (..., 1)
-    normalized = xp.multiply(centered, inverse_deviation, out=centered)
+    centered = x - row_mean(x)
+    variance = row_dot(centered, centered) / D  # (..., 1)
+    inverse_deviation = 1 / array_module(x).sqrt(variance + epsilon)  # (..., 1)
+    normalized = centered * inverse_deviation
     y = normalized * parameters.gain
     y += parameters.bias
     return y, LayerNormCache(normalized, inverse_deviation)
 
 
-@gpu_twin()
 def layer_norm_backward(
     dy: Array, cache: LayerNormCache, parameters: LayerNormParameters, gradients: LayerNormParameters
 ) -> Array:
     """(..., D) -> dx (..., D); writes gradients.gain and gradients.bias."""
     normalized, inverse_deviation = cache
-    xp = array_module(dy)
     D = dy.shape[-1]
     # y = gain * normalized + bias
-    scratch = dy * normalized
-    column_sums(scratch.reshape(-1, D), out=gradients.gain)
+    column_sums((dy * normalized).reshape(-1, D), out=gradients.gain)
     column_sums(dy.reshape(-1, D), out=gradients.bias)
     dnormalized = dy * parameters.gain
     # normalized = (x - mean) inverse_deviation
-    shift = xp.einsum("...d->...", dnormalized)[..., None] / D
-    stretch = xp.einsum("...d,...d->...", dnormalized, normalized)[..., None] / D
-    dx = dnormalized
-    dx -= shift
-    dx -= xp.multiply(normalized, stretch, out=scratch)
+    shift = row_mean(dnormalized)
+    stretch = row_dot(dnormalized, normalized) / D
+    dx = dnormalized - shift
+    dx -= normalized * stretch
     dx *= inverse_deviation
     return dx

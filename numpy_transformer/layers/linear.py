@@ -10,40 +10,34 @@ reaches W_io through every row n, so the chain rule sums over rows:
     dx_ni = sum_o dy_no W_io        dx = dy W^T
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.twins import gpu_twin
-from numpy_transformer.layers.matmul import column_sums, matmul
-from numpy_transformer.layers.parameters import ParameterSpec, xavier_uniform, zeros
+from numpy_transformer.layers.arithmetic import column_sums, matmul
+from numpy_transformer.layers.parameters import parameter, xavier_uniform, zeros
 
 
 class LinearParameters(NamedTuple):
-    weight: Any  # (I, O)
-    bias: Any  # (O,), or None: no bias, or one that is added elsewhere
+    weight: Array  # (I, O)
+    bias: Array  # (O,)
 
 
 def linear_spec(inputs: int, outputs: int, *, fan_out: int | None = None) -> LinearParameters:
     """Xavier-uniform weight, drawn as a part of one with `fan_out` outputs if that is given, and zero bias."""
-    return LinearParameters(ParameterSpec((inputs, outputs), xavier_uniform(fan_out)), ParameterSpec((outputs,), zeros))
+    return LinearParameters(parameter((inputs, outputs), xavier_uniform(fan_out)), parameter((outputs,), zeros))
 
 
-@gpu_twin()
-def linear_forward(x: Array, parameters: LinearParameters) -> tuple[Array, Array]:
-    """y = x W + b. (..., I) -> (..., O); the cache is x."""
+def linear_forward(x: Array, parameters: LinearParameters) -> Array:
+    """y = x W + b. (..., I) -> (..., O). The backward needs x again and nothing else."""
     rows = x.reshape(-1, x.shape[-1])  # (N, I): one large matrix product is faster than many small ones
     y = matmul(rows, parameters.weight)  # (N, O)
-    if parameters.bias is not None:
-        y += parameters.bias
-    return y.reshape(*x.shape[:-1], -1), x
+    y += parameters.bias
+    return y.reshape(*x.shape[:-1], -1)
 
 
-@gpu_twin()
-def linear_backward(dy: Array, cache: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
+def linear_backward(dy: Array, x: Array, parameters: LinearParameters, gradients: LinearParameters) -> Array:
     """(..., O) -> dx (..., I); writes gradients.weight and gradients.bias."""
-    x = cache
     x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])  # (N, I), (N, O)
     matmul(x_rows.T, dy_rows, out=gradients.weight)  # dW = x^T dy
-    if parameters.bias is not None:
-        column_sums(dy_rows, out=gradients.bias)  # db = sum_n dy_n
+    column_sums(dy_rows, out=gradients.bias)  # db = sum_n dy_n
     return matmul(dy_rows, parameters.weight.T).reshape(x.shape)  # dx = dy W^T

@@ -21,11 +21,10 @@ dx = [dquery dkey dvalue] [W_q W_k W_v]^T.
 A key bias moves all scores of a query by the same amount, which softmax ignores: its gradient is exactly zero.
 """
 
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.layers.attention import (
     AttentionCache,
     scaled_dot_product_attention_backward,
@@ -37,8 +36,7 @@ from numpy_transformer.layers.blocked_attention import (
     blocked_attention_forward,
     blocked_attention_weights,
 )
-from numpy_transformer.layers.dropout import DropoutMasks
-from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
+from numpy_transformer.layers.linear import LinearParameters, linear_backward, linear_forward, linear_spec
 
 # From so many keys on, attention works in blocks: there as fast as the plain form, in a quarter of the memory; at 4,096
 # keys 2.5 times as fast, in a fiftieth (benchmarks/results/attention.txt).
@@ -46,14 +44,14 @@ BLOCKED_FROM = 1024
 
 
 class SelfAttentionParameters(NamedTuple):
-    query_key_value: Any  # LinearParameters (D, 3D)
-    output: Any  # LinearParameters (D, D)
+    query_key_value: LinearParameters  # (D, 3D)
+    output: LinearParameters  # (D, D)
 
 
 class CrossAttentionParameters(NamedTuple):
-    query: Any  # LinearParameters (D, D)
-    key_value: Any  # LinearParameters (D, 2D)
-    output: Any  # LinearParameters (D, D)
+    query: LinearParameters  # (D, D)
+    key_value: LinearParameters  # (D, 2D)
+    output: LinearParameters  # (D, D)
 
 
 def self_attention_spec(d_model: int) -> SelfAttentionParameters:
@@ -96,10 +94,10 @@ def self_attention_forward(
     dropout: DropoutMasks | None = None,
 ) -> tuple[Array, SelfAttentionCache]:
     """x (B, T, D) -> (B, T, D). `mask` broadcasts to (B, H, T, T), True where a query may see a key."""
-    projected, x = linear_forward(x, parameters.query_key_value)  # (B, T, 3D)
+    projected = linear_forward(x, parameters.query_key_value)  # (B, T, 3D)
     query, key, value = split_heads(projected, 3, heads)
     context, attention = attend(query, key, value, mask, dropout)
-    y, context = linear_forward(context, parameters.output)
+    y = linear_forward(context, parameters.output)
     return y, SelfAttentionCache(x, attention, context)
 
 
@@ -129,20 +127,20 @@ class CrossAttentionCache(NamedTuple):
 
 def cross_attention_forward(
     x: Array,
-    memory: Array,
     parameters: CrossAttentionParameters,
     *,
+    memory: Array,
     heads: int,
     mask: Array | None = None,
     dropout: DropoutMasks | None = None,
 ) -> tuple[Array, CrossAttentionCache]:
     """x (B, T, D) asks, memory (B, S, D) answers -> (B, T, D). `mask` broadcasts to (B, H, T, S)."""
-    projected_query, x = linear_forward(x, parameters.query)  # (B, T, D)
-    projected_key_value, memory = linear_forward(memory, parameters.key_value)  # (B, S, 2D)
+    projected_query = linear_forward(x, parameters.query)  # (B, T, D)
+    projected_key_value = linear_forward(memory, parameters.key_value)  # (B, S, 2D)
     [query] = split_heads(projected_query, 1, heads)
     key, value = split_heads(projected_key_value, 2, heads)
     context, attention = attend(query, key, value, mask, dropout)
-    y, context = linear_forward(context, parameters.output)
+    y = linear_forward(context, parameters.output)
     return y, CrossAttentionCache(x, memory, attention, context)
 
 
@@ -151,8 +149,13 @@ def cross_attention_backward(
     cache: CrossAttentionCache,
     parameters: CrossAttentionParameters,
     gradients: CrossAttentionParameters,
-) -> tuple[Array, Array]:
-    """dy (B, T, D) -> dx (B, T, D), dmemory (B, S, D); writes the three projections' gradients."""
+    *,
+    dmemory: Array,
+) -> Array:
+    """dy (B, T, D) -> dx (B, T, D); writes the three projections' gradients and ADDS to dmemory (B, S, D).
+
+    It adds, since every layer of a decoder looks at the same memory.
+    """
     x, memory, attention, context = cache
     xp = array_module(dy)
     heads = attention.query.shape[1]
@@ -163,9 +166,8 @@ def cross_attention_backward(
     dkey, dvalue = split_heads(dprojected_key_value, 2, heads)
     [dcontext_heads] = split_heads(dcontext, 1, heads)
     attend_backward(dcontext_heads, attention, dquery=dquery, dkey=dkey, dvalue=dvalue)
-    dx = linear_backward(dprojected_query, x, parameters.query, gradients.query)
-    dmemory = linear_backward(dprojected_key_value, memory, parameters.key_value, gradients.key_value)
-    return dx, dmemory
+    dmemory += linear_backward(dprojected_key_value, memory, parameters.key_value, gradients.key_value)
+    return linear_backward(dprojected_query, x, parameters.query, gradients.query)
 
 
 def attend(
@@ -173,14 +175,13 @@ def attend(
 ) -> tuple[Array, AttentionCache | BlockedAttentionCache]:
     """Attention of all heads, written straight into one (B, T, D) buffer in which the heads stand joined.
 
-    Long sentences go through the blocked form, on a CPU, and unless there is dropout on the weights, whose masks are
-    drawn whole.
+    Long sentences go through the blocked form, unless there is dropout on the weights, whose masks are drawn whole.
     """
     B, H, T, K = query.shape
     joined = array_module(query).empty((B, T, H * K), dtype=query.dtype)
     [out] = split_heads(joined, 1, H)
     cache: AttentionCache | BlockedAttentionCache
-    if key.shape[-2] >= BLOCKED_FROM and dropout is None and isinstance(query, np.ndarray):
+    if key.shape[-2] >= BLOCKED_FROM and dropout is None:
         _, cache = blocked_attention_forward(query=query, key=key, value=value, mask=mask, out=out)
     else:
         _, cache = scaled_dot_product_attention_forward(

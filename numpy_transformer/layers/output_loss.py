@@ -1,6 +1,6 @@
-"""Output projection and loss in one, forward and backward, without ever holding all logits (sections 3.4 and 5.4).
+"""Output projection, and the loss on it forward and back, without ever holding all logits (sections 3.4 and 5.4).
 
-    logits = x E^T (+ b)            (N, V), with E the embedding table (V, D), b its output bias if there is one
+    logits = x E^T (+ b)            (N, V), with E the embedding table (V, D), b a bias if there is one
     loss   = cross_entropy(logits)
 
 Derivation. A linear layer, so with dlogits from cross_entropy.py:
@@ -12,21 +12,26 @@ where backpropagation turns around, so a chunk of rows can go forward and back a
 per chunk one product makes the logits, cross-entropy turns them into their gradient in place, and two products use it.
 """
 
-from numpy_transformer.backend.arrays import Array, array_module
-from numpy_transformer.backend.twins import gpu_twin
-from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
-from numpy_transformer.layers.embedding import EmbeddingParameters
-from numpy_transformer.layers.matmul import matmul
+from typing import NamedTuple
 
-# Rows per matrix product: enough to keep BLAS busy and to add into dE rarely.
+from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.layers.arithmetic import matmul
+from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
+
+# Rows per matrix product: enough to keep the processor busy and to add into dE rarely.
 PRODUCT_ROWS = 1024
-# Up to so many rows, as when one sentence is translated, E x^T is faster than x E^T: BLAS rearranges the right factor.
+# Up to so many rows, as when one sentence is translated, E x^T is faster than x E^T: the right factor is rearranged.
 FEW_ROWS = 8
-# Logits per pass of cross-entropy on a CPU: its several passes over the same rows then stay within the cache.
+# Logits per pass of cross-entropy: its several passes over the same rows then stay within the cache.
 CACHED_LOGITS = 1 << 18
 
 
-def output_projection(x: Array, parameters: EmbeddingParameters, *, out: Array | None = None) -> Array:
+class OutputParameters(NamedTuple):
+    weight: Array  # (V, D), the embedding's table
+    bias: Array | None = None  # (V,), or none as in the paper
+
+
+def output_projection(x: Array, parameters: OutputParameters, *, out: Array | None = None) -> Array:
     """Logits x E^T, plus the bias if there is one. (..., D) -> (..., V); `out` (N, V) receives them if it is given."""
     rows = x.reshape(-1, x.shape[-1])
     if 1 < len(rows) <= FEW_ROWS:
@@ -35,47 +40,50 @@ def output_projection(x: Array, parameters: EmbeddingParameters, *, out: Array |
     else:
         logits = matmul(rows, parameters.weight.T, out=out)
     logits = logits.reshape(*x.shape[:-1], len(parameters.weight))
-    if parameters.output_bias is not None:
-        logits += parameters.output_bias
+    if parameters.bias is not None:
+        logits += parameters.bias
     return logits
 
 
-@gpu_twin()
 def output_loss(
+    x: Array, parameters: OutputParameters, targets: Array, *, label_smoothing: float, token_count: int
+) -> Array:
+    """x (N, D), targets (N,) -> the loss, a scalar array, chunk by chunk."""
+    total = array_module(x).zeros((), dtype=x.dtype)
+    for start in range(0, len(targets), PRODUCT_ROWS):
+        rows = slice(start, start + PRODUCT_ROWS)
+        logits = output_projection(x[rows], parameters)  # (n, V)
+        total += _loss_in_place(logits, targets[rows], label_smoothing, token_count, with_gradient=False)
+    return total
+
+
+def output_loss_and_gradients(
     x: Array,
-    parameters: EmbeddingParameters,
+    parameters: OutputParameters,
     targets: Array,
+    gradients: OutputParameters,
     *,
     label_smoothing: float,
     token_count: int,
-    gradients: EmbeddingParameters | None,
-) -> tuple[Array, Array | None]:
-    """x (N, D), targets (N,) -> the loss (scalar array) and dx (N, D); ASSIGNS gradients.weight (V, D) and its bias.
-
-    With gradients=None only the loss is computed and dx is None.
-    """
+) -> tuple[Array, Array]:
+    """x (N, D), targets (N,) -> the loss, a scalar array, and dx (N, D); ASSIGNS the gradients."""
     xp = array_module(x)
     N, V = len(targets), len(parameters.weight)
-    total = xp.zeros((), dtype=x.dtype)
-    dx = None if gradients is None else xp.empty_like(x)
-    if gradients is not None and N == 0:
+    total, dx = xp.zeros((), dtype=x.dtype), xp.empty_like(x)
+    if N == 0:
         gradients.weight[...] = 0
+    if gradients.bias is not None:
+        gradients.bias[...] = 0
     buffer = xp.empty((min(N, PRODUCT_ROWS), V), dtype=x.dtype)  # the logits of one chunk after the other
     partial = None
-    if gradients is not None and gradients.output_bias is not None:
-        gradients.output_bias[...] = 0
     for start in range(0, N, PRODUCT_ROWS):
         rows = slice(start, min(start + PRODUCT_ROWS, N))
         logits = output_projection(x[rows], parameters, out=buffer[: rows.stop - start])  # (n, V)
-        total += _loss_and_gradient_in_place(
-            logits, targets[rows], V, label_smoothing, token_count, gradients is not None
-        )
-        if gradients is None or dx is None:
-            continue
+        total += _loss_in_place(logits, targets[rows], label_smoothing, token_count, with_gradient=True)
         dlogits = logits
         matmul(dlogits, parameters.weight, out=dx[rows])
-        if gradients.output_bias is not None:
-            gradients.output_bias[...] += dlogits.sum(axis=0)
+        if gradients.bias is not None:
+            gradients.bias[...] += dlogits.sum(axis=0)
         if start == 0:
             matmul(dlogits.T, x[rows], out=gradients.weight)
         else:
@@ -84,11 +92,11 @@ def output_loss(
     return total, dx
 
 
-def _loss_and_gradient_in_place(
-    logits: Array, targets: Array, V: int, label_smoothing: float, token_count: int, with_gradient: bool
+def _loss_in_place(
+    logits: Array, targets: Array, label_smoothing: float, token_count: int, *, with_gradient: bool
 ) -> Array:
-    """The chunk's loss; `logits` are overwritten, with their gradient if it is wanted."""
-    step = max(1, CACHED_LOGITS // V)
+    """The chunk's loss; `logits` (n, V) are overwritten, with their gradient if it is wanted."""
+    step = max(1, CACHED_LOGITS // logits.shape[-1])
     total = array_module(logits).zeros((), dtype=logits.dtype)
     for start in range(0, len(targets), step):
         block, block_targets = logits[start : start + step], targets[start : start + step]

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
@@ -28,6 +28,11 @@ class ParameterSpec:
 
     shape: tuple[int, ...]
     initialise: Initialiser
+
+
+def parameter(shape: tuple[int, ...], initialise: Initialiser) -> Array:
+    """What stands in a tree of specs where the array will be. The trees share their types, hence the claim."""
+    return cast(Array, ParameterSpec(shape, initialise))
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

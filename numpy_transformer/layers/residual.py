@@ -1,100 +1,81 @@
-"""Residual connection and layer norm around each sub-layer (sections 3.1 and 5.4).
+"""Residual connection and layer norm around a sub-layer (sections 3.1 and 5.4).
 
     post-norm, the paper:   y = LayerNorm(x + Dropout(Sublayer(x)))
     pre-norm:               y = x + Dropout(Sublayer(LayerNorm(x)))
 
-Both are written as two halves with the sub-layer between them, so that a block reads top to bottom:
-
-    inner, before = before_sublayer_forward(x, ...)         post: x          pre: LayerNorm(x)
-    update, sublayer = self_attention_forward(inner, ...)
-    y, after = after_sublayer_forward(x, update, ...)       post: LayerNorm(x + Dropout(update + bias))
-                                                            pre: x + Dropout(update + bias)
-
-Every sub-layer ends in a linear layer. Its bias may be left to the second half: a GPU then adds it on the way, in one
-kernel with all the rest (kernels/residual.cu), and sums its gradient there.
+The wiring is the same around self-attention, cross-attention and feed-forward, so it is written once, around any
+function with the forward  sublayer(x, parameters) -> y, cache  and the backward
+sublayer(dy, cache, parameters, gradients) -> dx.
 
 Derivation. A sum hands its gradient to both terms unchanged, so x receives two gradients: one along the residual path
-and one through the sub-layer. The block adds them:
+and one through the sub-layer. They add up. With s = x + Dropout(Sublayer(inner)):
 
-    dx, dupdate = after_sublayer_backward(dy, ...)          dbias = sum_n dupdate_n
-    dinner = self_attention_backward(dupdate, ...)
-    dx = dx + before_sublayer_backward(dinner, ...)
+    ds      = dy through the norm behind the sum (post-norm), or dy
+    dinner  = ds through dropout and sub-layer
+    dx      = ds + (dinner through the norm before the sub-layer (pre-norm), or dinner)
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.twins import gpu_twin
-from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
+from numpy_transformer.backend.dropout_masks import DropoutMasks
+from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from numpy_transformer.layers.layer_norm import (
     LayerNormCache,
     LayerNormParameters,
     layer_norm_backward,
     layer_norm_forward,
 )
-from numpy_transformer.layers.matmul import column_sums
+
+P = TypeVar("P")  # the sub-layer's parameters
+SublayerForward = Callable[[Array, P], tuple[Array, Any]]
+SublayerBackward = Callable[[Array, Any, P, P], Array]
 
 
-def before_sublayer_forward(
-    x: Array, parameters: LayerNormParameters, *, norm: str
-) -> tuple[Array, LayerNormCache | None]:
-    """What the sub-layer sees: x (post-norm) or LayerNorm(x) (pre-norm). (..., D) -> (..., D)."""
-    return layer_norm_forward(x, parameters) if norm == "pre" else (x, None)
-
-
-def before_sublayer_backward(
-    dinner: Array,
-    cache: LayerNormCache | None,
-    parameters: LayerNormParameters,
-    gradients: LayerNormParameters,
-) -> Array:
-    """(..., D) -> the part of dx that comes through the sub-layer; pre-norm writes the norm's gradients."""
-    return dinner if cache is None else layer_norm_backward(dinner, cache, parameters, gradients)
-
-
-class AfterCache(NamedTuple):
+class ResidualCache(NamedTuple):
+    before: LayerNormCache | None  # of the norm before the sub-layer (pre-norm)
+    sublayer: Any
     dropout: DropoutCache | None
-    norm: LayerNormCache | None
+    after: LayerNormCache | None  # of the norm behind the sum (post-norm)
 
 
-@gpu_twin()
-def after_sublayer_forward(
+def residual_forward(
     x: Array,
-    update: Array,
-    parameters: LayerNormParameters,
+    sublayer: SublayerForward[P],
+    parameters: P,
+    norm_parameters: LayerNormParameters,
     *,
     norm: str,
     dropout: DropoutMasks | None,
-    bias: Array | None = None,
-) -> tuple[Array, AfterCache]:
-    """LayerNorm(x + Dropout(update + bias)) (post-norm) or x + Dropout(update + bias) (pre-norm).
-
-    All (..., D) but bias (D,), the sub-layer's last one, if it is not in `update` yet.
-    """
-    shifted = update if bias is None else update + bias
-    dropped, dropout_cache = dropout_forward(shifted, dropout)
+) -> tuple[Array, ResidualCache]:
+    """(..., D) -> (..., D); `norm` is "post" or "pre"."""
+    before = after = None
+    inner = x
+    if norm == "pre":
+        inner, before = layer_norm_forward(x, norm_parameters)
+    update, inside = sublayer(inner, parameters)
+    dropped, kept = dropout_forward(update, dropout)
     y = x + dropped
-    norm_cache = None
     if norm == "post":
-        y, norm_cache = layer_norm_forward(y, parameters)
-    return y, AfterCache(dropout_cache, norm_cache)
+        y, after = layer_norm_forward(y, norm_parameters)
+    return y, ResidualCache(before, inside, kept, after)
 
 
-@gpu_twin()
-def after_sublayer_backward(
+def residual_backward(
     dy: Array,
-    cache: AfterCache,
-    parameters: LayerNormParameters,
-    gradients: LayerNormParameters,
-    *,
-    dbias: Array | None = None,
-) -> tuple[Array, Array]:
-    """(..., D) -> dx along the residual path, dupdate; post-norm writes the norm's gradients. `dbias` (D,) is written.
-
-    Without dropout the two are one array, and in pre-norm that array is dy itself: never change them in place.
-    """
-    dx = dy if cache.norm is None else layer_norm_backward(dy, cache.norm, parameters, gradients)
-    dupdate = dropout_backward(dx, cache.dropout)
-    if dbias is not None:
-        column_sums(dupdate.reshape(-1, dupdate.shape[-1]), out=dbias)
-    return dx, dupdate
+    cache: ResidualCache,
+    sublayer: SublayerBackward[P],
+    parameters: P,
+    norm_parameters: LayerNormParameters,
+    gradients: P,
+    norm_gradients: LayerNormParameters,
+) -> Array:
+    """(..., D) -> dx (..., D); writes the gradients of the sub-layer and of its norm."""
+    before, inside, kept, after = cache
+    dsum = dy if after is None else layer_norm_backward(dy, after, norm_parameters, norm_gradients)
+    dupdate = dropout_backward(dsum, kept)
+    dinner = sublayer(dupdate, inside, parameters, gradients)
+    if before is not None:
+        dinner = layer_norm_backward(dinner, before, norm_parameters, norm_gradients)
+    return dsum + dinner

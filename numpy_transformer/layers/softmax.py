@@ -3,8 +3,6 @@
     y_i = exp(x_i) / sum_j exp(x_j)
 
 Subtracting one number from every x_i changes nothing, as exp(-m) cancels; with m = max x no exponential overflows.
-Where all x lie between -50 and 50, m = 0 will do: their exponentials lie between 1e-22 and 1e22, far from underflow and
-overflow. In rows as short as attention's, to find each maximum would take longer than all the rest.
 
 A masked x has weight 0 and stays out of the sum. A row with everything masked has all weights 0.
 
@@ -17,39 +15,57 @@ The gradient of a row sums to zero, since moving all its scores together changes
 """
 
 from numpy_transformer.backend.arrays import Array, array_module
-from numpy_transformer.backend.twins import gpu_twin
+from numpy_transformer.layers.arithmetic import row_dot, row_max, row_sum
 
 # Finite, so that a row with everything masked is not 0/0; and so large that exp(score - max) of a masked score is
 # exactly 0 beside any visible one.
 MASKED_SCORE = -1e30
-# Exponentials of numbers up to this size, and their sum, neither overflow nor vanish, in float32 as well.
-SAFE_EXPONENT = 50
 
 
-@gpu_twin()
 def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = None) -> tuple[Array, Array]:
     """Rows of (..., n) to weights that sum to 1; the cache is the result. `out` may be x itself.
 
     `mask` is a bool array that broadcasts to x, False where the weight shall be 0.
     """
     xp = array_module(x)
-    safe = x.size == 0 or (x.real.min() >= -SAFE_EXPONENT and x.real.max() <= SAFE_EXPONENT)  # nan is not
-    if not safe:
-        x = x if mask is None else xp.where(mask, x, MASKED_SCORE)
-        x = xp.subtract(x, x.real.max(axis=-1, keepdims=True), out=out)
-    y = xp.exp(x, out=out)
+    y = xp.exp(minus_maximum(x, mask, out=out), out=out)
     if mask is not None:
-        y *= mask
-    total = xp.einsum("...n->...", y)[..., None]  # on short rows einsum is faster than sum
+        y *= mask  # only matters where a whole row is masked
+    total = row_sum(y)
     y /= total + (total == 0)  # where everything is masked: 0 / 1
     return y, y
 
 
-@gpu_twin()
+def minus_maximum(x: Array, mask: Array | None, *, out: Array | None) -> Array:
+    """x - max x, the maximum of each row over what the mask leaves visible; masked ones become very negative.
+
+    If all x are small the maximum may stay: see `are_small`.
+    """
+    xp = array_module(x)
+    if are_small(x):
+        return x
+    x = x if mask is None else xp.where(mask, x, MASKED_SCORE)
+    return xp.subtract(x, row_max(x), out=out)
+
+
 def softmax_backward(dy: Array, cache: Array) -> Array:
     """dx = y (dy - sum(dy y)) for each row."""
     y = cache
-    xp = array_module(dy)
-    dx = dy - xp.einsum("...n,...n->...", dy, y)[..., None]
+    dx = dy - row_dot(dy, y)
     dx *= y
     return dx
+
+
+# --- The same result sooner ---
+
+# Exponentials of numbers up to this size, and their sum, neither overflow nor vanish, in float32 as well.
+SAFE_EXPONENT = 50
+
+
+def are_small(x: Array) -> bool:
+    """Whether all x lie between -50 and 50: their exponentials lie between 1e-22 and 1e22, and need no maximum.
+
+    Scores of attention nearly always do. To find the maximum of each row takes longer than all the rest of a softmax
+    where rows are short; one minimum and one maximum over the whole array take an eighth of that.
+    """
+    return x.size == 0 or bool(x.real.min() >= -SAFE_EXPONENT and x.real.max() <= SAFE_EXPONENT)  # nan is not

@@ -4,17 +4,19 @@ Derivation. Sub-layers in a row, so their backwards run in reverse order (residu
 memory enters a decoder layer at one place, cross-attention, so its gradient leaves there, beside dx.
 """
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.layers.dropout import DropoutMasks
+from numpy_transformer.backend.dropout_masks import DropoutMasks
+from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.feed_forward import (
     FeedForwardParameters,
     feed_forward_backward,
     feed_forward_forward,
     feed_forward_spec,
 )
-from numpy_transformer.layers.layer_norm import LayerNormCache, LayerNormParameters, layer_norm_spec
+from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_spec
 from numpy_transformer.layers.multi_head_attention import (
     CrossAttentionParameters,
     SelfAttentionParameters,
@@ -25,13 +27,7 @@ from numpy_transformer.layers.multi_head_attention import (
     self_attention_forward,
     self_attention_spec,
 )
-from numpy_transformer.layers.residual import (
-    AfterCache,
-    after_sublayer_backward,
-    after_sublayer_forward,
-    before_sublayer_backward,
-    before_sublayer_forward,
-)
+from numpy_transformer.layers.residual import ResidualCache, residual_backward, residual_forward
 from numpy_transformer.models.config import TransformerConfig
 
 
@@ -45,135 +41,19 @@ class Dropouts(NamedTuple):
 NO_DROPOUT = Dropouts()
 
 
-class SublayerCache(NamedTuple):
-    before: LayerNormCache | None
-    inside: Any  # SelfAttentionCache, CrossAttentionCache or FeedForwardCache
-    after: AfterCache
-
-
-# --- The three sub-layers: each stands between the two halves of its residual connection ---
-#
-# A sub-layer ends in a linear layer called `output`, whose bias is added by the second half (residual.py).
-
-
-def without_output_bias(parameters: Any) -> Any:
-    """A sub-layer's parameters less the last bias."""
-    return parameters._replace(output=parameters.output._replace(bias=None))
-
-
-def self_attention_sublayer_forward(
-    x: Array,
-    parameters: SelfAttentionParameters,
-    norm_parameters: LayerNormParameters,
-    config: TransformerConfig,
-    *,
-    mask: Array | None,
-    dropouts: Dropouts,
-) -> tuple[Array, SublayerCache]:
-    """x (B, T, D) -> (B, T, D); `mask` broadcasts to (B, H, T, T), True where a query may see a key."""
-    inner, before = before_sublayer_forward(x, norm_parameters, norm=config.norm)
-    update, inside = self_attention_forward(
-        inner, without_output_bias(parameters), heads=config.heads, mask=mask, dropout=dropouts.attention
-    )
-    y, after = after_sublayer_forward(
-        x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual, bias=parameters.output.bias
-    )
-    return y, SublayerCache(before, inside, after)
-
-
-def self_attention_sublayer_backward(
-    dy: Array,
-    cache: SublayerCache,
-    parameters: SelfAttentionParameters,
-    norm_parameters: LayerNormParameters,
-    gradients: SelfAttentionParameters,
-    norm_gradients: LayerNormParameters,
-) -> Array:
-    """dy (B, T, D) -> dx (B, T, D); writes the gradients of the attention and of its norm."""
-    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients, dbias=gradients.output.bias)
-    dinner = self_attention_backward(dupdate, cache.inside, without_output_bias(parameters), gradients)
-    return dx + before_sublayer_backward(dinner, cache.before, norm_parameters, norm_gradients)
-
-
-def cross_attention_sublayer_forward(
-    x: Array,
-    memory: Array,
-    parameters: CrossAttentionParameters,
-    norm_parameters: LayerNormParameters,
-    config: TransformerConfig,
-    *,
-    mask: Array | None,
-    dropouts: Dropouts,
-) -> tuple[Array, SublayerCache]:
-    """x (B, T, D), memory (B, S, D) -> (B, T, D); `mask` broadcasts to (B, H, T, S)."""
-    inner, before = before_sublayer_forward(x, norm_parameters, norm=config.norm)
-    update, inside = cross_attention_forward(
-        inner, memory, without_output_bias(parameters), heads=config.heads, mask=mask, dropout=dropouts.attention
-    )
-    y, after = after_sublayer_forward(
-        x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual, bias=parameters.output.bias
-    )
-    return y, SublayerCache(before, inside, after)
-
-
-def cross_attention_sublayer_backward(
-    dy: Array,
-    cache: SublayerCache,
-    parameters: CrossAttentionParameters,
-    norm_parameters: LayerNormParameters,
-    gradients: CrossAttentionParameters,
-    norm_gradients: LayerNormParameters,
-) -> tuple[Array, Array]:
-    """dy (B, T, D) -> dx (B, T, D), dmemory (B, S, D); writes the gradients of the attention and of its norm."""
-    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients, dbias=gradients.output.bias)
-    dinner, dmemory = cross_attention_backward(dupdate, cache.inside, without_output_bias(parameters), gradients)
-    return dx + before_sublayer_backward(dinner, cache.before, norm_parameters, norm_gradients), dmemory
-
-
-def feed_forward_sublayer_forward(
-    x: Array,
-    parameters: FeedForwardParameters,
-    norm_parameters: LayerNormParameters,
-    config: TransformerConfig,
-    *,
-    dropouts: Dropouts,
-) -> tuple[Array, SublayerCache]:
-    """x (B, T, D) -> (B, T, D)."""
-    inner, before = before_sublayer_forward(x, norm_parameters, norm=config.norm)
-    update, inside = feed_forward_forward(inner, without_output_bias(parameters), activation=config.activation)
-    y, after = after_sublayer_forward(
-        x, update, norm_parameters, norm=config.norm, dropout=dropouts.residual, bias=parameters.output.bias
-    )
-    return y, SublayerCache(before, inside, after)
-
-
-def feed_forward_sublayer_backward(
-    dy: Array,
-    cache: SublayerCache,
-    parameters: FeedForwardParameters,
-    norm_parameters: LayerNormParameters,
-    gradients: FeedForwardParameters,
-    norm_gradients: LayerNormParameters,
-) -> Array:
-    """dy (B, T, D) -> dx (B, T, D); writes the gradients of the network and of its norm."""
-    dx, dupdate = after_sublayer_backward(dy, cache.after, norm_parameters, norm_gradients, dbias=gradients.output.bias)
-    dinner = feed_forward_backward(dupdate, cache.inside, without_output_bias(parameters), gradients)
-    return dx + before_sublayer_backward(dinner, cache.before, norm_parameters, norm_gradients)
-
-
 # --- Encoder layer: self-attention, feed-forward ---
 
 
 class EncoderLayerParameters(NamedTuple):
-    self_attention: Any  # SelfAttentionParameters
-    self_attention_norm: Any  # LayerNormParameters
-    feed_forward: Any  # FeedForwardParameters
-    feed_forward_norm: Any  # LayerNormParameters
+    self_attention: SelfAttentionParameters
+    self_attention_norm: LayerNormParameters
+    feed_forward: FeedForwardParameters
+    feed_forward_norm: LayerNormParameters
 
 
 class EncoderLayerCache(NamedTuple):
-    self_attention: SublayerCache
-    feed_forward: SublayerCache
+    self_attention: ResidualCache
+    feed_forward: ResidualCache
 
 
 def encoder_layer_spec(config: TransformerConfig) -> EncoderLayerParameters:
@@ -196,11 +76,13 @@ def encoder_layer_forward(
 ) -> tuple[Array, EncoderLayerCache]:
     """x (B, S, D) -> (B, S, D); `mask` (B, 1, 1, S) is True at real tokens."""
     p = parameters
-    x, self_attention = self_attention_sublayer_forward(
-        x, p.self_attention, p.self_attention_norm, config, mask=mask, dropouts=dropouts
-    )
-    y, feed_forward = feed_forward_sublayer_forward(x, p.feed_forward, p.feed_forward_norm, config, dropouts=dropouts)
-    return y, EncoderLayerCache(self_attention, feed_forward)
+    residual = partial(residual_forward, norm=config.norm, dropout=dropouts.residual)
+    attend = partial(self_attention_forward, heads=config.heads, mask=mask, dropout=dropouts.attention)
+    feed_forward = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
+
+    x, attended = residual(x, attend, p.self_attention, p.self_attention_norm)
+    y, fed = residual(x, feed_forward, p.feed_forward, p.feed_forward_norm)
+    return y, EncoderLayerCache(attended, fed)
 
 
 def encoder_layer_backward(
@@ -208,12 +90,19 @@ def encoder_layer_backward(
 ) -> Array:
     """dy (B, S, D) -> dx (B, S, D); writes the layer's gradients."""
     p, g = parameters, gradients
-    dx = feed_forward_sublayer_backward(
-        dy, cache.feed_forward, p.feed_forward, p.feed_forward_norm, g.feed_forward, g.feed_forward_norm
+    dx = residual_backward(
+        dy,
+        cache.feed_forward,
+        feed_forward_backward,
+        p.feed_forward,
+        p.feed_forward_norm,
+        g.feed_forward,
+        g.feed_forward_norm,
     )
-    return self_attention_sublayer_backward(
+    return residual_backward(
         dx,
         cache.self_attention,
+        self_attention_backward,
         p.self_attention,
         p.self_attention_norm,
         g.self_attention,
@@ -225,18 +114,18 @@ def encoder_layer_backward(
 
 
 class DecoderLayerParameters(NamedTuple):
-    self_attention: Any  # SelfAttentionParameters
-    self_attention_norm: Any  # LayerNormParameters
-    cross_attention: Any  # CrossAttentionParameters
-    cross_attention_norm: Any  # LayerNormParameters
-    feed_forward: Any  # FeedForwardParameters
-    feed_forward_norm: Any  # LayerNormParameters
+    self_attention: SelfAttentionParameters
+    self_attention_norm: LayerNormParameters
+    cross_attention: CrossAttentionParameters
+    cross_attention_norm: LayerNormParameters
+    feed_forward: FeedForwardParameters
+    feed_forward_norm: LayerNormParameters
 
 
 class DecoderLayerCache(NamedTuple):
-    self_attention: SublayerCache
-    cross_attention: SublayerCache
-    feed_forward: SublayerCache
+    self_attention: ResidualCache
+    cross_attention: ResidualCache
+    feed_forward: ResidualCache
 
 
 def decoder_layer_spec(config: TransformerConfig) -> DecoderLayerParameters:
@@ -266,38 +155,53 @@ def decoder_layer_forward(
     `self_mask` (T, T) is causal, `memory_mask` (B, 1, 1, S) is True at real source tokens.
     """
     p = parameters
-    x, self_attention = self_attention_sublayer_forward(
-        x, p.self_attention, p.self_attention_norm, config, mask=self_mask, dropouts=dropouts
+    residual = partial(residual_forward, norm=config.norm, dropout=dropouts.residual)
+    attend = partial(self_attention_forward, heads=config.heads, mask=self_mask, dropout=dropouts.attention)
+    look = partial(
+        cross_attention_forward, memory=memory, heads=config.heads, mask=memory_mask, dropout=dropouts.attention
     )
-    x, cross_attention = cross_attention_sublayer_forward(
-        x, memory, p.cross_attention, p.cross_attention_norm, config, mask=memory_mask, dropouts=dropouts
-    )
-    y, feed_forward = feed_forward_sublayer_forward(x, p.feed_forward, p.feed_forward_norm, config, dropouts=dropouts)
-    return y, DecoderLayerCache(self_attention, cross_attention, feed_forward)
+    feed_forward = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
+
+    x, attended = residual(x, attend, p.self_attention, p.self_attention_norm)
+    x, looked = residual(x, look, p.cross_attention, p.cross_attention_norm)
+    y, fed = residual(x, feed_forward, p.feed_forward, p.feed_forward_norm)
+    return y, DecoderLayerCache(attended, looked, fed)
 
 
 def decoder_layer_backward(
-    dy: Array, cache: DecoderLayerCache, parameters: DecoderLayerParameters, gradients: DecoderLayerParameters
-) -> tuple[Array, Array]:
-    """dy (B, T, D) -> dx (B, T, D), dmemory (B, S, D); writes the layer's gradients."""
+    dy: Array,
+    cache: DecoderLayerCache,
+    parameters: DecoderLayerParameters,
+    gradients: DecoderLayerParameters,
+    *,
+    dmemory: Array,
+) -> Array:
+    """dy (B, T, D) -> dx (B, T, D); writes the layer's gradients and ADDS to dmemory (B, S, D)."""
     p, g = parameters, gradients
-    dx = feed_forward_sublayer_backward(
-        dy, cache.feed_forward, p.feed_forward, p.feed_forward_norm, g.feed_forward, g.feed_forward_norm
+    dx = residual_backward(
+        dy,
+        cache.feed_forward,
+        feed_forward_backward,
+        p.feed_forward,
+        p.feed_forward_norm,
+        g.feed_forward,
+        g.feed_forward_norm,
     )
-    dx, dmemory = cross_attention_sublayer_backward(
+    dx = residual_backward(
         dx,
         cache.cross_attention,
+        partial(cross_attention_backward, dmemory=dmemory),
         p.cross_attention,
         p.cross_attention_norm,
         g.cross_attention,
         g.cross_attention_norm,
     )
-    dx = self_attention_sublayer_backward(
+    return residual_backward(
         dx,
         cache.self_attention,
+        self_attention_backward,
         p.self_attention,
         p.self_attention_norm,
         g.self_attention,
         g.self_attention_norm,
     )
-    return dx, dmemory

@@ -1,7 +1,11 @@
 """The whole model: embed, encode, decode, loss, and the way back (sections 3.1 to 3.5, figure 1).
 
-Plain functions over a tree of parameters; class Transformer (model.py) owns a configuration and the parameters, and
-is what users call.
+Plain functions over a tree of parameters; class Transformer (models/transformer.py) owns a configuration and the
+parameters, and is what users call. Its `loss_and_gradients` is where forward turns into backward:
+
+    final, cache = transformer_forward(...)              real target positions, one vector each
+    loss, dfinal = output_loss_and_gradients(final, ...)
+    transformer_backward(dfinal, cache, ...)
 
 Derivation. The parts' backwards run in reverse: loss, decoder, encoder. Where one thing is used several times its
 gradients add up: the memory's over all decoder layers, and the table's over its three uses,
@@ -12,9 +16,7 @@ gradients add up: the memory's over all decoder layers, and the table's over its
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from numpy_transformer.backend.arrays import Array, array_module, ids_to_device
+from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from numpy_transformer.layers.embedding import (
@@ -30,10 +32,13 @@ from numpy_transformer.layers.layer_norm import (
     layer_norm_forward,
     layer_norm_spec,
 )
-from numpy_transformer.layers.output_loss import output_loss
+from numpy_transformer.layers.output_loss import OutputParameters
+from numpy_transformer.layers.parameters import parameter, zeros
 from numpy_transformer.models.blocks import (
     NO_DROPOUT,
+    DecoderLayerParameters,
     Dropouts,
+    EncoderLayerParameters,
     decoder_layer_backward,
     decoder_layer_forward,
     decoder_layer_spec,
@@ -46,23 +51,30 @@ from numpy_transformer.models.recompute import layer_cache, layer_forward
 
 
 class TransformerParameters(NamedTuple):
-    embedding: Any  # EmbeddingParameters (V, D): source, target and output projection
-    encoder: Any  # a tuple of EncoderLayerParameters
-    encoder_norm: Any  # LayerNormParameters behind the last layer (pre-norm), else None
-    decoder: Any  # a tuple of DecoderLayerParameters
-    decoder_norm: Any  # LayerNormParameters behind the last layer (pre-norm), else None
+    embedding: EmbeddingParameters  # (V, D): source, target and output projection
+    encoder: tuple[EncoderLayerParameters, ...]
+    encoder_norm: LayerNormParameters | None  # behind the last layer (pre-norm)
+    decoder: tuple[DecoderLayerParameters, ...]
+    decoder_norm: LayerNormParameters | None  # behind the last layer (pre-norm)
+    output_bias: Array | None = None  # (V,) added to the logits; the paper has none
 
 
 def transformer_spec(config: TransformerConfig) -> TransformerParameters:
     """The shape and the first value of every parameter of a model."""
     last_norm = layer_norm_spec(config.d_model) if config.norm == "pre" else None
     return TransformerParameters(
-        embedding=embedding_spec(config.vocabulary_size, config.d_model, output_bias=config.output_bias),
+        embedding=embedding_spec(config.vocabulary_size, config.d_model),
         encoder=tuple(encoder_layer_spec(config) for _ in range(config.encoder_layers)),
         encoder_norm=last_norm,
         decoder=tuple(decoder_layer_spec(config) for _ in range(config.decoder_layers)),
         decoder_norm=last_norm,
+        output_bias=parameter((config.vocabulary_size,), zeros) if config.output_bias else None,
     )
+
+
+def output_parameters(parameters: TransformerParameters) -> OutputParameters:
+    """The output projection: the embedding's table once more, and its bias if there is one."""
+    return OutputParameters(parameters.embedding.weight, parameters.output_bias)
 
 
 # --- Embed: scaled table rows + positions, dropout (sections 3.4, 3.5, 5.4) ---
@@ -75,8 +87,7 @@ class EmbedCache(NamedTuple):
 
 def embed_forward(ids: Array, parameters: EmbeddingParameters, *, dropouts: Dropouts) -> tuple[Array, EmbedCache]:
     """ids (B, T) -> (B, T, D)."""
-    x, ids = input_embedding_forward(ids, parameters)
-    x, dropout = dropout_forward(x, dropouts.residual)
+    x, dropout = dropout_forward(input_embedding_forward(ids, parameters), dropouts.residual)
     return x, EmbedCache(ids, dropout)
 
 
@@ -135,6 +146,7 @@ def source_mask(source: Array, config: TransformerConfig) -> Array:
 
 class DecoderCache(NamedTuple):
     embed: EmbedCache
+    memory: Array  # (B, S, D)
     layers: tuple[Any, ...]  # DecoderLayerCache, or Recomputed in its place
     norm: LayerNormCache | None
 
@@ -162,7 +174,7 @@ def decoder_forward(
         x, cache = layer_forward(forward, dropouts, recompute=recompute)
         layers.append(cache)
     x, norm = _last_norm_forward(x, parameters.decoder_norm)
-    return x, DecoderCache(embed, tuple(layers), norm)
+    return x, DecoderCache(embed, memory, tuple(layers), norm)
 
 
 def decoder_backward(
@@ -170,11 +182,10 @@ def decoder_backward(
 ) -> Array:
     """dy (B, T, D) -> dmemory (B, S, D); writes the decoder's gradients and adds to the embedding's."""
     dx = _last_norm_backward(dy, cache.norm, parameters.decoder_norm, gradients.decoder_norm)
-    dmemory = array_module(dy).zeros((), dtype=dy.dtype)
+    dmemory = array_module(dy).zeros_like(cache.memory)
     layers = zip(cache.layers, parameters.decoder, gradients.decoder, strict=True)
     for kept, layer, layer_gradients in reversed(list(layers)):
-        dx, dmemory_part = decoder_layer_backward(dx, layer_cache(kept), layer, layer_gradients)
-        dmemory = dmemory + dmemory_part  # every layer looks at the memory, so their gradients add up
+        dx = decoder_layer_backward(dx, layer_cache(kept), layer, layer_gradients, dmemory=dmemory)
     embed_backward(dx, cache.embed, gradients.embedding)
     return dmemory
 
@@ -189,63 +200,46 @@ def _last_norm_backward(
     parameters: LayerNormParameters | None,
     gradients: LayerNormParameters | None,
 ) -> Array:
-    return dy if cache is None else layer_norm_backward(dy, cache, parameters, gradients)  # type: ignore[arg-type]
+    if cache is None or parameters is None or gradients is None:
+        return dy
+    return layer_norm_backward(dy, cache, parameters, gradients)
 
 
-# --- The whole model ---
+# --- The whole model, up to the vectors that the loss looks at ---
 
 
 class TransformerCache(NamedTuple):
     encoder: EncoderCache
     decoder: DecoderCache
-    dfinal: Any  # (N, D) the loss's gradient at the decoder's real positions; None without gradients
-    positions: Array  # (N,) where these stand among the B * T positions
+    positions: Array  # (N,) where the real positions stand among the B * T
 
 
 def transformer_forward(
     source: Array,
-    target: Array,
+    target_input: Array,
+    positions: Array,
     parameters: TransformerParameters,
     config: TransformerConfig,
     *,
-    label_smoothing: float,
-    token_count: int | None = None,
     dropouts: Dropouts = NO_DROPOUT,
     recompute: bool = False,
-    gradients: TransformerParameters | None = None,
 ) -> tuple[Array, TransformerCache]:
-    """source (B, S), target (B, 1 + T) host arrays of ids -> the loss (scalar array), cache.
+    """source ids (B, S), target ids (B, T) beginning with bos -> the decoder's output (N, D) at `positions`, cache.
 
-    The loss is divided by `token_count`, by default the number of real target tokens here. Logits are computed for
-    these only. With `gradients` given, the loss layer already assigns its part of the embedding's gradient
-    (output_loss.py says why) and `transformer_backward` may follow; without, only the loss is computed.
+    `positions` (N,) are those of the B * T that have a real token to predict; the others never meet the loss.
     """
-    xp = array_module(parameters.embedding.weight)
-    labels = target[:, 1:].reshape(-1)
-    real = np.flatnonzero(labels != config.pad_id)  # on the host, so that a GPU need not wait
-    device_source, target_input, positions, gold = ids_to_device(xp, source, target[:, :-1], real, labels[real])
-
-    memory, encoder = encoder_forward(device_source, parameters, config, dropouts=dropouts, recompute=recompute)
+    memory, encoder = encoder_forward(source, parameters, config, dropouts=dropouts, recompute=recompute)
     y, decoder = decoder_forward(
-        target_input, memory, device_source, parameters, config, dropouts=dropouts, recompute=recompute
+        target_input, memory, source, parameters, config, dropouts=dropouts, recompute=recompute
     )
-    final = y.reshape(-1, y.shape[-1])[positions]  # (N, D)
-    loss, dfinal = output_loss(
-        final,
-        parameters.embedding,
-        gold,
-        label_smoothing=label_smoothing,
-        token_count=len(real) if token_count is None else token_count,
-        gradients=None if gradients is None else gradients.embedding,
-    )
-    return loss, TransformerCache(encoder, decoder, dfinal, positions)
+    return y.reshape(-1, y.shape[-1])[positions], TransformerCache(encoder, decoder, positions)
 
 
 def transformer_backward(
-    cache: TransformerCache, parameters: TransformerParameters, gradients: TransformerParameters
+    dfinal: Array, cache: TransformerCache, parameters: TransformerParameters, gradients: TransformerParameters
 ) -> None:
-    """The way back through decoder and encoder: writes all gradients but the output projection's, which stands."""
-    dfinal, (B, T) = cache.dfinal, cache.decoder.embed.ids.shape
+    """dfinal (N, D) -> all gradients. It ADDS to the embedding's, where the output projection's part must stand."""
+    B, T = cache.decoder.embed.ids.shape
     dy = array_module(dfinal).zeros((B * T, dfinal.shape[1]), dtype=dfinal.dtype)
     dy[cache.positions] = dfinal  # positions that do not enter the loss have gradient 0
     dmemory = decoder_backward(dy.reshape(B, T, -1), cache.decoder, parameters, gradients)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend.arrays import Array, array_module, device_module, to_device, to_host
+from numpy_transformer.backend.arrays import Array, array_module, device_module, ids_to_device, to_device, to_host
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.backend.precision import check_precision, precision
 from numpy_transformer.errors import InputError
-from numpy_transformer.layers.dropout import DropoutMasks
-from numpy_transformer.layers.output_loss import output_projection
+from numpy_transformer.layers.output_loss import output_loss, output_loss_and_gradients, output_projection
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.blocks import NO_DROPOUT, Dropouts
 from numpy_transformer.models.config import TransformerConfig
@@ -18,6 +18,7 @@ from numpy_transformer.models.encoder_decoder import (
     TransformerParameters,
     decoder_forward,
     encoder_forward,
+    output_parameters,
     transformer_backward,
     transformer_forward,
     transformer_spec,
@@ -35,7 +36,7 @@ class Transformer:
     products on a GPU in `loss_and_gradients`, and nowhere else (precision.py). `recompute` saves memory: layers compute
     their caches twice (recompute.py). `philox` draws dropout masks on a CPU as a GPU draws them, more slowly
     (layers/dropout.py). initialise=False leaves all parameters at zero, for values that come from elsewhere. Raises
-    InputError for a dtype, device or precision that there is not.
+    InputError for an unknown dtype, device or precision.
     """
 
     def __init__(
@@ -85,19 +86,28 @@ class Transformer:
         _check_loss(target, label_smoothing)
         if gradients is None:
             gradients = self.parameters.twin()
+        parameters = self.parameters.tree
+        source, target_input, positions, gold = self._loss_ids(source, target)
         with precision(self.precision):
-            loss, cache = transformer_forward(
+            final, cache = transformer_forward(
                 source,
-                target,
-                self.parameters.tree,
+                target_input,
+                positions,
+                parameters,
                 self.config,
-                label_smoothing=label_smoothing,
-                token_count=token_count,
                 dropouts=self._dropouts(seed),
                 recompute=self.recompute,
-                gradients=gradients.tree,
             )
-            transformer_backward(cache, self.parameters.tree, gradients.tree)
+            # The loss: forward turns into backward. It assigns its part of the table's gradient, the rest adds to it.
+            loss, dfinal = output_loss_and_gradients(
+                final,
+                output_parameters(parameters),
+                gold,
+                output_parameters(gradients.tree),
+                label_smoothing=label_smoothing,
+                token_count=len(gold) if token_count is None else token_count,
+            )
+            transformer_backward(dfinal, cache, parameters, gradients.tree)
         return loss[()], gradients
 
     def loss(
@@ -106,8 +116,15 @@ class Transformer:
         """The loss alone, without dropout; arguments as in `loss_and_gradients`."""
         source, target = self._checked(source, target)
         _check_loss(target, label_smoothing)
-        loss, _ = transformer_forward(
-            source, target, self.parameters.tree, self.config, label_smoothing=label_smoothing, token_count=token_count
+        parameters = self.parameters.tree
+        source, target_input, positions, gold = self._loss_ids(source, target)
+        final, _ = transformer_forward(source, target_input, positions, parameters, self.config)
+        loss = output_loss(
+            final,
+            output_parameters(parameters),
+            gold,
+            label_smoothing=label_smoothing,
+            token_count=len(gold) if token_count is None else token_count,
         )
         return loss[()]
 
@@ -119,7 +136,7 @@ class Transformer:
         tree = self.parameters.tree
         memory, _ = encoder_forward(source, tree, self.config, dropouts=NO_DROPOUT)
         y, _ = decoder_forward(target_input, memory, source, tree, self.config, dropouts=NO_DROPOUT)
-        return output_projection(y, tree.embedding)
+        return output_projection(y, output_parameters(tree))
 
     def save(self, path: str | Path) -> None:
         """Write configuration and parameters as one safetensors file; a file that exists is whole."""
@@ -145,11 +162,22 @@ class Transformer:
     def assign(self, tensors: Mapping[str, Array], path: str | Path) -> None:
         """Set every parameter from a host array of its name; `path` is named in the error if one does not fit."""
         xp = array_module(self.parameters.flat)
+        if "embedding.output_bias" in tensors:  # its name in files of older versions
+            tensors = {**tensors, "output_bias": tensors["embedding.output_bias"]}
         for name, view in self.parameters.named():
             if name not in tensors or tensors[name].shape != view.shape:
                 found = tensors[name].shape if name in tensors else "nothing"
                 raise InputError(f"{path}: {name} should be {view.shape}, found {found}; the file is of another model")
             view[...] = xp.asarray(tensors[name])
+
+    def _loss_ids(self, source: Array, target: Array) -> list[Array]:
+        """From host arrays to the model's device: source, target input, and the N real positions with their gold ids.
+
+        The positions are found on the host, so that a GPU need not be waited for.
+        """
+        labels = target[:, 1:].reshape(-1)
+        real = np.flatnonzero(labels != self.config.pad_id)
+        return ids_to_device(array_module(self.parameters.flat), source, target[:, :-1], real, labels[real])
 
     def _dropouts(self, seed: int | Sequence[int] | None) -> Dropouts:
         if seed is None:

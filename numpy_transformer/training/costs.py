@@ -50,6 +50,8 @@ def cache_bytes(config: TransformerConfig, size: StepSize, *, recompute: bool = 
     if config.norm == "pre":
         ends += itemsize * B * (S + T) * (D + 1)  # the last norms
     encoder_layer, decoder_layer = _layer_bytes(config, size, itemsize)
+    if T >= BLOCKED_FROM and not config.attention_dropout and not recompute:
+        ends += T * T  # the causal mask, which the layers share
     if recompute:
         encoder_layer, decoder_layer = itemsize * B * S * D, itemsize * B * T * D
     return ends + encoder_layer * config.encoder_layers + decoder_layer * config.decoder_layers

@@ -9,12 +9,12 @@ from on_card import run_on_card
 from test_kernels import TOLERANCE, assert_near, carry_out, executed, numbers
 
 from numpy_transformer.backend.arrays import to_host
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.backend.kernels import attention as on_gpu
 from numpy_transformer.backend.kernels import launcher
 from numpy_transformer.backend.kernels.softmax import weights_of
 from numpy_transformer.layers import attention
 from numpy_transformer.layers.attention import causal_mask
-from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.layers.multi_head_attention import split_heads
 
 __all__ = ["executed"]  # a fixture

@@ -6,7 +6,8 @@ import strict_gpu
 from test_kernels import TOLERANCE, executed, numbers
 
 from numpy_transformer.backend.arrays import to_host
-from numpy_transformer.layers.dropout import DropoutMasks, DropoutSite, dropout_backward, dropout_forward
+from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
+from numpy_transformer.layers.dropout import dropout_backward, dropout_forward
 
 __all__ = ["executed"]  # a fixture
 

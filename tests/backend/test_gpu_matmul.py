@@ -15,7 +15,7 @@ from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.backend.kernels import matmul as kernels_matmul
 from numpy_transformer.backend.precision import PRECISIONS, check_precision, precision
 from numpy_transformer.errors import InputError
-from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.models.transformer import Transformer
 
 sizes = st.integers(1, 6)

@@ -8,7 +8,7 @@ import pytest
 import strict_gpu
 from test_gpu_path import CONFIG, in_dtype, make_batches
 
-from numpy_transformer.backend import twins as twin
+from numpy_transformer.backend import twins
 from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.backend.precision import TENSOR_CORES_FROM
 from numpy_transformer.backend.precision import precision as matmul_precision
@@ -60,16 +60,16 @@ def test_every_layer(cupy, layer, precision):
 
 @pytest.mark.parametrize("layer", SUITE)
 def test_fused_layers_are_their_references(cupy, layer, monkeypatch):
-    """The same arrays of the card through the kernels, and through the functions below the decorators."""
+    """The same arrays of the card through the kernels, and through the layers' own functions."""
     fused = [results(case) for case in SUITE[layer](3, cupy)]
-    switched = twin._Twinned.__call__
+    switched = twins.Twinned.__call__
 
     def reference(self, *args, **kwargs):
         if self.__name__ == "embedding_backward":  # its reference sorts on the host
             return switched(self, *args, **kwargs)
         return self.reference(*args, **kwargs)
 
-    monkeypatch.setattr(twin._Twinned, "__call__", reference)
+    monkeypatch.setattr(twins.Twinned, "__call__", reference)
     for case, found in zip(SUITE[layer](3, cupy), fused, strict=True):
         for name, expected in results(case).items():
             host = to_host(expected)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_transformer.backend import philox
-from numpy_transformer.layers.dropout import DropoutMasks, DropoutSite
+from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
 
 # Random123's known answers for philox4x32 with 10 rounds: counter, key, result.
 KNOWN_ANSWERS = [

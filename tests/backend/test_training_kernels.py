@@ -127,8 +127,8 @@ def embedding_pair(ids, weight, dy, before, xp, offset=0, *, positions):
 
     weight, dy, gradient = map(place, (weight, dy, before))
     forward = embedding.input_embedding_forward if positions else embedding.embedding_forward
-    y, cache = forward(xp.asarray(ids), embedding.EmbeddingParameters(weight))
-    embedding.embedding_backward(dy, cache, embedding.EmbeddingParameters(gradient))
+    y = forward(xp.asarray(ids), embedding.EmbeddingParameters(weight))
+    embedding.embedding_backward(dy, xp.asarray(ids), embedding.EmbeddingParameters(gradient))
     return y, gradient
 
 
@@ -221,12 +221,11 @@ def test_relu_hides_no_nan():
 
 def loss_and_gradients(x, weight, bias, targets, label_smoothing, xp):
     x, targets, *parameters = (xp.asarray(array) for array in (x, targets, weight, bias))
-    parameters = embedding.EmbeddingParameters(*parameters)
+    parameters = output_loss.OutputParameters(*parameters)
     options = {"label_smoothing": label_smoothing, "token_count": 7}
-    gradients = embedding.EmbeddingParameters(*(xp.empty_like(p) for p in parameters))
-    loss, dx = output_loss.output_loss(x, parameters, targets, **options, gradients=gradients)
-    alone, nothing = output_loss.output_loss(x, parameters, targets, **options, gradients=None)
-    assert nothing is None
+    gradients = output_loss.OutputParameters(*(xp.empty_like(p) for p in parameters))
+    loss, dx = output_loss.output_loss_and_gradients(x, parameters, targets, gradients, **options)
+    alone = output_loss.output_loss(x, parameters, targets, **options)
     assert to_host(alone) == to_host(loss)
     return loss, dx, *gradients
 

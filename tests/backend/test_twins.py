@@ -1,6 +1,6 @@
-"""The switch between a layer and its GPU twin."""
+"""How a layer function gives way to its GPU twin."""
 
-import sys
+import inspect
 from types import ModuleType
 from typing import NamedTuple
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import strict_gpu
 
-from numpy_transformer.backend.twins import gpu_twin
+from numpy_transformer.backend.twins import give_way, registered, textbook, twin_of
+from numpy_transformer.layers import layer_norm, linear
 
 
 class Parameters(NamedTuple):
@@ -16,25 +17,23 @@ class Parameters(NamedTuple):
 
 
 @pytest.fixture
-def layer(monkeypatch) -> ModuleType:
-    """A layer file toy/layer.py with two functions, and their twins in numpy_transformer/backend/kernels/layer.py."""
-    reference, twin = ModuleType("toy.layer"), ModuleType("toy.kernels.layer")
-    for name, module in {"toy": ModuleType("toy"), "toy.kernels": ModuleType("toy.kernels")}.items():
-        module.__path__ = []  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setitem(sys.modules, "toy.kernels.layer", twin)
+def layer() -> ModuleType:
+    """A layer file with two functions, and their twins."""
+    module = ModuleType("toy_layer")
     exec(
         "def forward(x, *, out=None):\n"
         "    'What it computes.'\n"
         "    return 'reference'\n"
         "def lookup(ids, parameters):\n"
+        "    return 'reference'\n"
+        "def alone(x):\n"
         "    return 'reference'\n",
-        reference.__dict__,
+        module.__dict__,
     )
-    exec("def forward(x, *, out=None): return 'twin'\ndef lookup(ids, parameters): return 'twin'\n", twin.__dict__)
-    reference.forward = gpu_twin()(reference.forward)
-    reference.lookup = gpu_twin(decides="parameters")(reference.lookup)
-    return reference
+    give_way(module)
+    twin_of(module.forward)(lambda x, *, out=None: "twin")
+    twin_of(module.lookup)(lambda ids, parameters: "twin")
+    return module
 
 
 def test_the_type_of_the_array_decides(layer):
@@ -48,12 +47,38 @@ def test_complex_numbers_stay_on_the_reference(layer):
     assert layer.forward(strict_gpu.asarray(np.ones(2, dtype=complex))) == "reference"
 
 
-def test_another_argument_may_decide(layer):
+def test_ids_do_not_decide(layer):
     ids, weight = strict_gpu.asarray(np.arange(2)), strict_gpu.asarray(np.ones(2))
     assert layer.lookup(ids, Parameters(weight)) == "twin"
+    assert layer.lookup(np.arange(2), Parameters(weight)) == "twin"
     assert layer.lookup(ids, parameters=Parameters(weight.astype(complex))) == "reference"
 
 
-def test_the_reference_stays_callable(layer):
-    assert layer.forward.reference(strict_gpu.ones(2)) == "reference"
+def test_a_function_without_a_twin_runs_as_it_is(layer):
+    assert layer.alone(strict_gpu.ones(2)) == "reference"
+
+
+def test_the_textbook_stays_callable(layer):
+    assert textbook(layer.forward)(strict_gpu.ones(2)) == "reference"
     assert layer.forward.__doc__ == "What it computes."
+    assert inspect.getsourcefile(inspect.unwrap(linear.linear_forward)) == linear.__file__
+
+
+def test_a_forward_and_its_backward_have_twins_as_a_pair():
+    twins = {function.__name__ for function in registered()}
+    assert "layer_norm_forward" in twins
+    lonely = {"matmul", "output_loss", "output_loss_and_gradients", "input_embedding_forward"}
+    lonely |= {"blocked_attention_forward", "forward", "lookup"}  # its cache is the plain form's
+    for name in twins - lonely:
+        stem, _, way = name.rpartition("_")
+        assert {f"{stem}_forward", f"{stem}_backward"} <= twins, way
+
+
+def test_twins_take_what_their_layers_take():
+    for function, twin in registered().items():
+        if function.__module__.startswith("numpy_transformer"):
+            assert list(inspect.signature(twin).parameters) == list(inspect.signature(function).parameters), function
+
+
+def test_the_layer_file_does_not_know():
+    assert "twin" not in inspect.getsource(layer_norm)

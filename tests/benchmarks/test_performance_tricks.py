@@ -39,7 +39,7 @@ def test_a_twin_gives_the_same_loss_and_gradients(name):
 
 @pytest.mark.parametrize("name", ["masks"])
 def test_the_other_masks_keep_the_same_share(name):
-    from numpy_transformer.layers.dropout import DropoutMasks
+    from numpy_transformer.backend.dropout_masks import DropoutMasks
 
     with switched_off(name, Setup(1)):
         kept = DropoutMasks(0.3, seed=1).next_mask((200, 500))

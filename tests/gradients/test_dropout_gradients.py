@@ -12,8 +12,9 @@ from gradient_draws import LEADING, SCALES, SEEDS, SIZES
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.gradcheck.layer_cases import dropout
-from numpy_transformer.layers.dropout import DropoutMasks, dropout_backward, dropout_forward
+from numpy_transformer.layers.dropout import dropout_backward, dropout_forward
 
 
 @given(seed=SEEDS, leading=LEADING, width=SIZES, scale=SCALES, p=st.floats(0, 0.95))

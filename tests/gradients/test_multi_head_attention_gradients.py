@@ -151,6 +151,6 @@ def test_padding_behind_changes_nothing(seed, extra):
     )
     padded = np.concatenate([memory, 100 * rng.standard_normal((1, extra, D))], axis=1)
     mask = (np.arange(4 + extra) < 4)[None, None, None]
-    alone, _ = cross_attention_forward(x, memory, parameters, heads=2)
-    beside, _ = cross_attention_forward(x, padded, parameters, heads=2, mask=mask)
+    alone, _ = cross_attention_forward(x, parameters, memory=memory, heads=2)
+    beside, _ = cross_attention_forward(x, parameters, memory=padded, heads=2, mask=mask)
     np.testing.assert_allclose(beside, alone, rtol=1e-10, atol=1e-11)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from numpy_transformer import Transformer, TransformerConfig
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.decoding import EXTRA_LENGTH, beam_search, length_penalty
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.cross_entropy import cross_entropy_forward
-from numpy_transformer.layers.dropout import DropoutMasks
 from numpy_transformer.layers.parameters import map_tree
 from numpy_transformer.layers.positional_encoding import positional_encoding_forward, sinusoids
 from numpy_transformer.models.blocks import NO_DROPOUT, Dropouts, decoder_layer_forward, encoder_layer_forward
@@ -276,9 +276,8 @@ def test_5_4_dropout_of_a_tenth_on_sublayer_outputs_and_embeddings():
     model = Transformer(small(), dtype="float64")
     source, target = np.array([[5, 4, 2]]), np.array([[1, 7, 3, 8, 2]])
     masks = Recording(0.1, seed=0)
-    transformer_forward(
-        source, target, model.parameters.tree, model.config, label_smoothing=0.1, dropouts=Dropouts(residual=masks)
-    )
+    dropouts = Dropouts(residual=masks)
+    transformer_forward(source, target[:, :-1], np.arange(4), model.parameters.tree, model.config, dropouts=dropouts)
     assert shapes == [(1, 3, 8)] * (1 + 2 * 2) + [(1, 4, 8)] * (1 + 3 * 2)
 
 

@@ -24,8 +24,8 @@ class Mistake(NamedTuple):
     check: Check
 
 
-NORM = Check("test_residual_kernels", "test_residual", ("several rows in a block", "float32", "post", 0.3, True), True)
-NORM_BLOCKS = NORM._replace(parameters=("several rows in a warp, several partial sums", "float64", "post", 0.0, True))
+NORM = Check("test_residual_kernels", "test_residual", ("several rows in a block", "float32", "post", 0.3), True)
+NORM_BLOCKS = NORM._replace(parameters=("several rows in a warp, several partial sums", "float64", "post", 0.0))
 ATTENTION = Check(
     "test_attention_kernels",
     "test_attention",

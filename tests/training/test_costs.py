@@ -9,8 +9,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from numpy_transformer.backend.memory import available_memory
 from numpy_transformer.data.batching import Batch, EncodedText
-from numpy_transformer.layers.embedding import EmbeddingParameters
-from numpy_transformer.layers.output_loss import PRODUCT_ROWS, output_loss
+from numpy_transformer.layers.output_loss import PRODUCT_ROWS, OutputParameters, output_loss_and_gradients
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.encoder_decoder import transformer_forward
 from numpy_transformer.models.transformer import Transformer
@@ -77,13 +76,12 @@ def test_cache_bytes_are_those_of_the_arrays(size, variant, dtype, itemsize, rec
     batch = batch_of(config, size)
     _, cache = transformer_forward(
         batch.source,
-        batch.target,
+        batch.target[:, :-1],
+        np.arange(batch.target[:, 1:].size),
         model.parameters.tree,
         config,
-        label_smoothing=0.1,
         dropouts=model._dropouts(1),
         recompute=recompute,
-        gradients=model.parameters.twin().tree,
     )
     inputs = [kept.forward.args[:2] for kept in (*cache.encoder.layers, *cache.decoder.layers) if recompute]
     held = buffers((cache.encoder, cache.decoder, tuple(inputs))) - buffers(model.parameters.flat)
@@ -117,11 +115,11 @@ def test_the_loss_holds_the_logits_of_one_chunk_only():
     V, D, chunks = 2000, 8, 4
     rng = np.random.default_rng(0)
     x = rng.normal(size=(chunks * PRODUCT_ROWS, D)).astype("float32")
-    parameters = EmbeddingParameters(rng.normal(size=(V, D)).astype("float32"))
-    gradients = EmbeddingParameters(np.empty_like(parameters.weight))
+    parameters = OutputParameters(rng.normal(size=(V, D)).astype("float32"))
+    gradients = OutputParameters(np.empty_like(parameters.weight))
     targets = rng.integers(0, V, len(x))
     tracemalloc.start()
-    output_loss(x, parameters, targets, label_smoothing=0.1, token_count=len(x), gradients=gradients)
+    output_loss_and_gradients(x, parameters, targets, gradients, label_smoothing=0.1, token_count=len(x))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     logits = PRODUCT_ROWS * V * x.itemsize

@@ -5,14 +5,18 @@ again in the backward, not stored.
 """
 
 import math
+from typing import Any, cast
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
 from numpy_transformer.backend.kernels.softmax import scores_backward, weights_of
+from numpy_transformer.backend.twins import twin_of
+from numpy_transformer.layers import attention, blocked_attention
+from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.attention import AttentionCache
-from numpy_transformer.layers.dropout import DropoutMasks, DropoutSite
-from numpy_transformer.layers.matmul import matmul
 
 
+@twin_of(attention.scaled_dot_product_attention_forward)
 def scaled_dot_product_attention_forward(
     *,
     query: Array,
@@ -31,9 +35,11 @@ def scaled_dot_product_attention_forward(
     weights = scores
     weights_of(scores, weights=weights, scale=scale, mask=mask, dropped=dropped, site=site)
     context = matmul(weights if dropped is None else dropped, value, out=out)  # (B, H, T, K)
-    return context, AttentionCache(query, key, value, weights, weights, site)
+    # The weights after dropout are made again in the backward, from the site.
+    return context, AttentionCache(query, key, value, weights, weights, cast(Any, site))
 
 
+@twin_of(attention.scaled_dot_product_attention_backward)
 def scaled_dot_product_attention_backward(
     dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
 ) -> None:
@@ -49,6 +55,20 @@ def scaled_dot_product_attention_backward(
     matmul((weights if dropped is None else dropped).swapaxes(-1, -2), dcontext, out=dvalue)
     matmul(dscores, key, out=dquery)
     matmul(dscores.swapaxes(-1, -2), query, out=dkey)
+
+
+@twin_of(blocked_attention.blocked_attention_forward)
+def blocked_attention_forward(
+    *,
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None = None,
+    out: Array | None = None,
+    block: int = 0,
+) -> tuple[Array, AttentionCache]:
+    """Long sentences, too, go through the plain form here; the cache says so to the backward."""
+    return scaled_dot_product_attention_forward(query=query, key=key, value=value, mask=mask, out=out)
 
 
 def empty_scores(query: Array, key: Array) -> Array:

@@ -7,9 +7,12 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
+from numpy_transformer.backend.twins import twin_of
+from numpy_transformer.layers import cross_entropy
 from numpy_transformer.layers.cross_entropy import CrossEntropyCache
 
 
+@twin_of(cross_entropy.cross_entropy_forward)
 def cross_entropy_forward(
     logits: Array, targets: Array, *, label_smoothing: float, token_count: int, out: Array | None = None
 ) -> tuple[Array, CrossEntropyCache]:
@@ -27,6 +30,7 @@ def cross_entropy_forward(
     return losses.sum() / token_count, CrossEntropyCache(probabilities, targets, label_smoothing, token_count)
 
 
+@twin_of(cross_entropy.cross_entropy_backward)
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array | None = None) -> Array:
     """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then gone."""
     probabilities, targets, label_smoothing, token_count = cache

@@ -1,16 +1,20 @@
 """Dropout on a GPU: one kernel, forward and backward (dropout.cu). Its cache says how to draw the mask again."""
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import LEVELS, DropoutMasks, DropoutSite
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
-from numpy_transformer.layers.dropout import LEVELS, DropoutMasks, DropoutSite
+from numpy_transformer.backend.twins import twin_of
+from numpy_transformer.layers import dropout
 
 
+@twin_of(dropout.dropout_forward)
 def dropout_forward(x: Array, masks: DropoutMasks | None) -> tuple[Array, DropoutSite | None]:
     """x * kept / (1 - p), or x itself where `masks` is None."""
     site = None if masks is None else masks.next_site()
     return dropout_backward(x, site), site
 
 
+@twin_of(dropout.dropout_backward)
 def dropout_backward(dy: Array, cache: DropoutSite | None) -> Array:
     """dy * kept / (1 - p)."""
     if cache is None:

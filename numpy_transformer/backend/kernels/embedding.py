@@ -9,35 +9,40 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
+from numpy_transformer.backend.twins import twin_of
+from numpy_transformer.layers import embedding
 from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.positional_encoding import encodings
 
 WINDOW = 32  # at most so many rows of the gradient are summed by one block, one after the other
 
 
-def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
-    """ids (B, T) of integers -> (B, T, D); the cache is ids."""
+@twin_of(embedding.embedding_forward)
+def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
+    """ids (B, T) of integers -> (B, T, D)."""
     weight = parameters.weight
     D = weight.shape[1]
     y = array_module(weight).empty((*ids.shape, D), dtype=weight.dtype)
     FORWARD.launch(weight, (ids.size,), threads_for(D), weight, _wide(ids), y, D, math.sqrt(D))
-    return y, ids
+    return y
 
 
-def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> tuple[Array, Array]:
-    """ids (B, T) of integers -> (B, T, D), the positions 0 to T - 1 added; the cache is ids."""
+@twin_of(embedding.input_embedding_forward)
+def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
+    """ids (B, T) of integers -> (B, T, D), the positions 0 to T - 1 added."""
     weight = parameters.weight
     T, D = ids.shape[1], weight.shape[1]
     y = array_module(weight).empty((*ids.shape, D), dtype=weight.dtype)
     arrays = weight, _wide(ids), encodings(0, T, y), y
     INPUT_FORWARD.launch(weight, (ids.size,), threads_for(D), *arrays, T, D, math.sqrt(D))
-    return y, ids
+    return y
 
 
-def embedding_backward(dy: Array, cache: Array, gradients: EmbeddingParameters) -> None:
+@twin_of(embedding.embedding_backward)
+def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters) -> None:
     """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative."""
     xp = array_module(dy)
-    ids, D = _wide(cache).reshape(-1), dy.shape[-1]
+    ids, D = _wide(ids).reshape(-1), dy.shape[-1]
     N = len(ids)
     if N == 0:
         return

@@ -5,31 +5,35 @@ Mathematics: layers/feed_forward.py. ReLU keeps no mask: its output is kept anyw
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.backend.kernels.bias import add_bias, relu_backward
+from numpy_transformer.backend.twins import textbook, twin_of
 from numpy_transformer.layers import feed_forward
+from numpy_transformer.layers.activation import RELU, Activation
+from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.feed_forward import FeedForwardCache, FeedForwardParameters
 from numpy_transformer.layers.linear import linear_backward, linear_forward
-from numpy_transformer.layers.matmul import matmul
 
 
+@twin_of(feed_forward.feed_forward_forward)
 def feed_forward_forward(
-    x: Array, parameters: FeedForwardParameters, *, activation: str = "relu"
+    x: Array, parameters: FeedForwardParameters, *, activation: Activation = RELU
 ) -> tuple[Array, FeedForwardCache]:
-    """(..., D) -> (..., D); `activation` is "relu" or "swish", which has no kernel."""
-    if activation == "swish":
-        return feed_forward.feed_forward_forward.reference(x, parameters, activation=activation)
+    """(..., D) -> (..., D). Only ReLU has a kernel."""
+    if activation is not RELU:
+        return textbook(feed_forward.feed_forward_forward)(x, parameters, activation=activation)
     hidden = matmul(x.reshape(-1, x.shape[-1]), parameters.hidden.weight)  # (N, F)
     add_bias(hidden, parameters.hidden.bias, relu=True)
     activated = hidden.reshape(*x.shape[:-1], hidden.shape[-1])  # in its place
-    y, activated = linear_forward(activated, parameters.output)
-    return y, FeedForwardCache(x, False, None, activated)
+    y = linear_forward(activated, parameters.output)
+    return y, FeedForwardCache(x, RELU, None, activated)
 
 
+@twin_of(feed_forward.feed_forward_backward)
 def feed_forward_backward(
     dy: Array, cache: FeedForwardCache, parameters: FeedForwardParameters, gradients: FeedForwardParameters
 ) -> Array:
     """(..., D) -> dx (..., D); writes both linear layers' gradients."""
-    if cache.swish:
-        return feed_forward.feed_forward_backward.reference(dy, cache, parameters, gradients)
+    if cache.activation is not RELU:
+        return textbook(feed_forward.feed_forward_backward)(dy, cache, parameters, gradients)
     x, activated = cache.input, cache.activated
     dactivated = linear_backward(dy, activated, parameters.output, gradients.output)
     dhidden = dactivated.reshape(-1, activated.shape[-1])  # in its place

@@ -9,29 +9,53 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
-from numpy_transformer.layers.embedding import EmbeddingParameters
-from numpy_transformer.layers.matmul import matmul
+from numpy_transformer.backend.twins import twin_of
+from numpy_transformer.layers import output_loss as reference
+from numpy_transformer.layers.arithmetic import matmul
+from numpy_transformer.layers.output_loss import OutputParameters
 
 LOGITS = 1 << 27  # at most in memory at once: 512 MiB of float32
 PADDED_TO = 64
 LONG_ROW = 8192  # longer ones get the largest blocks: fewer rows at once, which the second-level cache then holds
 
 
+@twin_of(reference.output_loss)
 def output_loss(
+    x: Array, parameters: OutputParameters, targets: Array, *, label_smoothing: float, token_count: int
+) -> Array:
+    """x (N, D), targets (N,) -> the loss, a scalar array."""
+    loss, _ = _loss(x, parameters, targets, None, label_smoothing=label_smoothing, token_count=token_count)
+    return loss
+
+
+@twin_of(reference.output_loss_and_gradients)
+def output_loss_and_gradients(
     x: Array,
-    parameters: EmbeddingParameters,
+    parameters: OutputParameters,
     targets: Array,
+    gradients: OutputParameters,
     *,
     label_smoothing: float,
     token_count: int,
-    gradients: EmbeddingParameters | None,
-) -> tuple[Array, Array | None]:
-    """x (N, D), targets (N,) -> the loss (scalar array) and dx (N, D); ASSIGNS gradients.weight (V, D) and its bias.
+) -> tuple[Array, Array]:
+    """x (N, D), targets (N,) -> the loss, a scalar array, and dx (N, D); ASSIGNS the gradients."""
+    loss, dx = _loss(x, parameters, targets, gradients, label_smoothing=label_smoothing, token_count=token_count)
+    assert dx is not None
+    return loss, dx
 
-    With gradients=None only the loss is computed and dx is None.
-    """
+
+def _loss(
+    x: Array,
+    parameters: OutputParameters,
+    targets: Array,
+    gradients: OutputParameters | None,
+    *,
+    label_smoothing: float,
+    token_count: int,
+) -> tuple[Array, Array | None]:
+    """Both of the above; without `gradients` only the loss is computed and dx is None."""
     xp = array_module(x)
-    weight, bias = parameters.weight, parameters.output_bias
+    weight, bias = parameters
     N, V = len(targets), len(weight)
     dx = None if gradients is None else xp.empty_like(x)
     if N == 0:
@@ -60,13 +84,13 @@ def output_loss(
         matmul(dlogits, weight, out=dx[rows])
         if start == 0:
             matmul(dlogits.T, x[rows], out=gradients.weight)
-            if gradients.output_bias is not None:
-                gradients.output_bias[...] = dlogits.sum(axis=0)
+            if gradients.bias is not None:
+                gradients.bias[...] = dlogits.sum(axis=0)
         else:
             partial = matmul(dlogits.T, x[rows], out=partial)
             gradients.weight[...] += partial
-            if gradients.output_bias is not None:
-                gradients.output_bias[...] += dlogits.sum(axis=0)
+            if gradients.bias is not None:
+                gradients.bias[...] += dlogits.sum(axis=0)
     return losses.sum() / token_count, dx
 
 

@@ -1,74 +1,122 @@
-"""The half of a residual connection behind its sub-layer, on a GPU: bias, dropout, sum and norm in one kernel, and back
-with all their column sums (residual.cu). Mathematics: layers/residual.py.
+"""A residual connection on a GPU: one kernel for the sub-layer's last bias, dropout, sum and norm, and one for the way
+back with all column sums (residual.cu). Mathematics: layers/residual.py.
 """
+
+from typing import Any, cast
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
 from numpy_transformer.backend.kernels.dropout import drop, site_arguments
 from numpy_transformer.backend.kernels.launcher import LONGEST_ROW, Kernel, rows_of_eight
+from numpy_transformer.backend.twins import textbook, twin_of
 from numpy_transformer.layers import residual
-from numpy_transformer.layers.dropout import DropoutMasks, DropoutSite
-from numpy_transformer.layers.layer_norm import EPSILON, LayerNormCache, LayerNormParameters
-from numpy_transformer.layers.residual import AfterCache
+from numpy_transformer.layers.layer_norm import (
+    EPSILON,
+    LayerNormCache,
+    LayerNormParameters,
+    layer_norm_backward,
+    layer_norm_forward,
+)
+from numpy_transformer.layers.linear import LinearParameters
+from numpy_transformer.layers.residual import P, ResidualCache, SublayerBackward, SublayerForward
 
 SUMMED = 256  # threads of a block that sums columns (residual.cu)
 MOST_PARTS = 512  # partial sums of a column: some blocks for each multiprocessor
 TOTAL_THREADS = 512
 
 
-def after_sublayer_forward(
+@twin_of(residual.residual_forward)
+def residual_forward(
     x: Array,
-    update: Array,
-    parameters: LayerNormParameters,
+    sublayer: SublayerForward[P],
+    parameters: P,
+    norm_parameters: LayerNormParameters,
     *,
     norm: str,
     dropout: DropoutMasks | None,
-    bias: Array | None = None,
-) -> tuple[Array, AfterCache]:
-    """LayerNorm(x + Dropout(update + bias)) (post-norm) or x + Dropout(update + bias) (pre-norm). All (..., D)."""
+) -> tuple[Array, ResidualCache]:
+    """(..., D) -> (..., D). The sub-layer runs without its last bias, which one kernel adds with all the rest."""
     D = x.shape[-1]
     if D > LONGEST_ROW:
-        return residual.after_sublayer_forward.reference(x, update, parameters, norm=norm, dropout=dropout, bias=bias)
+        return textbook(residual.residual_forward)(x, sublayer, parameters, norm_parameters, norm=norm, dropout=dropout)
+    before = after = None
+    inner = x
+    if norm == "pre":
+        inner, before = layer_norm_forward(x, norm_parameters)
+    update, inside = sublayer(inner, _without_last_bias(parameters))
+    bias = _last(parameters).bias
     site = None if dropout is None else dropout.next_site()
     if norm == "post":
-        y, norm_cache = norm_forward(x, parameters, update=update, bias=bias, site=site)
-        return y, AfterCache(site, norm_cache)
-    xp = array_module(x)
+        y, after = norm_forward(x, norm_parameters, update=update, bias=bias, site=site)
+    else:
+        y = sum_forward(x, update, bias, site)
+    return y, ResidualCache(before, inside, cast(Any, site), after)
+
+
+@twin_of(residual.residual_backward)
+def residual_backward(
+    dy: Array,
+    cache: ResidualCache,
+    sublayer: SublayerBackward[P],
+    parameters: P,
+    norm_parameters: LayerNormParameters,
+    gradients: P,
+    norm_gradients: LayerNormParameters,
+) -> Array:
+    """(..., D) -> dx (..., D). The gradient of the sub-layer's last bias is summed on the way."""
+    if dy.shape[-1] > LONGEST_ROW:
+        return textbook(residual.residual_backward)(
+            dy, cache, sublayer, parameters, norm_parameters, gradients, norm_gradients
+        )
+    before, inside, site, after = cache
+    dbias = _last(gradients).bias
+    if after is not None:
+        dsum, dupdate = norm_backward(
+            dy, after, norm_parameters, norm_gradients, dbias=dbias, site=cast(DropoutSite | None, site)
+        )
+    else:
+        dsum = array_module(dy).ascontiguousarray(dy)
+        dupdate = sum_backward(dsum, dbias, cast(DropoutSite | None, site))
+    dinner = sublayer(dupdate, inside, _without_last_bias(parameters), gradients)
+    if before is not None:
+        dinner = layer_norm_backward(dinner, before, norm_parameters, norm_gradients)
+    return dsum + dinner
+
+
+def _last(parameters: Any) -> LinearParameters:
+    """The linear layer that a sub-layer ends in: its `output`, or the sub-layer itself where it is a linear one."""
+    return getattr(parameters, "output", parameters)
+
+
+def _without_last_bias(parameters: Any) -> Any:
+    """A sub-layer's parameters less the bias of the linear layer that it ends in."""
+    if hasattr(parameters, "output"):
+        return parameters._replace(output=parameters.output._replace(bias=None))
+    return parameters._replace(bias=None)
+
+
+def sum_forward(x: Array, update: Array, bias: Array, site: DropoutSite | None) -> Array:
+    """x + Dropout(update + bias). (..., D) -> (..., D)."""
+    xp, D = array_module(x), x.shape[-1]
     x, update = xp.ascontiguousarray(x), xp.ascontiguousarray(update)
     y = xp.empty(x.shape, dtype=x.dtype)
     N = x.size // max(1, D)
     grid, threads, lanes = rows_of_eight(N, D)
     FORWARD.launch(x, grid, threads, x, update, bias, y, N, D, lanes, *site_arguments(site))
-    return y, AfterCache(site, None)
+    return y
 
 
-def after_sublayer_backward(
-    dy: Array,
-    cache: AfterCache,
-    parameters: LayerNormParameters,
-    gradients: LayerNormParameters,
-    *,
-    dbias: Array | None = None,
-) -> tuple[Array, Array]:
-    """(..., D) -> dx, dupdate: one array without dropout. Writes dbias and, in post-norm, the norm's gradients."""
-    if dy.shape[-1] > LONGEST_ROW:
-        return residual.after_sublayer_backward.reference(dy, cache, parameters, gradients, dbias=dbias)
-    site = cache.dropout
-    assert site is None or isinstance(site, DropoutSite)  # what the forward above left there
-    if cache.norm is not None:
-        return norm_backward(dy, cache.norm, parameters, gradients, dbias=dbias, site=site)
-    if dbias is None and site is None:
-        return dy, dy
+def sum_backward(dy: Array, dbias: Array, site: DropoutSite | None) -> Array:
+    """(..., D) -> dupdate; writes dbias. Without dropout it is dy itself: never change it in place."""
     xp = array_module(dy)
-    dy = xp.ascontiguousarray(dy)
     dupdate = dy if site is None else xp.empty(dy.shape, dtype=dy.dtype)
     parts, threads, sizes = _parts(dy)
-    partial = None if dbias is None else xp.empty((1, parts, dy.shape[-1]), dtype=dy.dtype)
+    partial = xp.empty((1, parts, dy.shape[-1]), dtype=dy.dtype)
     BACKWARD.launch(dy, (parts,), threads, dy, dupdate, partial, *sizes, *site_arguments(site))
-    if partial is not None and dbias is not None:
-        _total(partial, dbias)
-    return dy, dupdate
+    _total(partial, dbias)
+    return dupdate
 
 
 def norm_forward(

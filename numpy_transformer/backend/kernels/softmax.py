@@ -8,12 +8,15 @@ import math
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import DropoutSite
 from numpy_transformer.backend.kernels.dropout import drop, site_arguments
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
-from numpy_transformer.layers.dropout import DropoutSite
+from numpy_transformer.backend.twins import twin_of
+from numpy_transformer.layers import softmax
 from numpy_transformer.layers.softmax import MASKED_SCORE
 
 
+@twin_of(softmax.softmax_forward)
 def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = None) -> tuple[Array, Array]:
     """Rows of (..., n) to weights that sum to 1; the cache is the result. `out` may be x itself.
 
@@ -31,6 +34,7 @@ def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = 
     return y, y
 
 
+@twin_of(softmax.softmax_backward)
 def softmax_backward(dy: Array, cache: Array) -> Array:
     """dx = y (dy - sum(dy y)) for each row."""
     xp = array_module(dy)

@@ -23,6 +23,8 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.precision import current_precision
+from numpy_transformer.backend.twins import twin_of
+from numpy_transformer.layers import arithmetic
 
 # The factors of alpha a b + beta c, on the host, where cuBLAS reads them.
 _ONE = {"f": np.ones((), dtype="float32"), "d": np.ones((), dtype="float64")}
@@ -51,8 +53,9 @@ class Gemm(NamedTuple):
     repeats: int
 
 
+@twin_of(arithmetic.matmul)
 def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
-    """layers/matmul.py on a GPU, for float32 and float64."""
+    """layers/arithmetic.py on a GPU, for float32 and float64."""
     xp = array_module(a)
     if a.ndim != b.ndim or a.ndim not in (2, 3, 4) or a.shape[:-2] != b.shape[:-2] or a.dtype != b.dtype:
         return xp.matmul(a, b, out=out)
