@@ -15,6 +15,7 @@ import numpy as np
 
 from numpy_transformer.layers import (
     attention,
+    blocked_attention,
     dropout,
     feed_forward,
     multi_head_attention,
@@ -274,7 +275,7 @@ def scattered_rows(patch: Patch, setup: Setup) -> None:
 
 
 def plain_attention(patch: Patch, setup: Setup) -> None:
-    patch(multi_head_attention, "BLOCKED_FROM", UNLIMITED)
+    patch(blocked_attention, "BLOCKED_FROM", UNLIMITED)
 
 
 TRICKS: dict[str, Trick] = {

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.layers.position_table import sinusoids
 from numpy_transformer.models.config import TransformerConfig
 
 Tree = Any

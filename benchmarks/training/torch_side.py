@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.layers.position_table import sinusoids
 from numpy_transformer.models.config import TransformerConfig
 
 

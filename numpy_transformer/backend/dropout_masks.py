@@ -67,3 +67,13 @@ class DropoutMasks:
         generator = np.random.Generator(np.random.SFC64(sequence))
         words = generator.integers(0, 2**64 - 1, size=-(-size // 4), dtype=np.uint64, endpoint=True)
         return words.view(np.uint16)[:size].reshape(shape) >= self.threshold
+
+
+class Dropouts(NamedTuple):
+    """The two kinds of dropout of one forward pass; None switches a kind off."""
+
+    residual: DropoutMasks | None = None  # on outputs of sub-layers and on embeddings (section 5.4)
+    attention: DropoutMasks | None = None  # on attention weights
+
+
+NO_DROPOUT = Dropouts()

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module, to_device, to_host
-from numpy_transformer.layers.multi_head_attention import attention_weights as layer_weights
-from numpy_transformer.models.blocks import NO_DROPOUT
+from numpy_transformer.backend.dropout_masks import NO_DROPOUT
+from numpy_transformer.layers.blocked_attention import attention_weights as layer_weights
 from numpy_transformer.models.encoder_decoder import decoder_forward, encoder_forward
 from numpy_transformer.models.transformer import Transformer
 

@@ -12,13 +12,13 @@ from functools import lru_cache
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import NO_DROPOUT
 from numpy_transformer.layers.activation import relu_forward, swish_forward
 from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.feed_forward import FeedForwardParameters
 from numpy_transformer.layers.layer_norm import EPSILON, LayerNormParameters, layer_norm_forward
 from numpy_transformer.layers.linear import LinearParameters
 from numpy_transformer.layers.softmax import MASKED_SCORE, SAFE_EXPONENT, softmax_forward
-from numpy_transformer.models.blocks import NO_DROPOUT
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.encoder_decoder import TransformerParameters, embed_forward, encoder_forward
 

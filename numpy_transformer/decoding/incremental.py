@@ -31,7 +31,7 @@ from numpy_transformer.decoding.forwards import after, attention, before, encode
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.layers.embedding import embedding_forward
-from numpy_transformer.layers.positional_encoding import positional_encoding_rows
+from numpy_transformer.layers.position_table import positional_encoding_rows
 from numpy_transformer.layers.softmax import MASKED_SCORE
 from numpy_transformer.models.transformer import Transformer, check_ids
 

@@ -16,7 +16,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.layers.feed_forward import FeedForwardParameters
 from numpy_transformer.layers.layer_norm import LayerNormParameters
 from numpy_transformer.layers.linear import LinearParameters
-from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.layers.position_table import sinusoids
 from numpy_transformer.models.blocks import DecoderLayerParameters, EncoderLayerParameters
 from numpy_transformer.models.transformer import Transformer
 

@@ -18,7 +18,7 @@ from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.layers.feed_forward import FeedForwardParameters
 from numpy_transformer.layers.layer_norm import LayerNormParameters
 from numpy_transformer.layers.linear import LinearParameters
-from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.layers.position_table import sinusoids
 from numpy_transformer.layers.softmax import MASKED_SCORE
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.atomic import atomic_write

@@ -19,13 +19,13 @@ from numpy_transformer.layers.embedding import (
     embedding_forward,
     embedding_spec,
     input_embedding_forward,
+    positional_encoding_forward,
 )
 from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
 from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
 from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
 from numpy_transformer.layers.parameters import parameter, zeros
-from numpy_transformer.layers.positional_encoding import positional_encoding_forward
 from numpy_transformer.layers.residual import residual_backward, residual_forward
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 
@@ -233,10 +233,10 @@ def residual(
         return linear_forward(x, p), x
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return residual_forward(a["x"], linear, p[1], p[0], norm=norm, dropout=draw_masks(dropout, seed, xp))
+        return residual_forward(a["x"], linear, (p[1], p[0]), norm=norm, dropout=draw_masks(dropout, seed, xp))
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        return (residual_backward(dy, cache, linear_backward, p[1], p[0], g[1], g[0]),)
+        return (residual_backward(dy, cache, linear_backward, (p[1], p[0]), (g[1], g[0])),)
 
     return make_case(
         f"residual ({norm}-norm)",

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.dropout_masks import DropoutMasks
+from numpy_transformer.backend.dropout_masks import DropoutMasks, Dropouts
 from numpy_transformer.gradcheck.attention_cases import attention_mask
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.output_loss import output_loss, output_loss_and_gradients
 from numpy_transformer.models.blocks import (
-    Dropouts,
     decoder_layer_backward,
     decoder_layer_forward,
     decoder_layer_spec,

@@ -66,6 +66,7 @@ SUITE: dict[str, Group] = {
 
 # The file whose docstring derives each group's gradients.
 DERIVATIONS = {
+    "positional_encoding": "layers/embedding.py",
     "relu": "layers/activation.py",
     "swish": "layers/activation.py",
     "self_attention": "layers/multi_head_attention.py",

@@ -7,13 +7,13 @@
     multi_head_attention.py   heads side by side; self-attention and cross-attention
     activation.py             ReLU; swish
     feed_forward.py           linear, ReLU, linear
-    embedding.py              rows of a table
-    positional_encoding.py    sines and cosines
+    embedding.py              rows of a table, and the sinusoids of their positions
     dropout.py                a mask, kept for the way back
     residual.py               x + Dropout(Sublayer(x)) and the norm, around any sub-layer
     cross_entropy.py          label-smoothed loss
     output_loss.py            logits and loss, chunk by chunk
     blocked_attention.py      the same for long sentences, in little memory
+    position_table.py         the sinusoids, made once
     arithmetic.py             matmul, row_sum, row_dot: the vocabulary of all formulas
     parameters.py             one flat buffer, a tree of views
 
@@ -36,7 +36,6 @@ for _file in (
     "multi_head_attention",
     "activation",
     "feed_forward",
-    "positional_encoding",
     "embedding",
     "residual",
     "cross_entropy",

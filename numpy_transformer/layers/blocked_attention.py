@@ -29,7 +29,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.layers.arithmetic import matmul, row_dot
+from numpy_transformer.layers.attention import (
+    AttentionCache,
+    scaled_dot_product_attention_backward,
+    scaled_dot_product_attention_forward,
+)
 from numpy_transformer.layers.softmax import MASKED_SCORE
 
 # Queries and keys of a block: large enough for fast matrix products, small enough that the block's scores stay in the
@@ -148,3 +154,39 @@ def _visible_blocks(length: int, mask: Array | None, rows: slice, block: int) ->
             yield columns, None
         elif part.any():
             yield columns, part
+
+
+# --- Which of the two forms a sentence takes ---
+
+# From so many keys on, attention works in blocks: there as fast as the plain form, in a quarter of the memory; at 4,096
+# keys 2.5 times as fast, in a fiftieth (benchmarks/results/attention.txt).
+BLOCKED_FROM = 1024
+
+
+def attend(
+    query: Array, key: Array, value: Array, *, mask: Array | None, dropout: DropoutMasks | None, out: Array
+) -> AttentionCache | BlockedAttentionCache:
+    """Attention, plain or in blocks, written into `out` (B, H, T, K).
+
+    Long sentences go through the blocked form, unless there is dropout on the weights, whose masks are drawn whole.
+    """
+    if key.shape[-2] >= BLOCKED_FROM and dropout is None:
+        return blocked_attention_forward(query=query, key=key, value=value, mask=mask, out=out)[1]
+    return scaled_dot_product_attention_forward(query=query, key=key, value=value, mask=mask, dropout=dropout, out=out)[
+        1
+    ]
+
+
+def attend_backward(
+    dcontext: Array, cache: AttentionCache | BlockedAttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
+) -> None:
+    """The backward that belongs to the cache: dcontext (B, H, T, K) -> writes dquery, dkey and dvalue."""
+    if isinstance(cache, BlockedAttentionCache):
+        blocked_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+    else:
+        scaled_dot_product_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+
+
+def attention_weights(cache: AttentionCache | BlockedAttentionCache) -> Array:
+    """The weights (B, H, T, S) of an attention, to be looked at."""
+    return blocked_attention_weights(cache) if isinstance(cache, BlockedAttentionCache) else cache.weights

@@ -1,16 +1,23 @@
-"""Embedding: a token id picks a row of a table; the rows are multiplied by sqrt(D) (section 3.4).
+"""Embedding and positions: what enters encoder and decoder (sections 3.4 and 3.5).
 
-    y_n = sqrt(D) weight[id_n]
+A token id picks a row of a table; the row is multiplied by sqrt(D), and its position's sinusoids are added.
+
+    y_n = sqrt(D) weight[id_n] + encoding[t]
+    encoding[t, 2i]     = sin(t / 10000^(2i/D))
+    encoding[t, 2i + 1] = cos(t / 10000^(2i/D))
 
 The table starts as N(0, D^-1/2), so the scaled rows have unit variance, the size of the sinusoids added to them. One
 table serves the source, the target and (transposed) the output projection.
+
+Attention alone cannot tell word order. Each pair of features turns like a clock hand, from once in 2 pi positions to
+once in 10000 * 2 pi; a shift by k positions is the same rotation everywhere, so relative positions are linear maps.
 
 Derivation. Row v is used by every position n with id_n = v, and by no other:
 
     dweight_v = sqrt(D) sum over {n: id_n = v} of dy_n
 
-The positions that are added (positional_encoding.py) are constants and change nothing in it.
-The other two uses of the table add their parts to the same array, so this backward adds instead of assigning.
+The encodings are constants: their dx is dy, and needs no function. The other two uses of the table add their parts to
+the same array, so this backward adds instead of assigning.
 """
 
 import math
@@ -20,7 +27,7 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.layers.parameters import parameter
-from numpy_transformer.layers.positional_encoding import positional_encoding_forward
+from numpy_transformer.layers.position_table import encodings
 
 
 class EmbeddingParameters(NamedTuple):
@@ -46,6 +53,11 @@ def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
 def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
     """What enters encoder and decoder: the embedding plus positions. The backward is the embedding's."""
     return positional_encoding_forward(embedding_forward(ids, parameters))
+
+
+def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
+    """x (..., T, D) plus the encodings of positions start .. start + T - 1."""
+    return x + encodings(start, start + x.shape[-2], x)
 
 
 def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters) -> None:

@@ -25,22 +25,9 @@ from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks
-from numpy_transformer.layers.attention import (
-    AttentionCache,
-    scaled_dot_product_attention_backward,
-    scaled_dot_product_attention_forward,
-)
-from numpy_transformer.layers.blocked_attention import (
-    BlockedAttentionCache,
-    blocked_attention_backward,
-    blocked_attention_forward,
-    blocked_attention_weights,
-)
+from numpy_transformer.layers.attention import AttentionCache
+from numpy_transformer.layers.blocked_attention import BlockedAttentionCache, attend, attend_backward
 from numpy_transformer.layers.linear import LinearParameters, linear_backward, linear_forward, linear_spec
-
-# From so many keys on, attention works in blocks: there as fast as the plain form, in a quarter of the memory; at 4,096
-# keys 2.5 times as fast, in a fiftieth (benchmarks/results/attention.txt).
-BLOCKED_FROM = 1024
 
 
 class SelfAttentionParameters(NamedTuple):
@@ -96,7 +83,8 @@ def self_attention_forward(
     """x (B, T, D) -> (B, T, D). `mask` broadcasts to (B, H, T, T), True where a query may see a key."""
     projected = linear_forward(x, parameters.query_key_value)  # (B, T, 3D)
     query, key, value = split_heads(projected, 3, heads)
-    context, attention = attend(query, key, value, mask, dropout)
+    context = array_module(x).empty(x.shape, x.dtype)  # (B, T, D): the heads write into it, side by side
+    attention = attend(query, key, value, mask=mask, dropout=dropout, out=split_heads(context, 1, heads)[0])
     y = linear_forward(context, parameters.output)
     return y, SelfAttentionCache(x, attention, context)
 
@@ -139,7 +127,8 @@ def cross_attention_forward(
     projected_key_value = linear_forward(memory, parameters.key_value)  # (B, S, 2D)
     [query] = split_heads(projected_query, 1, heads)
     key, value = split_heads(projected_key_value, 2, heads)
-    context, attention = attend(query, key, value, mask, dropout)
+    context = array_module(x).empty(x.shape, x.dtype)  # (B, T, D): the heads write into it, side by side
+    attention = attend(query, key, value, mask=mask, dropout=dropout, out=split_heads(context, 1, heads)[0])
     y = linear_forward(context, parameters.output)
     return y, CrossAttentionCache(x, memory, attention, context)
 
@@ -168,38 +157,3 @@ def cross_attention_backward(
     attend_backward(dcontext_heads, attention, dquery=dquery, dkey=dkey, dvalue=dvalue)
     dmemory += linear_backward(dprojected_key_value, memory, parameters.key_value, gradients.key_value)
     return linear_backward(dprojected_query, x, parameters.query, gradients.query)
-
-
-def attend(
-    query: Array, key: Array, value: Array, mask: Array | None = None, dropout: DropoutMasks | None = None
-) -> tuple[Array, AttentionCache | BlockedAttentionCache]:
-    """Attention of all heads, written straight into one (B, T, D) buffer in which the heads stand joined.
-
-    Long sentences go through the blocked form, unless there is dropout on the weights, whose masks are drawn whole.
-    """
-    B, H, T, K = query.shape
-    joined = array_module(query).empty((B, T, H * K), dtype=query.dtype)
-    [out] = split_heads(joined, 1, H)
-    cache: AttentionCache | BlockedAttentionCache
-    if key.shape[-2] >= BLOCKED_FROM and dropout is None:
-        _, cache = blocked_attention_forward(query=query, key=key, value=value, mask=mask, out=out)
-    else:
-        _, cache = scaled_dot_product_attention_forward(
-            query=query, key=key, value=value, mask=mask, dropout=dropout, out=out
-        )
-    return joined, cache
-
-
-def attend_backward(
-    dcontext: Array, cache: AttentionCache | BlockedAttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
-) -> None:
-    """The backward that belongs to the cache: dcontext (B, H, T, K) -> writes dquery, dkey and dvalue."""
-    if isinstance(cache, BlockedAttentionCache):
-        blocked_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
-    else:
-        scaled_dot_product_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
-
-
-def attention_weights(cache: AttentionCache | BlockedAttentionCache) -> Array:
-    """The weights (B, H, T, S) of an attention, to be looked at."""
-    return blocked_attention_weights(cache) if isinstance(cache, BlockedAttentionCache) else cache.weights

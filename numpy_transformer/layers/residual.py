@@ -43,18 +43,18 @@ class ResidualCache(NamedTuple):
 def residual_forward(
     x: Array,
     sublayer: SublayerForward[P],
-    parameters: P,
-    norm_parameters: LayerNormParameters,
+    parameters: tuple[P, LayerNormParameters],
     *,
     norm: str,
     dropout: DropoutMasks | None,
 ) -> tuple[Array, ResidualCache]:
-    """(..., D) -> (..., D); `norm` is "post" or "pre"."""
+    """(..., D) -> (..., D); `parameters` are the sub-layer's and its norm's, `norm` is "post" or "pre"."""
+    inside_parameters, norm_parameters = parameters
     before = after = None
     inner = x
     if norm == "pre":
         inner, before = layer_norm_forward(x, norm_parameters)
-    update, inside = sublayer(inner, parameters)
+    update, inside = sublayer(inner, inside_parameters)
     dropped, kept = dropout_forward(update, dropout)
     y = x + dropped
     if norm == "post":
@@ -66,16 +66,15 @@ def residual_backward(
     dy: Array,
     cache: ResidualCache,
     sublayer: SublayerBackward[P],
-    parameters: P,
-    norm_parameters: LayerNormParameters,
-    gradients: P,
-    norm_gradients: LayerNormParameters,
+    parameters: tuple[P, LayerNormParameters],
+    gradients: tuple[P, LayerNormParameters],
 ) -> Array:
     """(..., D) -> dx (..., D); writes the gradients of the sub-layer and of its norm."""
     before, inside, kept, after = cache
+    (inside_parameters, norm_parameters), (inside_gradients, norm_gradients) = parameters, gradients
     dsum = dy if after is None else layer_norm_backward(dy, after, norm_parameters, norm_gradients)
     dupdate = dropout_backward(dsum, kept)
-    dinner = sublayer(dupdate, inside, parameters, gradients)
+    dinner = sublayer(dupdate, inside, inside_parameters, inside_gradients)
     if before is not None:
         dinner = layer_norm_backward(dinner, before, norm_parameters, norm_gradients)
     return dsum + dinner

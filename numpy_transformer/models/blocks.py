@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.dropout_masks import DropoutMasks
+from numpy_transformer.backend.dropout_masks import Dropouts
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.feed_forward import (
     FeedForwardParameters,
@@ -29,17 +29,6 @@ from numpy_transformer.layers.multi_head_attention import (
 )
 from numpy_transformer.layers.residual import ResidualCache, residual_backward, residual_forward
 from numpy_transformer.models.config import TransformerConfig
-
-
-class Dropouts(NamedTuple):
-    """The two kinds of dropout of one forward pass; None switches a kind off."""
-
-    residual: DropoutMasks | None = None
-    attention: DropoutMasks | None = None
-
-
-NO_DROPOUT = Dropouts()
-
 
 # --- Encoder layer: self-attention, feed-forward ---
 
@@ -78,10 +67,10 @@ def encoder_layer_forward(
     p = parameters
     residual = partial(residual_forward, norm=config.norm, dropout=dropouts.residual)
     attend = partial(self_attention_forward, heads=config.heads, mask=mask, dropout=dropouts.attention)
-    feed_forward = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
+    feed = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
 
-    x, attended = residual(x, attend, p.self_attention, p.self_attention_norm)
-    y, fed = residual(x, feed_forward, p.feed_forward, p.feed_forward_norm)
+    x, attended = residual(x, attend, (p.self_attention, p.self_attention_norm))
+    y, fed = residual(x, feed, (p.feed_forward, p.feed_forward_norm))
     return y, EncoderLayerCache(attended, fed)
 
 
@@ -90,24 +79,11 @@ def encoder_layer_backward(
 ) -> Array:
     """dy (B, S, D) -> dx (B, S, D); writes the layer's gradients."""
     p, g = parameters, gradients
-    dx = residual_backward(
-        dy,
-        cache.feed_forward,
-        feed_forward_backward,
-        p.feed_forward,
-        p.feed_forward_norm,
-        g.feed_forward,
-        g.feed_forward_norm,
-    )
-    return residual_backward(
-        dx,
-        cache.self_attention,
-        self_attention_backward,
-        p.self_attention,
-        p.self_attention_norm,
-        g.self_attention,
-        g.self_attention_norm,
-    )
+    attention = (p.self_attention, p.self_attention_norm), (g.self_attention, g.self_attention_norm)
+    feed = (p.feed_forward, p.feed_forward_norm), (g.feed_forward, g.feed_forward_norm)
+
+    dx = residual_backward(dy, cache.feed_forward, feed_forward_backward, *feed)
+    return residual_backward(dx, cache.self_attention, self_attention_backward, *attention)
 
 
 # --- Decoder layer: causal self-attention, cross-attention to the encoder's output, feed-forward ---
@@ -157,14 +133,13 @@ def decoder_layer_forward(
     p = parameters
     residual = partial(residual_forward, norm=config.norm, dropout=dropouts.residual)
     attend = partial(self_attention_forward, heads=config.heads, mask=self_mask, dropout=dropouts.attention)
-    look = partial(
-        cross_attention_forward, memory=memory, heads=config.heads, mask=memory_mask, dropout=dropouts.attention
-    )
-    feed_forward = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
+    look = partial(cross_attention_forward, memory=memory, heads=config.heads, mask=memory_mask)
+    look = partial(look, dropout=dropouts.attention)
+    feed = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
 
-    x, attended = residual(x, attend, p.self_attention, p.self_attention_norm)
-    x, looked = residual(x, look, p.cross_attention, p.cross_attention_norm)
-    y, fed = residual(x, feed_forward, p.feed_forward, p.feed_forward_norm)
+    x, attended = residual(x, attend, (p.self_attention, p.self_attention_norm))
+    x, looked = residual(x, look, (p.cross_attention, p.cross_attention_norm))
+    y, fed = residual(x, feed, (p.feed_forward, p.feed_forward_norm))
     return y, DecoderLayerCache(attended, looked, fed)
 
 
@@ -178,30 +153,11 @@ def decoder_layer_backward(
 ) -> Array:
     """dy (B, T, D) -> dx (B, T, D); writes the layer's gradients and ADDS to dmemory (B, S, D)."""
     p, g = parameters, gradients
-    dx = residual_backward(
-        dy,
-        cache.feed_forward,
-        feed_forward_backward,
-        p.feed_forward,
-        p.feed_forward_norm,
-        g.feed_forward,
-        g.feed_forward_norm,
-    )
-    dx = residual_backward(
-        dx,
-        cache.cross_attention,
-        partial(cross_attention_backward, dmemory=dmemory),
-        p.cross_attention,
-        p.cross_attention_norm,
-        g.cross_attention,
-        g.cross_attention_norm,
-    )
-    return residual_backward(
-        dx,
-        cache.self_attention,
-        self_attention_backward,
-        p.self_attention,
-        p.self_attention_norm,
-        g.self_attention,
-        g.self_attention_norm,
-    )
+    attention = (p.self_attention, p.self_attention_norm), (g.self_attention, g.self_attention_norm)
+    cross = (p.cross_attention, p.cross_attention_norm), (g.cross_attention, g.cross_attention_norm)
+    feed = (p.feed_forward, p.feed_forward_norm), (g.feed_forward, g.feed_forward_norm)
+    look = partial(cross_attention_backward, dmemory=dmemory)
+
+    dx = residual_backward(dy, cache.feed_forward, feed_forward_backward, *feed)
+    dx = residual_backward(dx, cache.cross_attention, look, *cross)
+    return residual_backward(dx, cache.self_attention, self_attention_backward, *attention)

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import NO_DROPOUT, Dropouts
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from numpy_transformer.layers.embedding import (
@@ -35,9 +36,7 @@ from numpy_transformer.layers.layer_norm import (
 from numpy_transformer.layers.output_loss import OutputParameters
 from numpy_transformer.layers.parameters import parameter, zeros
 from numpy_transformer.models.blocks import (
-    NO_DROPOUT,
     DecoderLayerParameters,
-    Dropouts,
     EncoderLayerParameters,
     decoder_layer_backward,
     decoder_layer_forward,

@@ -11,7 +11,7 @@ from copy import copy
 from typing import Any, NamedTuple
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.models.blocks import Dropouts
+from numpy_transformer.backend.dropout_masks import Dropouts
 
 LayerForward = Callable[..., tuple[Array, Any]]  # (*, dropouts) -> y, cache
 

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module, device_module, ids_to_device, to_device, to_host
-from numpy_transformer.backend.dropout_masks import DropoutMasks
+from numpy_transformer.backend.dropout_masks import NO_DROPOUT, DropoutMasks, Dropouts
 from numpy_transformer.backend.precision import check_precision, precision
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import output_loss, output_loss_and_gradients, output_projection
 from numpy_transformer.layers.parameters import Parameters
-from numpy_transformer.models.blocks import NO_DROPOUT, Dropouts
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.encoder_decoder import (
     TransformerParameters,

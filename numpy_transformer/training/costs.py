@@ -6,7 +6,7 @@ in the encoder and as many in the decoder, unless the configuration says otherwi
 
 from typing import NamedTuple
 
-from numpy_transformer.layers.multi_head_attention import BLOCKED_FROM
+from numpy_transformer.layers.blocked_attention import BLOCKED_FROM
 from numpy_transformer.layers.output_loss import PRODUCT_ROWS
 from numpy_transformer.models.config import TransformerConfig
 

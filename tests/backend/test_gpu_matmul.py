@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_transformer.backend.arrays import to_host
-from numpy_transformer.backend.kernels import matmul as kernels_matmul
+from numpy_transformer.backend.kernels import arithmetic as kernels_matmul
 from numpy_transformer.backend.precision import PRECISIONS, check_precision, precision
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.arithmetic import matmul

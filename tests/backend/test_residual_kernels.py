@@ -49,8 +49,8 @@ def there_and_back(xp, arrays, *, norm, p):
         return xp.zeros_like(dupdate)
 
     dropout = DropoutMasks(p, (3, 1), xp, philox=True) if p else None
-    y, cache = residual_forward(x, sublayer, parameters, norm_parameters, norm=norm, dropout=dropout)
-    dx = residual_backward(dy, cache, sublayer_backward, parameters, norm_parameters, gradients, norm_gradients)
+    y, cache = residual_forward(x, sublayer, (parameters, norm_parameters), norm=norm, dropout=dropout)
+    dx = residual_backward(dy, cache, sublayer_backward, (parameters, norm_parameters), (gradients, norm_gradients))
     names = ("dgain", "dnorm_bias")
     return {**results, "y": y, "dx": dx, "dbias": gradients.bias, **dict(zip(names, norm_gradients, strict=True))}
 

@@ -29,7 +29,7 @@ from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.check import GradientError, assert_gradients
-from numpy_transformer.layers import dropout, embedding, multi_head_attention, output_loss
+from numpy_transformer.layers import blocked_attention, dropout, embedding, output_loss
 
 # These go forward and back in one function, or do a part of a backward.
 PARTS = ("output_loss_and_gradients", "_loss_in_place", "add_rows")
@@ -246,8 +246,8 @@ def check_layers(cases: dict[str, list[Case]], module: str) -> None:
     with patch.multiple(output_loss, PRODUCT_ROWS=4, CACHED_LOGITS=12):  # several chunks, also with few tokens
         for case in cases[module]:
             assert_gradients(case, along=True, oracles=("complex step",))
-    if module == "multi_head_attention":
-        with patch.object(multi_head_attention, "BLOCKED_FROM", 1):  # the form for long sentences
+    if module in ("multi_head_attention", "blocked_attention"):
+        with patch.object(blocked_attention, "BLOCKED_FROM", 1):  # the form for long sentences
             for mask in ("none", "causal+padding"):
                 case = attention_cases.self_attention(seed=1, mask=mask, lengths=(4, 2))
                 assert_gradients(case, along=True, oracles=("complex step",))
@@ -296,6 +296,7 @@ def all_cases() -> dict[str, list[Case]]:
         "blocked_attention": [
             A.blocked_attention(seed=1, queries=4, keys=5, block=2),
             A.blocked_attention(seed=1, mask="causal+padding", lengths=(5, 0), block=3),
+            A.self_attention(seed=1),  # through `attend`
         ],
         "cross_entropy": [L.cross_entropy(seed=1, label_smoothing=smoothing) for smoothing in (0.0, 0.3)],
         "dropout": [L.dropout(seed=1), L.dropout(seed=1, probability=0.0)],

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_transformer.gradcheck.attention_cases import attention, blocked_attention
-from numpy_transformer.layers import multi_head_attention
+from numpy_transformer.layers import blocked_attention as blocked_attention_layer
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.blocked_attention import (
     BlockedAttentionCache,
@@ -110,8 +110,9 @@ def test_long_sentences_take_the_blocked_form(monkeypatch):
 
     case = self_attention(seed=3, length=6, mask="causal+padding", lengths=(6, 4))
     plain_y, plain = case.forward(case.inputs), case.gradients(case.inputs)
-    monkeypatch.setattr(multi_head_attention, "BLOCKED_FROM", 5)
-    _, cache = multi_head_attention.attend(*np.random.default_rng(0).normal(size=(3, 1, 1, 6, 2)))
+    monkeypatch.setattr(blocked_attention_layer, "BLOCKED_FROM", 5)
+    query, key, value, out = np.random.default_rng(0).normal(size=(4, 1, 1, 6, 2))
+    cache = blocked_attention_layer.attend(query, key, value, mask=None, dropout=None, out=out)
     assert isinstance(cache, BlockedAttentionCache)
     np.testing.assert_allclose(case.forward(case.inputs), plain_y, rtol=1e-12, atol=1e-13)
     for name, gradient in case.gradients(case.inputs).items():

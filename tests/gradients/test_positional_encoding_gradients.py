@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_transformer.gradcheck.layer_cases import positional_encoding
-from numpy_transformer.layers.positional_encoding import sinusoids
+from numpy_transformer.layers.position_table import sinusoids
 
 
 @given(seed=SEEDS, leading=LEADING, length=SIZES, half=SIZES, start=st.integers(0, 200))

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from numpy_transformer import Transformer, TransformerConfig
-from numpy_transformer.backend.dropout_masks import DropoutMasks
+from numpy_transformer.backend.dropout_masks import NO_DROPOUT, DropoutMasks, Dropouts
 from numpy_transformer.decoding import EXTRA_LENGTH, beam_search, length_penalty
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.cross_entropy import cross_entropy_forward
+from numpy_transformer.layers.embedding import positional_encoding_forward
 from numpy_transformer.layers.parameters import map_tree
-from numpy_transformer.layers.positional_encoding import positional_encoding_forward, sinusoids
-from numpy_transformer.models.blocks import NO_DROPOUT, Dropouts, decoder_layer_forward, encoder_layer_forward
+from numpy_transformer.layers.position_table import sinusoids
+from numpy_transformer.models.blocks import decoder_layer_forward, encoder_layer_forward
 from numpy_transformer.models.encoder_decoder import embed_forward, transformer_forward, transformer_spec
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions

@@ -12,7 +12,7 @@ from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
 from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import embedding
 from numpy_transformer.layers.embedding import EmbeddingParameters
-from numpy_transformer.layers.positional_encoding import encodings
+from numpy_transformer.layers.position_table import encodings
 
 WINDOW = 32  # at most so many rows of the gradient are summed by one block, one after the other
 

@@ -31,8 +31,7 @@ TOTAL_THREADS = 512
 def residual_forward(
     x: Array,
     sublayer: SublayerForward[P],
-    parameters: P,
-    norm_parameters: LayerNormParameters,
+    parameters: tuple[P, LayerNormParameters],
     *,
     norm: str,
     dropout: DropoutMasks | None,
@@ -40,13 +39,14 @@ def residual_forward(
     """(..., D) -> (..., D). The sub-layer runs without its last bias, which one kernel adds with all the rest."""
     D = x.shape[-1]
     if D > LONGEST_ROW:
-        return textbook(residual.residual_forward)(x, sublayer, parameters, norm_parameters, norm=norm, dropout=dropout)
+        return textbook(residual.residual_forward)(x, sublayer, parameters, norm=norm, dropout=dropout)
+    inside_parameters, norm_parameters = parameters
     before = after = None
     inner = x
     if norm == "pre":
         inner, before = layer_norm_forward(x, norm_parameters)
-    update, inside = sublayer(inner, _without_last_bias(parameters))
-    bias = _last(parameters).bias
+    update, inside = sublayer(inner, _without_last_bias(inside_parameters))
+    bias = _last(inside_parameters).bias
     site = None if dropout is None else dropout.next_site()
     if norm == "post":
         y, after = norm_forward(x, norm_parameters, update=update, bias=bias, site=site)
@@ -60,18 +60,15 @@ def residual_backward(
     dy: Array,
     cache: ResidualCache,
     sublayer: SublayerBackward[P],
-    parameters: P,
-    norm_parameters: LayerNormParameters,
-    gradients: P,
-    norm_gradients: LayerNormParameters,
+    parameters: tuple[P, LayerNormParameters],
+    gradients: tuple[P, LayerNormParameters],
 ) -> Array:
     """(..., D) -> dx (..., D). The gradient of the sub-layer's last bias is summed on the way."""
     if dy.shape[-1] > LONGEST_ROW:
-        return textbook(residual.residual_backward)(
-            dy, cache, sublayer, parameters, norm_parameters, gradients, norm_gradients
-        )
+        return textbook(residual.residual_backward)(dy, cache, sublayer, parameters, gradients)
+    (inside_parameters, norm_parameters), (inside_gradients, norm_gradients) = parameters, gradients
     before, inside, site, after = cache
-    dbias = _last(gradients).bias
+    dbias = _last(inside_gradients).bias
     if after is not None:
         dsum, dupdate = norm_backward(
             dy, after, norm_parameters, norm_gradients, dbias=dbias, site=cast(DropoutSite | None, site)
@@ -79,7 +76,7 @@ def residual_backward(
     else:
         dsum = array_module(dy).ascontiguousarray(dy)
         dupdate = sum_backward(dsum, dbias, cast(DropoutSite | None, site))
-    dinner = sublayer(dupdate, inside, _without_last_bias(parameters), gradients)
+    dinner = sublayer(dupdate, inside, _without_last_bias(inside_parameters), inside_gradients)
     if before is not None:
         dinner = layer_norm_backward(dinner, before, norm_parameters, norm_gradients)
     return dsum + dinner

@@ -1,13 +1,4 @@
-"""Sinusoidal positions: a fixed vector per position is added to the embeddings (section 3.5).
-
-    encoding[t, 2i]     = sin(t / 10000^(2i/D))
-    encoding[t, 2i + 1] = cos(t / 10000^(2i/D))
-
-Attention alone cannot tell word order. Each pair of features turns like a clock hand, from once in 2 pi positions to
-once in 10000 * 2 pi; a shift by k positions is the same rotation everywhere, so relative positions are linear maps.
-
-Derivation. A constant is added, so dx = dy and the backward needs no function.
-"""
+"""The sinusoids of embedding.py as a table that is made once and shared."""
 
 from functools import lru_cache
 from types import ModuleType
@@ -32,11 +23,6 @@ def _table(length: int, d_model: int, dtype: np.dtype, xp: ModuleType) -> Array:
     table = sinusoids(length, d_model).astype(dtype)
     table.setflags(write=False)  # shared by all callers
     return xp.asarray(table)  # uploaded once
-
-
-def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
-    """x (..., T, D) plus the encodings of positions start .. start + T - 1."""
-    return x + encodings(start, start + x.shape[-2], x)
 
 
 def encodings(start: int, end: int, like: Array) -> Array:
