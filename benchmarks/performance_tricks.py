@@ -13,10 +13,10 @@ from unittest import mock
 
 import numpy as np
 
+from numpy_transformer.backend import dropout_masks
 from numpy_transformer.layers import (
     attention,
     blocked_attention,
-    dropout,
     feed_forward,
     multi_head_attention,
     output_loss,
@@ -257,11 +257,11 @@ def reduced_sums(patch: Patch, setup: Setup) -> None:
 
 
 def float_masks(patch: Patch, setup: Setup) -> None:
-    def next_mask(self: dropout.DropoutMasks, shape: tuple[int, ...]) -> Array:
+    def next_mask(self: dropout_masks.DropoutMasks, shape: tuple[int, ...]) -> Array:
         self._site += 1
-        return np.random.default_rng((*self._seed, self._site)).random(shape) >= self.threshold / dropout.LEVELS
+        return np.random.default_rng((*self._seed, self._site)).random(shape) >= self.threshold / dropout_masks.LEVELS
 
-    patch(dropout.DropoutMasks, "next_mask", next_mask)
+    patch(dropout_masks.DropoutMasks, "next_mask", next_mask)
 
 
 def scattered_rows(patch: Patch, setup: Setup) -> None:

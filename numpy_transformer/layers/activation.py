@@ -14,7 +14,8 @@ The paper's activation is ReLU. A configuration names another one by its key in 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from numpy_transformer.backend.arrays import Array, array_module
 
@@ -47,7 +48,8 @@ def swish_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
     return dy * (gate + y * (1 - gate))
 
 
-class Activation(NamedTuple):
+@dataclass(frozen=True)
+class Activation:
     """A forward and the backward that belongs to it."""
 
     forward: Callable[[Array], tuple[Array, Any]]  # x -> y, cache

@@ -47,7 +47,7 @@ def test_the_schedules_are_those_of_the_program(row, data, preset):
 
 
 def test_what_may_change_is_what_the_program_lets_change():
-    [sentence] = re.findall(r"What the run is cannot be changed then.*?:(.*?)\.\n", PAGE, re.DOTALL)
+    [sentence] = re.findall(r"When resuming you can change .*?:(.*?)\.\n", PAGE, re.DOTALL)
     assert {name[2:].replace("-", "_") for name in re.findall(OPTION, sentence)} == train.MAY_CHANGE_ON_RESUME
 
 

@@ -71,6 +71,14 @@ def blocked_attention_forward(
     return scaled_dot_product_attention_forward(query=query, key=key, value=value, mask=mask, out=out)
 
 
+@twin_of(blocked_attention.blocked_attention_backward)
+def blocked_attention_backward(
+    dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
+) -> None:
+    """The plain form's backward, as the forward above is the plain form's."""
+    scaled_dot_product_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+
+
 def empty_scores(query: Array, key: Array) -> Array:
     """Memory for (B, H, T, S) whose rows begin at multiples of 16 bytes, which kernels and tensor cores want."""
     in_a_load, S = 16 // query.itemsize, key.shape[-2]
