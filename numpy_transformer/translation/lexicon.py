@@ -106,8 +106,8 @@ def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: i
         frequent=frequent,
         translations=translations,
     )
-    shortlist.save(run.shortlist, tokenizer=tokenizer.digest)
-    return run.shortlist
+    shortlist.save(run.shortlist_file, tokenizer=tokenizer.digest)
+    return run.shortlist_file
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
