@@ -102,12 +102,12 @@ def train(arguments: argparse.Namespace) -> int:
     import bpe
     from numpy_transformer.backend.arrays import device_module
     from numpy_transformer.backend.precision import check_precision
-    from numpy_transformer.data.corpora import corpus_of
     from numpy_transformer.errors import InputError
     from numpy_transformer.storage.run_files import latest_run, new_run_path, run_name
     from numpy_transformer.terminal.display import make_display
     from numpy_transformer.training.options import TrainingOptions
     from numpy_transformer.training.run_folder import RunFolder
+    from numpy_transformer.training.texts import corpus_of
     from numpy_transformer.training.trainer import Trainer, make_config
 
     given = given_options(arguments)

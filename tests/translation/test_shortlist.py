@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 import bpe
 import numpy_transformer as nt
+from numpy_transformer.commands import learn_shortlist as program
 from numpy_transformer.commands import translate
 from numpy_transformer.decoding import beam_search
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
-from numpy_transformer.translation import lexicon as program
 from numpy_transformer.translation.lexicon import learn_shortlist, model_one
 from numpy_transformer.translation.translator import Translator
 
