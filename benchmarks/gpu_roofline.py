@@ -262,7 +262,18 @@ def adam_rows(s: Sizes) -> list[Row]:
         adam, loss = Adam.for_parameters(flat), xp.zeros((), dtype="float32")
         updates, results = xp.zeros((), dtype="int64"), xp.zeros((3,), dtype="float64")
         return lambda: guarded_adam_update(
-            flat, gradients, adam, loss=loss, updates=updates, results=results, rate=1e-9, clip=1.0
+            flat,
+            gradients,
+            adam.first_moment,
+            adam.second_moment,
+            beta1=adam.beta1,
+            beta2=adam.beta2,
+            epsilon=adam.epsilon,
+            loss=loss,
+            updates=updates,
+            results=results,
+            rate=1e-9,
+            clip=1.0,
         )
 
     return [Row("norm, clipping, Adam", "adam.cu", f"{s.P}", FLOAT * 8 * s.P, 16 * s.P, update)]

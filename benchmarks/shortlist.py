@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from machine import libraries, machine
 
-from numpy_transformer.data.corpora import corpus_of
 from numpy_transformer.training.metrics import bleu
 from numpy_transformer.training.run_folder import RunFolder
+from numpy_transformer.training.texts import corpus_of
 from numpy_transformer.translation.translator import Translator
 
 BATCHES = (1, 16, 64)  # sentences at once

@@ -2,8 +2,8 @@
 
 import sys
 
+from numpy_transformer.commands.learn_shortlist import main
 from numpy_transformer.program import run_program
-from numpy_transformer.translation.lexicon import main
 
 if __name__ == "__main__":
     sys.exit(run_program(main))

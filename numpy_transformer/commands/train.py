@@ -102,11 +102,12 @@ def train(arguments: argparse.Namespace) -> int:
     import bpe
     from numpy_transformer.backend.arrays import device_module
     from numpy_transformer.backend.precision import check_precision
-    from numpy_transformer.data.corpora import corpus_of
     from numpy_transformer.errors import InputError
+    from numpy_transformer.storage.run_files import latest_run, new_run_path, run_name
     from numpy_transformer.terminal.display import make_display
     from numpy_transformer.training.options import TrainingOptions
-    from numpy_transformer.training.run_folder import RunFolder, latest_run, new_run_path, run_name
+    from numpy_transformer.training.run_folder import RunFolder
+    from numpy_transformer.training.texts import corpus_of
     from numpy_transformer.training.trainer import Trainer, make_config
 
     given = given_options(arguments)
@@ -116,7 +117,7 @@ def train(arguments: argparse.Namespace) -> int:
         if path is None:
             raise InputError(f"--resume: there is no run in {RUNS}/ yet; begin one without --resume")
         folder = RunFolder(path)
-        options = resumed_options(folder.read_options(), given, folder.config)
+        options = resumed_options(folder.read_options(), given, folder.config_file)
     else:
         if "run" in arguments and not arguments.run:
             raise InputError("--run is empty; name a folder for the run")
@@ -148,7 +149,7 @@ def train(arguments: argparse.Namespace) -> int:
                 display.message(f"    {warning.message}")
         trainer = Trainer(options, corpus, tokenizer, folder, display, resume=resume, started=started)
         if not resume:
-            tokenizer.save(folder.tokenizer)
+            tokenizer.save(folder.tokenizer_file)
         folder.write_config(options, make_config(options, tokenizer))
         finished = trainer.run()
         name = shlex.quote(str(path))

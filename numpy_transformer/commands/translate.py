@@ -100,7 +100,7 @@ def translate(options: argparse.Namespace) -> None:
     if options.port is not None:
         raise InputError("--port only has a meaning with --serve")
     from numpy_transformer.decoding.alignment import pharaoh
-    from numpy_transformer.terminal.progress import Progress
+    from numpy_transformer.terminal.progress import TranslationProgress
     from numpy_transformer.translation.streaming import WINDOW_LINES
     from numpy_transformer.translation.translator import TextError
 
@@ -112,7 +112,7 @@ def translate(options: argparse.Namespace) -> None:
     translator = load_translator(options, model_paths(options))
 
     with ExitStack() as stack:
-        progress: Progress | None = None
+        progress: TranslationProgress | None = None
         window_lines = WINDOW_LINES
         if texts:
             name, lines = "TEXT", iter(texts)
@@ -123,7 +123,7 @@ def translate(options: argparse.Namespace) -> None:
             if file.isatty():
                 window_lines = 1  # answer each line before the next is typed
             else:
-                progress = stack.enter_context(Progress(size_of(file)))
+                progress = stack.enter_context(TranslationProgress(size_of(file)))
         output = stack.enter_context(open_output(options.output))
         alignments = None if options.alignment is None else stack.enter_context(open_output(options.alignment))
         if options.score:
@@ -236,7 +236,7 @@ def scored(
 
 def model_paths(options: argparse.Namespace) -> list[Path]:
     """The models that --model names, or the latest one. Raises InputError with advice when there is none."""
-    from numpy_transformer.training.run_folder import latest_run
+    from numpy_transformer.storage.run_files import latest_run
 
     if options.model is not None:
         return [Path(name) for name in options.model]

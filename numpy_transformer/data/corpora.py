@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from numpy_transformer.data import multi30k
 from numpy_transformer.data.files import (
@@ -14,9 +13,6 @@ from numpy_transformer.data.files import (
     read_tsv,
 )
 from numpy_transformer.errors import InputError
-
-if TYPE_CHECKING:
-    from numpy_transformer.training.options import TrainingOptions
 
 PHRASEBOOK_TRAIN_SIZE = 300_000  # pairs
 HELD_OUT_LIMIT = 1000  # pairs for validation, and as many for the test
@@ -86,18 +82,6 @@ def load_corpus(
     raise InputError(
         f"--data {data}: {'is no .tsv file' if path.exists() else 'no such corpus, file or folder'}: "
         f"give phrasebook, multi30k, a FILE.tsv, or a folder with train.{source} and train.{target}"
-    )
-
-
-def corpus_of(options: "TrainingOptions") -> Corpus:
-    """The corpus that a run's options name: the same text each time. Raises InputError as `load_corpus` does."""
-    return load_corpus(
-        options.data,
-        source=options.source,
-        target=options.target,
-        data_directory=options.data_dir,
-        validation=options.validation,
-        seed=options.seed,
     )
 
 

@@ -28,7 +28,7 @@ from numpy_transformer.backend.arrays import Array
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.training.options import read_json
+from numpy_transformer.storage.text_files import read_json
 
 ACTIVATIONS = {"swish": "swish", "silu": "swish", "relu": "relu"}  # their name, ours
 SPACE = "\u2581"  # what SentencePiece writes for a space

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.training.options import read_json
-from numpy_transformer.training.run_folder import RunFolder
+from numpy_transformer.storage.run_files import RunFiles
+from numpy_transformer.storage.text_files import read_json
 
 EXAMPLES = 4
 LONGEST_EXAMPLE = 60  # characters
@@ -25,22 +25,22 @@ class About:
 def about_models(paths: Sequence[Path]) -> About:
     """Of run folders, checkpoints in them, or other models; of several, languages and examples are the first one's."""
     first = paths[0]
-    run = RunFolder(first if first.is_dir() else first.absolute().parent.parent)
+    run = RunFiles(first if first.is_dir() else first.absolute().parent.parent)
     return About(" + ".join(path.resolve().name for path in paths), _languages(run), _examples(run))
 
 
-def _languages(run: RunFolder) -> tuple[str | None, str | None]:
+def _languages(run: RunFiles) -> tuple[str | None, str | None]:
     try:
-        options = read_json(run.config)["options"]
+        options = read_json(run.config_file)["options"]
         return str(options["source"]), str(options["target"])
     except (InputError, KeyError, TypeError):
         return None, None
 
 
-def _examples(run: RunFolder) -> list[str]:
+def _examples(run: RunFiles) -> list[str]:
     """Short sentences of those that the run was last tested with: a small model knows few others."""
     try:
-        samples = run.samples.read_text(encoding="utf-8", errors="replace")
+        samples = run.samples_file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     last = samples.rstrip("\n").split("\n\n")[-1]

@@ -1,1 +1,1 @@
-"""Files that exist are whole: writing atomically, tensors on disk."""
+"""Files that exist are whole: writing atomically, tensors and text on disk, and where the files of a run stand."""

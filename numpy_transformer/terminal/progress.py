@@ -10,7 +10,7 @@ from numpy_transformer.terminal.display import Display, PlainDisplay, TerminalDi
 SILENT_SECONDS = 5.0
 
 
-class Progress:
+class TranslationProgress:
     """Lines a second, and the time left where the size of the input is known.
 
     Nothing is shown in the first seconds. Then a terminal gets a bar, unless the translations appear on it themselves;

@@ -131,7 +131,11 @@ class GpuStep:
         guarded_adam_update(
             self.model.parameters.flat,
             self.gradients,
-            adam,
+            adam.first_moment,
+            adam.second_moment,
+            beta1=adam.beta1,
+            beta2=adam.beta2,
+            epsilon=adam.epsilon,
             loss=loss,
             updates=self._updates,
             results=self._results[len(self._token_counts)],

@@ -1,7 +1,6 @@
 """Everything a training run can be told: one frozen record, its recipes for known corpora, and its files."""
 
 import dataclasses
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -186,16 +185,3 @@ def options_from_dict(values: object, path: str | Path) -> TrainingOptions:
         return TrainingOptions(**values)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises InputError naming the file."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); restore it from a copy") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: not a JSON object")
-    return values

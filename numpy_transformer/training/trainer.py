@@ -34,7 +34,7 @@ from numpy_transformer.training.metrics import perplexity
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult, Steps, Workers, default_workers
-from numpy_transformer.training.run_folder import Progress, RunFolder
+from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
 from numpy_transformer.translation.translator import Translator
 
@@ -112,7 +112,7 @@ class Trainer:
         self.steps_per_epoch = max(1, len(batches) // options.accumulate)
         for note in self._notes(batches):
             display.message(note)
-        self.progress = Progress()
+        self.progress = RunProgress()
         self._digests = {"tokenizer": tokenizer.digest, "training text": self.train_text.ids.digest()}
         if resume:
             self.progress = folder.load_training(self.model, self.adam, self._digests)
@@ -158,7 +158,7 @@ class Trainer:
             if stop.requested:
                 self._account(workers.collect(), recent, skipped, workers)
                 return False
-            self.folder.averaged.unlink(missing_ok=True)  # of an earlier end of this run: the model moves on
+            self.folder.averaged_file.unlink(missing_ok=True)  # of an earlier end of this run: the model moves on
             progress.step += 1
             rate = learning_rate(
                 progress.step, d_model=self.config.d_model, warmup=options.warmup, scale=options.rate_scale
@@ -268,10 +268,10 @@ class Trainer:
             }
         )
         folder.append_samples(f"step {progress.step}", sample_lines(text, translations.hypotheses))
-        draw_curves(folder.read_log(), folder.curves)
+        draw_curves(folder.read_log(), folder.curves_file)
         folder.save_step(self.model, progress.step, keep=self.options.average)
         if is_best:
-            self.model.save(folder.best)
+            self.model.save(folder.best_file)
         self._save_state()
         self.display.message(
             f"step {progress.step}: validation loss {loss:.3f}, perplexity {perplexity(loss):.2f}, "
@@ -295,10 +295,10 @@ class Trainer:
         verdict = f"averaged the last {count} checkpoints: validation loss {loss:.3f}"
         if progress.best_loss is not None and progress.best_loss < loss:
             # A run that was still learning fast: its older checkpoints hold the average back.
-            final, count = Transformer.load(folder.best, device=self.options.device), 1
+            final, count = Transformer.load(folder.best_file, device=self.options.device), 1
             verdict += f"; the best one, of step {progress.best_step}, has {progress.best_loss:.3f} and is kept instead"
         else:
-            final.save(folder.averaged)
+            final.save(folder.averaged_file)
         self.display.message(f"{verdict}; translating {len(self.test_text):,} {self.test_name} sentences")
         text = self.test_text.text
         result = translate_text(workers, Translator(final, self.tokenizer), text, beam=TEST_BEAM)
@@ -318,7 +318,7 @@ class Trainer:
         )
         title = f"{self.test_name}, mean of {count} checkpoint(s), beam {TEST_BEAM}"
         folder.append_samples(title, sample_lines(text, result.hypotheses, count=20))
-        draw_curves(folder.read_log(), folder.curves)
+        draw_curves(folder.read_log(), folder.curves_file)
         self.display.message(f"{self.test_name}: {result.bleu}, exact sentences {result.exact:.1%}")
 
     # --- What is said ---

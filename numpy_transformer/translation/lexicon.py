@@ -1,8 +1,8 @@
-"""Learn a shortlist for the model of a run: python -m numpy_transformer.shortlist RUN; see --help.
+"""Learning from parallel text which target tokens translate which source tokens.
 
-The lexicon is IBM Model 1 (Brown et al. 1993, section 4.1; Och and Ney 2003, section 2.1.1), learned from the run's own
-training text: every target token t of a pair was made by one of the pair's source tokens s, unknown which, with
-probability p(t | s). Expectation maximisation guesses and counts in turn:
+The lexicon is IBM Model 1 (Brown et al. 1993, section 4.1; Och and Ney 2003, section 2.1.1): every target token t of a
+pair was made by one of the pair's source tokens s, unknown which, with probability p(t | s). Expectation maximisation
+guesses and counts in turn:
 
     guess    posterior(s made t) = p(t | s) / sum_s' p(t | s')         over the source tokens s' of the pair
     count    p(t | s) = sum of the posteriors / sum over all t'        over all pairs
@@ -10,19 +10,12 @@ probability p(t | s). Expectation maximisation guesses and counts in turn:
 What a pair has in common with others is explained by what they share, so the guesses sharpen from round to round.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.data.corpora import corpus_of
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
-from numpy_transformer.errors import InputError
-from numpy_transformer.program import run_program
-from numpy_transformer.training.run_folder import RunFolder
 
 FREQUENT = 1000  # target tokens that every sentence lists
 TRANSLATIONS = 50  # of each source token, at most
@@ -85,54 +78,3 @@ def model_one(
 
 def _ids(sentence: Sequence[int]) -> Array:
     return np.asarray(sentence, dtype=np.intp)
-
-
-def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: int = TRANSLATIONS) -> Path:
-    """Learn from the run's training text and write its shortlist; returns the file.
-
-    Raises InputError if there is no such run, or its text cannot be read any more.
-    """
-    run = RunFolder(path)
-    for name, value, least in (("frequent", frequent, 0), ("translations", translations, 1)):
-        if value < least:
-            raise InputError(f"--{name} is {value}; it must be at least {least}")
-    options, tokenizer = run.read_options(), run.read_tokenizer()
-    text = corpus_of(options).train
-    shortlist = learn_shortlist(
-        tokenizer.encode_batch(text.sources),
-        tokenizer.encode_batch(text.targets),
-        vocabulary_size=len(tokenizer),
-        special=sorted(tokenizer.special_tokens.values()),
-        frequent=frequent,
-        translations=translations,
-    )
-    shortlist.save(run.shortlist, tokenizer=tokenizer.digest)
-    return run.shortlist
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m numpy_transformer.shortlist",
-        description="Learn from a run's training text which target tokens its source tokens become, "
-        "for translate.py --shortlist.",
-    )
-    parser.add_argument("run", metavar="RUN", help="run folder")
-    parser.add_argument(
-        "--frequent", type=int, default=FREQUENT, metavar="N", help="listed for every sentence (%(default)s)"
-    )
-    parser.add_argument(
-        "--translations", type=int, default=TRANSLATIONS, metavar="N", help="of each source token (%(default)s)"
-    )
-    return parser.parse_args(arguments)
-
-
-def main() -> None:
-    """Learn as the command line says."""
-    options = parse_arguments(None)
-    path = learn_for_run(options.run, frequent=options.frequent, translations=options.translations)
-    print(f"{path}: use it with translate.py --model {options.run} --shortlist", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(run_program(main))

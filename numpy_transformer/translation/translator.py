@@ -29,7 +29,7 @@ from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import MarianTokenizer, is_marian_folder, load_marian
 from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.training.run_folder import RunFolder
+from numpy_transformer.storage.run_files import RunFiles
 
 BATCH_TOKENS = 2048  # source tokens of a batch, padding included
 
@@ -128,7 +128,7 @@ class Translator:
             raise InputError(f"{path}: no such run folder or checkpoint: check the name, or train a model first")
         if is_marian_folder(path):
             return cls(*load_marian(path, device=device))
-        checkpoint = checkpoint_of_run(path) if path.is_dir() else path
+        checkpoint = RunFiles(path).checkpoint_to_translate_with() if path.is_dir() else path
         model = Transformer.load(checkpoint, device=device)
         checkpoint = checkpoint.absolute()
         for folder in (checkpoint.parent, checkpoint.parent.parent):
@@ -280,8 +280,8 @@ class Translator:
         """
         if len(self._models) > 1 or not isinstance(self.tokenizer, Tokenizer):
             raise InputError("a shortlist is for a single model that was trained here, not for this one")
-        run = RunFolder(path if Path(path).is_dir() else Path(path).absolute().parent.parent)
-        self._shortlist = Shortlist.load(run.shortlist, tokenizer=self.tokenizer.digest)
+        run = RunFiles(path if Path(path).is_dir() else Path(path).absolute().parent.parent)
+        self._shortlist = Shortlist.load(run.shortlist_file, tokenizer=self.tokenizer.digest)
 
     def pack(self) -> None:
         """Pack the weights now: processes that fork afterwards, and threads, then share the copy."""
@@ -347,18 +347,6 @@ def written_text(tokenizer: Tokenizer | MarianTokenizer, ids: Sequence[int]) -> 
     A byte-level model may write any bytes, half a surrogate pair among them, which no file or terminal takes.
     """
     return tokenizer.decode(ids).encode("utf-8", "replace").decode("utf-8")
-
-
-def checkpoint_of_run(path: Path) -> Path:
-    """The checkpoint to translate with: the averaged one if there is one, else the best, else the newest.
-
-    Raises InputError if the folder has none.
-    """
-    run = RunFolder(path)
-    for checkpoint in (run.averaged, run.best, *reversed(run.step_files())):
-        if checkpoint.is_file():
-            return checkpoint
-    raise InputError(f"{path}: holds no checkpoint: name a run folder with checkpoints/, or train a model")
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

@@ -10,9 +10,9 @@ import pytest
 
 import bpe
 import numpy_transformer as nt
+from numpy_transformer.commands.export_model import export, main
 from numpy_transformer.data.batching import padded
 from numpy_transformer.errors import InputError
-from numpy_transformer.export import export, main
 from numpy_transformer.program import run_program
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.translation.translator import Translator

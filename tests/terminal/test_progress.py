@@ -3,7 +3,7 @@
 import pytest
 
 from numpy_transformer.terminal import progress
-from numpy_transformer.terminal.progress import Progress
+from numpy_transformer.terminal.progress import TranslationProgress
 
 
 class Clock:
@@ -23,14 +23,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_quick_translation_says_nothing(clock, capsys):
-    with Progress(100) as shown:
+    with TranslationProgress(100) as shown:
         clock.now += 4.9
         shown.add("a line")
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_long_one_says_how_long_it_will_take(clock, capsys):
-    with Progress(100) as shown:
+    with TranslationProgress(100) as shown:
         for _ in range(5):
             clock.now += 2
             shown.add("x" * 9)
@@ -48,14 +48,14 @@ def test_a_long_one_says_how_long_it_will_take(clock, capsys):
 
 
 def test_of_a_pipe_the_end_is_not_known(clock, capsys):
-    with Progress(None) as shown:
+    with TranslationProgress(None) as shown:
         clock.now += 10
         shown.add("a line")
     assert "1 line(s), 0.1 a second, 0:10 so far" in capsys.readouterr().err
 
 
 def test_after_an_error_there_is_no_summary(clock, capsys):
-    shown = Progress(None)
+    shown = TranslationProgress(None)
     clock.now += 10
     shown.add("a line")
     shown.__exit__(OSError, OSError("gone"), None)

@@ -11,7 +11,7 @@ import bpe
 from numpy_transformer import Transformer, TransformerConfig
 from numpy_transformer.errors import InputError
 from numpy_transformer.training.optimizer import Adam
-from numpy_transformer.training.run_folder import Progress, RunFolder
+from numpy_transformer.training.run_folder import RunFolder, RunProgress
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +63,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
 def test_a_full_disk_is_said_with_the_file(tmp_path: Path):
     folder = RunFolder(tmp_path)
-    for path in (folder.log, folder.samples):
+    for path in (folder.log_file, folder.samples_file):
         path.symlink_to("/dev/full")
     with pytest.raises(InputError, match=r"log\.jsonl: cannot be written \(No space left on device\)"):
         folder.append_log({"kind": "step", "step": 1})
@@ -74,11 +74,11 @@ def test_a_full_disk_is_said_with_the_file(tmp_path: Path):
 def test_samples_cut_inside_a_character_are_rewound(tmp_path: Path):
     folder = RunFolder(tmp_path)
     folder.append_samples("step 1", ["model      schön"])
-    whole = folder.samples.read_bytes()
-    with open(folder.samples, "ab") as file:
+    whole = folder.samples_file.read_bytes()
+    with open(folder.samples_file, "ab") as file:
         file.write("step 2\nmodel      schö".encode()[:-1])
     folder.rewind(1)
-    assert folder.samples.read_bytes() == whole
+    assert folder.samples_file.read_bytes() == whole
 
 
 def test_checkpoints_of_after_the_state_are_dropped(tmp_path: Path):
@@ -95,8 +95,8 @@ def test_a_state_is_missing_only_before_the_first_checkpoint(tmp_path: Path):
     folder = RunFolder(tmp_path)
     model = Transformer(TransformerConfig(vocabulary_size=9, d_model=4, d_ff=4, heads=2, encoder_layers=1))
     adam = Adam.for_parameters(model.parameters.flat)
-    assert folder.load_training(model, adam, {}) == Progress()
-    model.save(folder.best)
+    assert folder.load_training(model, adam, {}) == RunProgress()
+    model.save(folder.best_file)
     with pytest.raises(InputError, match=r"training\.safetensors is missing, so the run cannot go on"):
         folder.load_training(model, adam, {})
 
@@ -107,7 +107,7 @@ def test_another_tokenizer_is_named_whatever_its_size(tmp_path: Path):
     sizes = {"d_model": 4, "d_ff": 4, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
     model, another = (Transformer(TransformerConfig(vocabulary_size=len(t), **sizes)) for t in (tokenizer, other))
     adam = Adam.for_parameters(model.parameters.flat)
-    folder.save_training(model, adam, Progress(step=3), {"tokenizer": tokenizer.digest})
+    folder.save_training(model, adam, RunProgress(step=3), {"tokenizer": tokenizer.digest})
     assert folder.load_training(model, adam, {"tokenizer": tokenizer.digest}).step == 3
     with pytest.raises(InputError, match="the tokenizer is not the one this run began with"):
         folder.load_training(another, Adam.for_parameters(another.parameters.flat), {"tokenizer": other.digest})

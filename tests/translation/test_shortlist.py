@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 import bpe
 import numpy_transformer as nt
+from numpy_transformer.commands import learn_shortlist as program
 from numpy_transformer.commands import translate
 from numpy_transformer.decoding import beam_search
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
-from numpy_transformer.translation import lexicon as program
 from numpy_transformer.translation.lexicon import learn_shortlist, model_one
 from numpy_transformer.translation.translator import Translator
 
@@ -177,8 +177,8 @@ def run_folder(tmp_path: Path) -> RunFolder:
         vocabulary_size=len(tokenizer), encoder_layers=1, decoder_layers=1, d_model=16, d_ff=24, heads=2
     )
     folder.checkpoints.mkdir(parents=True)
-    nt.Transformer(config, seed=0).save(folder.best)
-    tokenizer.save(folder.tokenizer)
+    nt.Transformer(config, seed=0).save(folder.best_file)
+    tokenizer.save(folder.tokenizer_file)
     folder.write_config(TrainingOptions(data=str(text), validation=str(text)), config)
     return folder
 
@@ -193,11 +193,11 @@ def test_a_run_learns_its_shortlist_and_translates_with_it(run_folder, monkeypat
     monkeypatch.setattr(sys, "argv", ["shortlist", str(run_folder.path), "--frequent", "0", "--translations", "3"])
     program.main()
     assert "--shortlist" in capsys.readouterr().err
-    shortlist = Shortlist.load(run_folder.shortlist, tokenizer=run_folder.read_tokenizer().digest)
+    shortlist = Shortlist.load(run_folder.shortlist_file, tokenizer=run_folder.read_tokenizer().digest)
     translator = Translator.load(run_folder.path)
     texts = ["red dog", "old cow", "blue cat"]
     whole = {beam: translator.hypotheses(texts, beam=beam) for beam in (1, 4)}
-    translator.load_shortlist(run_folder.best)  # named by one of its checkpoints
+    translator.load_shortlist(run_folder.best_file)  # named by one of its checkpoints
     for beam in (1, 4):
         found = translator.hypotheses(texts, beam=beam)
         for text, [best] in zip(texts, found, strict=True):
@@ -224,10 +224,10 @@ def test_what_a_shortlist_is_not_for_is_said(run_folder, monkeypatch, capsys):
         assert "beam search" in complaint(*arguments, "red dog")
     assert "--score" in complaint("--score", "red\tdog")
     assert "single model" in complaint("--model", model, "red dog")
-    run_folder.shortlist.write_bytes(run_folder.shortlist.read_bytes()[:-1])
+    run_folder.shortlist_file.write_bytes(run_folder.shortlist_file.read_bytes()[:-1])
     assert "damaged" in complaint("red dog")
     program.learn_for_run(model)
-    bpe.train(["another text " * 9], vocabulary_size=262).save(run_folder.tokenizer)
+    bpe.train(["another text " * 9], vocabulary_size=262).save(run_folder.tokenizer_file)
     assert "tokenizer" in complaint("red dog")
 
 

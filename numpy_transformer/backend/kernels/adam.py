@@ -9,7 +9,6 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel
-from numpy_transformer.training.optimizer import Adam
 
 THREADS = 256
 MOST_BLOCKS = 1024  # enough to fill any card; a fixed number, so that sums have one order on all of them
@@ -18,8 +17,12 @@ MOST_BLOCKS = 1024  # enough to fill any card; a fixed number, so that sums have
 def guarded_adam_update(
     parameters: Array,
     gradients: Array,
-    adam: Adam,
+    first_moment: Array,
+    second_moment: Array,
     *,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
     loss: Array,
     updates: Array,
     results: Array,
@@ -29,7 +32,7 @@ def guarded_adam_update(
     """Adam in place on flat buffers (n,), gradients clipped to the norm `clip`; no change if the step is not finite.
 
     `loss` is a scalar array; `updates` (int64 scalar) is counted on; `results` (3,), float64, receives the loss, the
-    gradient's norm before clipping, and 1 if the step was made, else 0. `adam.step` is not looked at.
+    gradient's norm before clipping, and 1 if the step was made, else 0.
     """
     xp = array_module(parameters)
     n = len(parameters)
@@ -38,9 +41,9 @@ def guarded_adam_update(
     SQUARES.launch(parameters, (blocks,), THREADS, gradients, partial, n)
     limit = math.inf if clip is None else float(clip)
     arrays = partial, loss, updates, results, scalars
-    SCALARS.launch(parameters, (1,), THREADS, *arrays, blocks, float(rate), limit, adam.beta1, adam.beta2)
-    buffers = parameters, gradients, adam.first_moment, adam.second_moment
-    UPDATE.launch(parameters, (blocks,), THREADS, *buffers, scalars, n, adam.beta1, adam.beta2, adam.epsilon)
+    SCALARS.launch(parameters, (1,), THREADS, *arrays, blocks, float(rate), limit, beta1, beta2)
+    buffers = parameters, gradients, first_moment, second_moment
+    UPDATE.launch(parameters, (blocks,), THREADS, *buffers, scalars, n, beta1, beta2, epsilon)
 
 
 # --- The kernels' NumPy twins ---

@@ -1,0 +1,78 @@
+"""Write a trained model for another program: python -m numpy_transformer.export --to FORMAT RUN OUT; see --help."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from bpe import Tokenizer
+from bpe.formats import write_huggingface
+from numpy_transformer.errors import InputError
+from numpy_transformer.translation.translator import Translator
+
+FORMATS = {
+    "ctranslate2": "a folder for ctranslate2.Translator",
+    "pytorch": "weights and a module of torch.nn parts that loads them",
+    "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
+}
+
+
+def export(translator: Translator, to: str, out: str | Path) -> None:
+    """Write the folder `out`, which must not exist yet and appears only when it is complete.
+
+    Raises InputError if the folder cannot be written, or a package is missing that the format needs.
+    """
+    out = Path(out)
+    if out.exists():
+        raise InputError(f"{out} exists already: name a new folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder, so that the last step is a renaming.
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
+            made = Path(temporary) / "export"
+            made.mkdir()
+            _write(translator, to, made)
+            made.rename(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+
+
+def _write(translator: Translator, to: str, folder: Path) -> None:
+    model, tokenizer = translator.model, translator.tokenizer
+    if not isinstance(tokenizer, Tokenizer):
+        raise InputError("this model was imported: use the files it came from, only models trained here are exported")
+    try:
+        if to == "ctranslate2":
+            from numpy_transformer.formats.ctranslate2 import write_ctranslate2
+
+            write_ctranslate2(model, tokenizer, folder)
+        elif to == "onnx":
+            from numpy_transformer.formats.onnx import write_onnx
+
+            write_onnx(model, folder)
+        else:
+            from numpy_transformer.formats.pytorch import write_pytorch
+
+            write_pytorch(model, folder)
+    except ModuleNotFoundError as error:
+        package = (error.name or to).partition(".")[0]
+        raise InputError(f"--to {to} needs the package {package}: pip install {package}") from None
+    write_huggingface(tokenizer, folder / "tokenizer.json")
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m numpy_transformer.export", description="Export a trained model.")
+    formats = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
+    parser.add_argument("--to", choices=FORMATS, required=True, help=formats)
+    parser.add_argument("run", metavar="RUN", help="run folder or checkpoint file")
+    parser.add_argument("out", metavar="OUT", help="the folder to make")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Export as the command line says."""
+    options = parse_arguments(None)
+    translator = Translator.load(options.run)
+    export(translator, options.to, options.out)
+    print(f"{options.out}: {FORMATS[options.to]}", file=sys.stderr)

@@ -1,0 +1,99 @@
+"""Where the files of a training run stand. Anyone may look them up here; only training writes them.
+
+    config.json                             the run's options and the model's configuration
+    tokenizer.json                          the learned BPE
+    checkpoints/step-00001000.safetensors   weights after an evaluation; the last ones are kept, for the average
+    checkpoints/best.safetensors            weights with the lowest validation loss so far
+    checkpoints/averaged.safetensors        the mean of the last checkpoints, if that is better than the best one
+    checkpoints/training.safetensors        weights, both Adam moments and the progress: what --resume needs
+    shortlist.safetensors                   which tokens translate which (python -m numpy_transformer.shortlist)
+    log.jsonl  curves.png  samples.txt      one record a line; the same as a picture; translations along the way
+
+Every file but the log and the samples is replaced in one piece, so a file that exists is whole.
+"""
+
+import re
+from pathlib import Path
+
+import bpe
+from numpy_transformer.errors import InputError
+
+TRAINING_FILE = "training.safetensors"
+STEP_FILE = re.compile(r"step-(\d{8,})\.safetensors")
+
+
+class RunFiles:
+    """The files of the run at `path`. Nothing is read or made until it is asked for."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.tokenizer_file = self.path / "tokenizer.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.best_file = self.checkpoints / "best.safetensors"
+        self.averaged_file = self.checkpoints / "averaged.safetensors"
+        self.training_file = self.checkpoints / TRAINING_FILE
+        self.shortlist_file = self.path / "shortlist.safetensors"
+        self.log_file = self.path / "log.jsonl"
+        self.curves_file = self.path / "curves.png"
+        self.samples_file = self.path / "samples.txt"
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self.config_file.exists() or self.checkpoints.exists()
+
+    def step_file(self, step: int) -> Path:
+        """Where the checkpoint of `step` stands, if it is kept."""
+        return self.checkpoints / f"step-{step:08d}.safetensors"
+
+    def step_files(self) -> list[Path]:
+        """The kept checkpoints in the order of their steps."""
+        return [path for _, path in self.numbered_step_files()]
+
+    def numbered_step_files(self) -> list[tuple[int, Path]]:
+        """(step, file) of the kept checkpoints, in order."""
+        files = [(STEP_FILE.fullmatch(path.name), path) for path in self.checkpoints.glob("*")]
+        return sorted((int(match[1]), path) for match, path in files if match)
+
+    def checkpoint_to_translate_with(self) -> Path:
+        """The averaged checkpoint if there is one, else the best, else the newest.
+
+        Raises InputError if the folder has none.
+        """
+        for checkpoint in (self.averaged_file, self.best_file, *reversed(self.step_files())):
+            if checkpoint.is_file():
+                return checkpoint
+        raise InputError(f"{self.path}: holds no checkpoint: name a run folder with checkpoints/, or train a model")
+
+    def read_tokenizer(self) -> bpe.Tokenizer:
+        """The run's tokenizer. Raises InputError or bpe.TokenizerError naming the file."""
+        file = self.tokenizer_file
+        if not file.exists():
+            raise InputError(f"{file} is missing; the run cannot be used without the tokenizer it began with")
+        return bpe.Tokenizer.load(file)
+
+
+def new_run_path(parent: Path, name: str) -> Path:
+    """parent/name, or parent/name-2, -3 ... if that is taken."""
+    path, number = parent / name, 2
+    while path.exists():
+        path, number = parent / f"{name}-{number}", number + 1
+    return path
+
+
+def run_name(data: str) -> str:
+    """A folder name for a corpus: phrasebook, multi30k, or the file's or folder's own name."""
+    return Path(data).name.split(".")[0] or "run"
+
+
+def latest_run(parent: Path, *, with_model: bool) -> Path | None:
+    """The run in `parent` that was written to last; None if there is none.
+
+    `with_model` asks for a run that has a model to translate with; else for one that can be resumed.
+    """
+    written = [
+        (file.stat().st_mtime_ns, file.parent.parent)
+        for file in parent.glob("*/checkpoints/*.safetensors")
+        if (file.name != TRAINING_FILE) == with_model
+    ]
+    return max(written)[1] if written else None
