@@ -4,19 +4,19 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import decoding_reference
 import numpy as np
 import pytest
-from decoding_reference import VOCABULARY, padded, plain_beam_search, random_sources, small_model
 from hypothesis import given
 from hypothesis import strategies as st
+from small_model import VOCABULARY, padded, random_sources, small_model
 
 import bpe
 import numpy_transformer as nt
 from numpy_transformer.commands import translate
-from numpy_transformer.decoding import beam_search
+from numpy_transformer.decoding import beam_search, reference
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
+from numpy_transformer.decoding.reference import plain_beam_search
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.translation import lexicon as program
@@ -64,7 +64,7 @@ def test_a_search_with_a_shortlist_is_one_of_a_smaller_vocabulary(seed, norm, be
         rows=rows,
         shortlist=shortlist,
     )
-    whole = decoding_reference.next_log_probabilities
+    whole = reference.next_log_probabilities
     for source, results in zip(sources, found, strict=True):
         listed = {*shortlist.always.tolist(), *source, *shortlist.translations[source].ravel().tolist()}
         unlisted = [token for token in range(VOCABULARY) if token not in listed]
@@ -75,7 +75,7 @@ def test_a_search_with_a_shortlist_is_one_of_a_smaller_vocabulary(seed, norm, be
             return log_probabilities - np.log(np.exp(log_probabilities).sum())
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(decoding_reference, "next_log_probabilities", among_the_listed)
+            patch.setattr(reference, "next_log_probabilities", among_the_listed)
             expected = plain_beam_search(model, source, limit=4, beam=beam, alpha=0.6, n_best=beam)
         expected = [(score, ids) for score, ids in expected if score > -np.inf]
         assert [result.ids for result in results] == [ids for _, ids in expected]
