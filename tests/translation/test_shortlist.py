@@ -197,7 +197,7 @@ def test_a_run_learns_its_shortlist_and_translates_with_it(run_folder, monkeypat
     translator = Translator.load(run_folder.path)
     texts = ["red dog", "old cow", "blue cat"]
     whole = {beam: translator.hypotheses(texts, beam=beam) for beam in (1, 4)}
-    translator.load_shortlist(run_folder.best)  # named by one of its checkpoints
+    translator = Translator.load(run_folder.best, shortlist=True)  # named by one of its checkpoints
     for beam in (1, 4):
         found = translator.hypotheses(texts, beam=beam)
         for text, [best] in zip(texts, found, strict=True):
