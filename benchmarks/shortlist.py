@@ -48,8 +48,7 @@ def main() -> None:
         print(f"{host['cpu']}, load {host['load']}; {host['system']}; Python {host['python']}; {libraries()['numpy']}")
         recorded = RunFolder(options.run).read_options()
         test = corpus_of(recorded).test
-        ours, listed = Translator.load(options.run), Translator.load(options.run)
-        listed.load_shortlist(options.run)
+        ours, listed = (Translator.load(options.run, shortlist=shortlist) for shortlist in (False, True))
         size = ours.model.config.vocabulary_size
         print(f"{recorded.data}, {len(test):,} test sentences, {recorded.preset}, vocabulary {size:,}")
         sides: dict[str, Side] = {"ours": ours.translate, "ours, shortlist": listed.translate}

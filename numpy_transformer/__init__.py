@@ -7,9 +7,22 @@
 2348288
 """
 
+from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.sampling import Sampling
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.translation.translator import Constraints, Hypothesis, Sampling, Translator
+from numpy_transformer.translation.hypothesis import Hypothesis
+from numpy_transformer.translation.search_options import SearchOptions
+from numpy_transformer.translation.translator import Translator
 
-__all__ = ["Constraints", "Hypothesis", "InputError", "Sampling", "Transformer", "TransformerConfig", "Translator"]
+__all__ = [
+    "Constraints",
+    "Hypothesis",
+    "InputError",
+    "Sampling",
+    "SearchOptions",
+    "Transformer",
+    "TransformerConfig",
+    "Translator",
+]

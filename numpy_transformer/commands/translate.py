@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from numpy_transformer.commands.text_lines import check_text, open_input, open_output, read_lines, size_of
 from numpy_transformer.commands.translation_options import check_arguments, check_scoring, check_serving, search_options
@@ -14,7 +14,9 @@ from numpy_transformer.program import command, run_program
 
 if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
     from numpy_transformer.decoding.alignment import Alignment
-    from numpy_transformer.translation.translator import Hypothesis, Translator
+    from numpy_transformer.translation.hypothesis import Hypothesis
+    from numpy_transformer.translation.search_options import SearchOptions
+    from numpy_transformer.translation.translator import Translator
 
 RUNS = Path("runs")
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
@@ -102,7 +104,7 @@ def translate(options: argparse.Namespace) -> None:
     from numpy_transformer.decoding.alignment import pharaoh
     from numpy_transformer.terminal.progress import TranslationProgress
     from numpy_transformer.translation.streaming import WINDOW_LINES
-    from numpy_transformer.translation.translator import TextError
+    from numpy_transformer.translation.text_errors import TextError
 
     texts = [check_text(line) for text in options.text for line in text.split("\n")]
     check_arguments(options, texts)
@@ -149,12 +151,12 @@ def translated(
     lines: Iterable[str],
     window_lines: int,
     name: str,
-    search: dict[str, Any],
+    search: "SearchOptions",
     options: argparse.Namespace,
 ) -> Iterator[Written]:
     """What is written for each line. Raises TextError for a line that cannot be translated."""
     from numpy_transformer.translation.streaming import translate_lines
-    from numpy_transformer.translation.translator import TextError
+    from numpy_transformer.translation.text_errors import TextError
 
     stream = translate_lines(
         translator,
@@ -177,7 +179,7 @@ def translated(
 
 
 def seen_inside(
-    translator: "Translator", text: str, search: dict[str, Any], options: argparse.Namespace
+    translator: "Translator", text: str, search: "SearchOptions", options: argparse.Namespace
 ) -> Iterator[Written]:
     """What is written for the text; once that is done, what --explain and --attention show of it."""
     from numpy_transformer.decoding.recorder import BeamRecorder
@@ -186,7 +188,7 @@ def seen_inside(
     from numpy_transformer.seeing.story import tell
 
     recorder = None if options.sample else BeamRecorder()
-    [found] = translator.hypotheses([text], recorder=recorder, **search)
+    [found] = translator.search([text], search, recorder=recorder)
     best = found[0]
     maps = None
     if options.attention is not None:
@@ -198,7 +200,7 @@ def seen_inside(
 
     story = None
     if recorder is not None:
-        story = tell(recorder, translator.tokenizer, alpha=options.alpha, n_best=options.n_best)
+        story = tell(recorder, translator.tokenizer, alpha=search.alpha, n_best=search.n_best)
     if options.explain and story is not None:
         explain(story, sys.stderr)
     if maps is not None:
@@ -211,7 +213,7 @@ def scored(
 ) -> Iterator[Written]:
     """Of each line, `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
     from numpy_transformer.translation.streaming import read_windows
-    from numpy_transformer.translation.translator import TextError
+    from numpy_transformer.translation.text_errors import TextError
 
     before = 0  # lines of the windows before
     for window in read_windows(lines, window_lines):
@@ -253,11 +255,7 @@ def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translat
     """The models at `paths`, as one translator. Raises InputError if one of them cannot be used."""
     from numpy_transformer.translation.translator import Translator
 
-    translator, *others = [Translator.load(path, device=options.device) for path in paths]
-    if others:
-        translator = translator.together_with(others, names=paths[1:])
-    if options.shortlist:
-        translator.load_shortlist(paths[0])
+    translator = Translator.load_ensemble(paths, device=options.device, shortlist=options.shortlist)
     if options.device == "cpu":
         one_thread = options.workers > 1 or translator.model.config.d_model < WIDE_MODEL
         limit_blas_threads(1 if one_thread else 2)

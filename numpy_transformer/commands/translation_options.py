@@ -2,11 +2,17 @@
 
 import argparse
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.errors import InputError
 
+if TYPE_CHECKING:  # imported when needed, as in translate.py
+    from numpy_transformer.decoding.constraints import Constraints
+    from numpy_transformer.decoding.sampling import Sampling
+    from numpy_transformer.translation.search_options import SearchOptions
+
+CONSTRAINTS = ("min_length", "max_length", "no_repeat_ngram", "prefix", "ban", "require")
 WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
 
 
@@ -43,8 +49,7 @@ def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
 def check_scoring(options: argparse.Namespace, usual: argparse.Namespace) -> None:
     """Raises InputError for an option that has no meaning with --score, if it is not as `usual`."""
     searching = ("beam", "alpha", "n_best", "scores", "coverage", "shortlist", "sample", "split_sentences")
-    constraints = ("min_length", "max_length", "no_repeat_ngram", "prefix", "ban", "require")
-    for name in searching + constraints:
+    for name in searching + CONSTRAINTS:
         if getattr(options, name) != getattr(usual, name):
             raise InputError(f"--{name.replace('_', '-')} has no meaning with --score, where nothing is searched")
 
@@ -61,35 +66,55 @@ def check_serving(options: argparse.Namespace) -> None:
         raise InputError("--workers has no meaning with --serve: the page translates one text at a time")
 
 
-def search_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments for Translator.hypotheses, checked. Raises InputError for impossible or contradictory options."""
-    from numpy_transformer.translation.translator import BATCH_TOKENS, Constraints, Sampling, check_options
+def search_options(options: argparse.Namespace) -> "SearchOptions":
+    """What is searched for. Raises InputError for impossible or contradictory options."""
+    from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOptions
 
-    shape = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
-    shape = {name: value for name, value in shape.items() if value is not None}
-    if shape and not options.sample:
-        raise InputError(f"--{next(iter(shape)).replace('_', '-')} only has a meaning with --sample")
-    if options.sample and options.beam is not None:
+    usual_beam = max(4, options.n_best)
+    return SearchOptions(
+        sampling=sampling_of(options),
+        constraints=constraints_of(options),
+        beam=usual_beam if options.beam is None else options.beam,
+        alpha=options.alpha,
+        n_best=options.n_best,
+        batch_tokens=BATCH_TOKENS if options.batch_tokens is None else options.batch_tokens,
+        coverage=options.coverage,
+        shortlist=options.shortlist,
+    )
+
+
+def sampling_of(options: argparse.Namespace) -> "Sampling | None":
+    """How tokens are drawn, None without --sample."""
+    from numpy_transformer.decoding.sampling import Sampling
+
+    for name in ("temperature", "top_k", "top_p", "seed"):
+        if getattr(options, name) is not None and not options.sample:
+            raise InputError(f"--{name.replace('_', '-')} only has a meaning with --sample")
+    if not options.sample:
+        return None
+    if options.beam is not None:
         raise InputError("give --sample or --beam, not both")
+    return Sampling(
+        temperature=1.0 if options.temperature is None else options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        seed=options.seed or 0,
+    )
+
+
+def constraints_of(options: argparse.Namespace) -> "Constraints | None":
+    """What the translations must hold or not hold, None without any option that says so."""
+    from numpy_transformer.decoding.constraints import Constraints
+
     for text in (options.prefix, *(options.ban or ()), *(options.require or ())):
         check_text(text or "", "a text of --prefix, --ban or --require")
-    given = {
-        "minimum_length": options.min_length,
-        "maximum_length": options.max_length,
-        "no_repeat_ngram": options.no_repeat_ngram,
-        "prefix": options.prefix,
-        "banned": options.ban and tuple(options.ban),
-        "required": options.require and tuple(options.require),
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    search = {
-        "beam": max(4, options.n_best) if options.beam is None else options.beam,
-        "alpha": options.alpha,
-        "n_best": options.n_best,
-        "sampling": Sampling(**shape) if options.sample else None,
-        "batch_tokens": BATCH_TOKENS if options.batch_tokens is None else options.batch_tokens,
-        "coverage": options.coverage,
-        "constraints": Constraints(**given) if given else None,
-    }
-    check_options(**search, shortlist=options.shortlist)
-    return search
+    if all(getattr(options, name) is None for name in CONSTRAINTS):
+        return None
+    return Constraints(
+        minimum_length=options.min_length or 0,
+        maximum_length=options.max_length,
+        no_repeat_ngram=options.no_repeat_ngram,
+        prefix=options.prefix or "",
+        banned=tuple(options.ban or ()),
+        required=tuple(options.require or ()),
+    )

@@ -1,4 +1,30 @@
-"""Decoding: from source ids to translations, by greedy search, beam search or sampling."""
+"""Decoding: from source ids to translations, by greedy search, beam search or sampling. Read in this order:
+
+    reference.py          greedy and beam search in their plainest form; the others must find the same
+    scoring.py            the result of a search, the length penalty, the best tokens of a step
+    incremental.py        one new position a step: a decoder that keeps the keys and values of the past
+    forwards.py           the layers' forwards as a decoder step uses them
+    sampling.py           greedy search of a whole batch, and drawing tokens at random
+    beam.py               beam search of many sentences side by side
+
+Then what a search may be asked for besides:
+
+    rules.py              tokens that may not come next
+    required_terms.py     terms that every translation must hold
+    constraints.py        both, as a user writes them in text
+    lexical_shortlist.py  only the likely tokens of the vocabulary
+    ensemble.py           several models as one
+    packed.py             weights in an order that makes products of few rows fast
+
+And what is seen of a search and a translation:
+
+    recorder.py           each step of a beam search, written down
+    live.py               the same while the search goes on
+    forced.py             the log-probability of a given translation
+    attention_weights.py  where every layer and head looks
+    attention_maps.py     the same with the tokens, for people to read
+    alignment.py          which source word each target word translates
+"""
 
 from numpy_transformer.decoding.beam import beam_search
 from numpy_transformer.decoding.incremental import IncrementalDecoder

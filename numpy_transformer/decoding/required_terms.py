@@ -43,7 +43,7 @@ class Term(NamedTuple):
         return tokens, missing
 
 
-class Progress(NamedTuple):
+class TermProgress(NamedTuple):
     """How far a hypothesis has got with the terms."""
 
     unmet: list[Term]  # the terms that are not there yet
@@ -65,12 +65,12 @@ class RequiredTerms:
         """What all terms need at most."""
         return sum(len(term.inside) for term in self._terms)
 
-    def progress(self, ids: list[int]) -> Progress:
+    def progress(self, ids: list[int]) -> TermProgress:
         """Of the tokens of one hypothesis."""
         unmet = [term for term in self._terms if not term.is_in(ids)]
         ahead = [term.next_tokens(ids) for term in unmet]
         begun = (len(term.inside) - missing for term, (_, missing) in zip(unmet, ahead, strict=True))
-        return Progress(
+        return TermProgress(
             unmet=unmet,
             # Only one of them can be begun; the others come after a space.
             missing=sum(len(term.inside) for term in unmet) - max(begun, default=0),

@@ -7,11 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bpe import Tokenizer
 from numpy_transformer.decoding.attention_maps import token_label
 from numpy_transformer.decoding.recorder import BeamRecorder, Candidate, Fate, Step
-from numpy_transformer.formats.marian import MarianTokenizer
-from numpy_transformer.translation.translator import written_text
+from numpy_transformer.translation.token_ids import ModelTokenizer, written_text
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Story:
     reason: str  # why the first of them won
 
 
-def tell(recorder: BeamRecorder, tokenizer: Tokenizer | MarianTokenizer, *, alpha: float, n_best: int = 1) -> Story:
+def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_best: int = 1) -> Story:
     """The story of the only search that `recorder` saw; alpha and n_best are those of the search."""
     [steps] = recorder.steps.values()
     paths = _paths(steps)
@@ -109,9 +107,7 @@ def _paths(steps: Sequence[Step]) -> list[list[list[int]]]:
     return paths
 
 
-def _finished(
-    steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: Tokenizer | MarianTokenizer
-) -> list[Finished]:
+def _finished(steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: ModelTokenizer) -> list[Finished]:
     found = [
         Finished(
             written_text(tokenizer, paths[number - 1][place][:-1]),
@@ -193,7 +189,7 @@ def _why_it_won(finished: Sequence[Finished]) -> str:
     )
 
 
-def _what_greedy_does(steps: Sequence[Step], winning: Mapping[int, int], tokenizer: Tokenizer | MarianTokenizer) -> str:
+def _what_greedy_does(steps: Sequence[Step], winning: Mapping[int, int], tokenizer: ModelTokenizer) -> str:
     """Where the winner's way leaves that of greedy search: a candidate of the same parent was more probable."""
     for number in sorted(winning):
         candidates = steps[number - 1].candidates

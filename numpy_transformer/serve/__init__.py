@@ -2,8 +2,9 @@
 
     turns.py        one translation at a time, in the order of arrival
     translation.py  a text -> events: drafts while the search goes on, the n best, their attention
-    handler.py      one HTTP request: what is refused, what is answered
     about.py        what the page says about the model
+    service.py      what all requests share: the translator, the limits, the address
+    handler.py      one HTTP request: what is refused, what is answered
     server.py       the server: connections, beginning and end
 
 The search knows nothing of the server: it tells an observer of each step (decoding/live.py), and what the observer

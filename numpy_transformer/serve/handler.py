@@ -12,20 +12,20 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from socketserver import BaseServer
+from typing import Any
 
 from numpy_transformer import seeing
 from numpy_transformer.errors import InputError
 from numpy_transformer.seeing.page import SCRIPTS, STYLE
+from numpy_transformer.serve.service import PageService
 from numpy_transformer.serve.translation import Event, translate_text
 from numpy_transformer.serve.turns import TooManyError
-
-if TYPE_CHECKING:
-    from numpy_transformer.serve.server import PageServer
 
 TRANSLATE = "/translate"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -61,15 +61,18 @@ class StoppedError(Exception):
 class Handler(BaseHTTPRequestHandler):
     """Answers one request."""
 
-    server: "PageServer"
     default_request_version = "HTTP/1.0"  # of a first line that has none: even then the answer begins with a status
     disable_nagle_algorithm = True  # it would hold events back
+
+    def __init__(self, service: PageService, request: socket.socket, client_address: Any, server: BaseServer) -> None:
+        self.service = service
+        super().__init__(request, client_address, server)  # which answers the request
 
     def setup(self) -> None:
         """The whole request must arrive within a time limit, not only each of its bytes."""
         super().setup()
         self.rfile.close()
-        deadline = time.monotonic() + self.server.limits.request_seconds
+        deadline = time.monotonic() + self.service.limits.request_seconds
         self.rfile = io.BufferedReader(_TimedReader(self.connection, deadline))
         self._refused = self._streams = False
         self._deadline = math.inf  # of the translation
@@ -93,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         if path == TRANSLATE:
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "ask for translations with POST", {"Allow": "POST"})
         if path == "/model":
-            self._send(HTTPStatus.OK, "application/json", json.dumps(self.server.about).encode())
+            self._send(HTTPStatus.OK, "application/json", json.dumps(self.service.about).encode())
         elif path in FILES:
             file = FILES[path]
             self._send(HTTPStatus.OK, f"{KINDS[Path(file.name).suffix]}; charset=utf-8", file.read_bytes())
@@ -105,11 +108,11 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(HTTPStatus.NOT_FOUND, f"translations are at {TRANSLATE}")
         self._check_origin()
         text, beam = self._check_question(self._read_json())
-        search = {**self.server.search, "beam": beam, "n_best": beam}
+        search = replace(self.service.search, beam=beam, n_best=beam)
         try:
-            with self.server.turns.turn(lambda ahead: self._show_event({"kind": "waiting", "ahead": ahead})):
-                self._deadline = time.monotonic() + self.server.limits.translation_seconds
-                translate_text(self.server.translator, text, search, send=self._send_event, show=self._show_event)
+            with self.service.turns.turn(lambda ahead: self._show_event({"kind": "waiting", "ahead": ahead})):
+                self._deadline = time.monotonic() + self.service.limits.translation_seconds
+                translate_text(self.service.translator, text, search, send=self._send_event, show=self._show_event)
         except TooManyError:
             message = "too many translations wait already: try again in a moment"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": "5"}) from None
@@ -122,19 +125,21 @@ class Handler(BaseHTTPRequestHandler):
         hosts = self.headers.get_all("Host", [])
         if len(hosts) != 1:
             raise Refusal(HTTPStatus.BAD_REQUEST, "a request needs one Host header")
-        if hosts[0].lower() not in self.server.hosts:
-            raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, f"this is {self.server.url}, not the host that was asked for")
+        if hosts[0].lower() not in self.service.hosts:
+            raise Refusal(
+                HTTPStatus.MISDIRECTED_REQUEST, f"this is {self.service.url}, not the host that was asked for"
+            )
 
     def _check_origin(self) -> None:
         origins = self.headers.get_all("Origin", [])
-        foreign = any(origin not in {f"http://{host}" for host in self.server.hosts} for origin in origins)
+        foreign = any(origin not in {f"http://{host}" for host in self.service.hosts} for origin in origins)
         if foreign or self.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
             raise Refusal(HTTPStatus.FORBIDDEN, "only the page of this server may ask for translations")
         if self.headers.get_content_type() != "application/json":
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
 
     def _read_json(self) -> Any:
-        lengths, most = self.headers.get_all("Content-Length", []), self.server.limits.body_bytes
+        lengths, most = self.headers.get_all("Content-Length", []), self.service.limits.body_bytes
         if "Transfer-Encoding" in self.headers or not lengths:
             raise Refusal(HTTPStatus.LENGTH_REQUIRED, "send the body in one piece, with a Content-Length")
         if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
@@ -157,10 +162,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _check_question(self, question: Any) -> tuple[str, int]:
         """The text and the beam of {"text": ..., "beam": ...}."""
-        limits = self.server.limits
+        limits = self.service.limits
         if not isinstance(question, dict) or not {"text"} <= question.keys() <= {"text", "beam"}:
             raise Refusal(HTTPStatus.BAD_REQUEST, 'send {"text": TEXT} or {"text": TEXT, "beam": NUMBER}')
-        text, beam = question["text"], question.get("beam", self.server.search["beam"])
+        text, beam = question["text"], question.get("beam", self.service.search.beam)
         if type(text) is not str or type(beam) is not int:
             raise Refusal(HTTPStatus.BAD_REQUEST, "text must be a string and beam a whole number")
         if len(text) > limits.characters:
@@ -188,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(refusal.status, "application/json", body, refusal.headers)
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.connection.settimeout(self.server.limits.send_seconds)
+        self.connection.settimeout(self.service.limits.send_seconds)
         self.send_response(status)
         for name, value in {**HEADERS, **(headers or {}), "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
@@ -211,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
     def _write_event(self, event: Event) -> None:
         if not self._streams:
             self._streams = True
-            self.connection.settimeout(self.server.limits.send_seconds)
+            self.connection.settimeout(self.service.limits.send_seconds)
             self.send_response(HTTPStatus.OK)
             for name, value in HEADERS.items():
                 self.send_header(name, value)
@@ -221,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _check_wanted(self) -> None:
         """Raises StoppedError if the client has gone or the program ends, InputError if the time is up."""
-        if self.server.stopping.is_set():
+        if self.service.stopping.is_set():
             raise StoppedError
         try:
             readable, _, _ = select.select([self.connection], [], [], 0)
@@ -230,7 +235,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             raise StoppedError from None
         if time.monotonic() > self._deadline:
-            raise InputError(f"stopped after {self.server.limits.translation_seconds:g} seconds: try a shorter text")
+            raise InputError(f"stopped after {self.service.limits.translation_seconds:g} seconds: try a shorter text")
 
     # --- What the base class calls ---
 

@@ -5,8 +5,8 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
@@ -14,33 +14,22 @@ from typing import Any
 from numpy_transformer.errors import InputError
 from numpy_transformer.serve.about import About
 from numpy_transformer.serve.handler import Handler
+from numpy_transformer.serve.service import Limits, PageService
 from numpy_transformer.serve.turns import Turns
+from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.translator import Translator
 
 ADDRESS = "127.0.0.1"  # of this computer, for this computer
 HTTP_PORT = 80  # the one that browsers leave out
 END_SECONDS = 3.0  # for a step of the search to end
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one client, or all of them together, may ask for."""
-
-    characters: int = 1000  # of a text
-    body_bytes: int = 1 << 14  # of a request: as many characters, written as JSON in the longest way
-    beam: int = 16
-    request_seconds: float = 10.0  # for the whole request to arrive
-    send_seconds: float = 5.0  # for the client to take what it is sent
-    translation_seconds: float = 60.0  # of computing
-    waiting: int = 8  # requests behind the one that is being translated
-    connections: int = 32
+USUAL_LIMITS = Limits()
 
 
 class PageServer(ThreadingHTTPServer):
     """Serves the page and translates what it asks for, with one translator, one text at a time.
 
-    port: 0 is any free one. search: arguments of Translator.hypotheses; its beam is what the page begins with, and as
-    many hypotheses are shown. Raises InputError if the port cannot be had.
+    port: 0 is any free one. search: its beam is what the page begins with, and as many hypotheses are shown. Raises
+    InputError if the port cannot be had.
     """
 
     daemon_threads = True
@@ -52,20 +41,19 @@ class PageServer(ThreadingHTTPServer):
         translator: Translator,
         *,
         port: int,
-        search: Mapping[str, Any],
+        search: SearchOptions,
         about: About,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL_LIMITS,
     ) -> None:
-        self.translator, self.search, self.limits = translator, search, limits
-        self.turns = Turns(self.limits.waiting)
+        self.turns = Turns(limits.waiting)
         self.stopping = threading.Event()
-        self._room = threading.BoundedSemaphore(self.limits.connections)
+        self._room = threading.BoundedSemaphore(limits.connections)
         if not 0 <= port < 1 << 16:
             raise InputError(f"port is {port}; it must be from 0 (any free one) to 65535")
-        if search["beam"] > self.limits.beam:
-            raise InputError(f"beam is {search['beam']}; the page takes at most {self.limits.beam}")
+        if search.beam > limits.beam:
+            raise InputError(f"beam is {search.beam}; the page takes at most {limits.beam}")
         try:
-            super().__init__((ADDRESS, port), Handler)
+            super().__init__((ADDRESS, port), self._answer)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 reason = f"is in use: end the program that uses it, or take another with --port {port % 65535 + 1}"
@@ -75,13 +63,25 @@ class PageServer(ThreadingHTTPServer):
         port = self.server_address[1]
         self.url = f"http://{ADDRESS}:{port}/"
         names = {ADDRESS, "localhost"}
-        self.hosts = {f"{name}:{port}" for name in names} | (names if port == HTTP_PORT else set())
-        self.about = {
-            **asdict(about),
-            "parameters": translator.model.parameters.flat.size,
-            "beam": search["beam"],
-            "most": {"characters": limits.characters, "beam": limits.beam},
-        }
+        self._service = PageService(
+            translator=translator,
+            search=search,
+            limits=limits,
+            turns=self.turns,
+            stopping=self.stopping,
+            url=self.url,
+            hosts=frozenset(f"{name}:{port}" for name in names) | (names if port == HTTP_PORT else set()),
+            about={
+                **asdict(about),
+                "parameters": translator.model.parameters.flat.size,
+                "beam": search.beam,
+                "most": {"characters": limits.characters, "beam": limits.beam},
+            },
+        )
+
+    def _answer(self, request: Any, client_address: Any, server: "PageServer") -> Handler:
+        """Answer one request: the base class calls this where it would make a handler."""
+        return Handler(self._service, request, client_address, server)
 
     def server_bind(self) -> None:
         """As the base class does, but without asking the network for the name of this computer."""

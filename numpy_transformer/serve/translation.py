@@ -15,41 +15,42 @@ Each draft event tells the whole state of the search, so that a slow reader may 
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from numpy_transformer.decoding.live import Draft, LiveRecorder
 from numpy_transformer.errors import InputError
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.seeing.view import view
+from numpy_transformer.translation.hypothesis import Hypothesis
+from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.streaming import line_parts
-from numpy_transformer.translation.translator import Hypothesis, TextError, Translator
+from numpy_transformer.translation.text_errors import TextError
+from numpy_transformer.translation.translator import Translator
 
 Event = dict[str, Any]
 Receiver = Callable[[Event], None]
 LONGEST_INSIDE = 100  # tokens of a sentence, or of its translation, whose inside is shown: it grows with their square
 
 
-def translate_text(
-    translator: Translator, text: str, search: Mapping[str, Any], *, send: Receiver, show: Receiver
-) -> None:
+def translate_text(translator: Translator, text: str, search: SearchOptions, *, send: Receiver, show: Receiver) -> None:
     """Translate a text of any number of lines and sentences, and tell of it event by event.
 
-    search: the arguments of Translator.hypotheses. `send` gets what must arrive, `show` what may be left out; what
+    `send` gets what must arrive, `show` what may be left out; what
     either raises ends the work at once and comes out of it. Raises InputError for what cannot be translated.
     """
     begin = time.monotonic()
     lines = enumerate(text.splitlines())
     parts = [(part, number) for number, line in lines for part in line_parts(line, translator, sentences=True)]
     send({"kind": "begin", "sentences": parts})
-    constraints = search["constraints"]
+    constraints = search.constraints
     if len(parts) > 1 and constraints is not None and (constraints.prefix or constraints.required):
         raise InputError("--prefix and --require are for one sentence: this text has several")
     results = []
     for number, (part, _) in enumerate(parts):
         recorder = LiveRecorder(_drafts_shown(translator, number, show))
         try:
-            [found] = translator.hypotheses([part], recorder=recorder, **search)
+            [found] = translator.search([part], search, recorder=recorder)
         except TextError as error:
             raise InputError(f"sentence {number + 1} {error.reason}") from None
         rows = [[one.text, one.score, one.log_probability] for one in found]
@@ -75,7 +76,7 @@ def _send_inside(
     source: str,
     found: list[Hypothesis],
     recorder: LiveRecorder,
-    search: Mapping[str, Any],
+    search: SearchOptions,
     send: Receiver,
 ) -> None:
     """The search and the attention of a sentence, None where they would be too large."""
@@ -84,7 +85,7 @@ def _send_inside(
     if tokens > LONGEST_INSIDE:
         send({"kind": "search", **inside, "search": None})
         return
-    story = tell(recorder, translator.tokenizer, alpha=search["alpha"], n_best=search["n_best"])
+    story = tell(recorder, translator.tokenizer, alpha=search.alpha, n_best=search.n_best)
     send({"kind": "search", **inside, "search": dataclasses.asdict(story)})
     for rank, hypothesis in enumerate(found):
         maps = translator.attention(source, hypothesis.ids)

@@ -15,21 +15,23 @@ import itertools
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numpy_transformer.data.batching import LONGEST_SOURCE
+from numpy_transformer.decoding.alignment import Alignment
 from numpy_transformer.errors import InputError
+from numpy_transformer.translation.hypothesis import Hypothesis
+from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.sentences import cut, split_sentences
+from numpy_transformer.translation.text_errors import TextError
+from numpy_transformer.translation.translator import Translator
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-    from numpy_transformer.decoding.alignment import Alignment
-    from numpy_transformer.translation.translator import Hypothesis, Translator
 
 # Large enough to sort by length, small enough for constant memory.
 WINDOW_LINES = 2048
@@ -44,14 +46,14 @@ class Translated:
     """A line and its translations, best first."""
 
     source: str
-    hypotheses: "list[Hypothesis]"
+    hypotheses: list[Hypothesis]
     parts: int  # how many parts it was translated in; 1 for a sentence, 0 for a blank line
 
 
 class _Window:
     """Some lines, and the texts that they are translated as: `parts[i]` of them for line i, one after the other."""
 
-    def __init__(self, lines: list[str], before: int, translator: "Translator", sentences: bool) -> None:
+    def __init__(self, lines: list[str], before: int, translator: Translator, sentences: bool) -> None:
         self.lines = lines
         self.before = before  # lines of the windows before
         parts = [line_parts(line, translator, sentences=sentences) for line in lines]
@@ -63,16 +65,14 @@ class _Window:
         ends = itertools.accumulate(self.parts)
         return self.before + next(number for number, end in enumerate(ends, 1) if text < end)
 
-    def located(self, indices: Sequence[int], result: "Callable[[], list[list[Hypothesis]]]") -> Any:
+    def located(self, indices: Sequence[int], result: Callable[[], list[list[Hypothesis]]]) -> Any:
         """result(), the hypotheses of some of the texts; a TextError of theirs gets the number of the line at fault."""
-        from numpy_transformer.translation.translator import TextError
-
         try:
             return result()
         except TextError as error:
             raise TextError(self.line_of(indices[error.number - 1]), error.reason) from None
 
-    def join(self, found: "Sequence[list[Hypothesis]]") -> Iterator[Translated]:
+    def join(self, found: Sequence[list[Hypothesis]]) -> Iterator[Translated]:
         """The lines' translations, from those of the texts."""
         start = 0
         for line, count in zip(self.lines, self.parts, strict=True):
@@ -82,16 +82,16 @@ class _Window:
 
 
 def translate_lines(
-    translator: "Translator",
+    translator: Translator,
     lines: Iterable[str],
     *,
-    search: Mapping[str, Any],
+    search: SearchOptions,
     workers: int = 1,
     sentences: bool = False,
     window_lines: int = WINDOW_LINES,
     alignments: bool = False,
 ) -> Iterator[Translated]:
-    """Translate each line, in order, with the options `search` of Translator.hypotheses.
+    """Translate each line, in order, as Translator.search does.
 
     sentences: split every line into sentences, not only those that are too long.
     window_lines: how many lines are read before any is translated; 1 answers each line before the next is read.
@@ -143,7 +143,7 @@ def translate_lines(
 _worker = threading.local()  # in a worker, a process or a thread: .translator
 
 
-def _worker_pool(translator: "Translator", workers: int) -> "Executor":
+def _worker_pool(translator: Translator, workers: int) -> "Executor":
     """Processes that inherit the translator: the many small operations of a decoding step would keep threads waiting
     for each other's interpreter lock. Threads where a process cannot inherit it: on a GPU, and on systems without
     fork.
@@ -159,23 +159,21 @@ def _worker_pool(translator: "Translator", workers: int) -> "Executor":
     return ThreadPoolExecutor(workers, initializer=_begin, initargs=(translator,))
 
 
-def _begin_process(translator: "Translator") -> None:
+def _begin_process(translator: Translator) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
     _begin(translator)
 
 
-def _begin(translator: "Translator") -> None:
+def _begin(translator: Translator) -> None:
     _worker.translator = translator
 
 
-def _translate(texts: list[str], search: Mapping[str, Any], alignments: bool) -> "list[list[Hypothesis]]":
+def _translate(texts: list[str], search: SearchOptions, alignments: bool) -> list[list[Hypothesis]]:
     return _found(_worker.translator, texts, search, alignments)
 
 
-def _found(
-    translator: "Translator", texts: list[str], search: Mapping[str, Any], alignments: bool
-) -> "list[list[Hypothesis]]":
-    found = translator.hypotheses(texts, **search)
+def _found(translator: Translator, texts: list[str], search: SearchOptions, alignments: bool) -> list[list[Hypothesis]]:
+    found = translator.search(texts, search)
     if not alignments:
         return found
     links = translator.align(texts, [best.ids for best, *_ in found])
@@ -198,16 +196,14 @@ def read_windows(lines: Iterable[str], window_lines: int) -> Iterator[list[str]]
         yield window
 
 
-def _cut_windows(
-    lines: Iterable[str], window_lines: int, translator: "Translator", sentences: bool
-) -> Iterator[_Window]:
+def _cut_windows(lines: Iterable[str], window_lines: int, translator: Translator, sentences: bool) -> Iterator[_Window]:
     before = 0
     for some in read_windows(lines, window_lines):
         yield _Window(some, before, translator, sentences)
         before += len(some)
 
 
-def line_parts(line: str, translator: "Translator", *, sentences: bool) -> list[str]:
+def line_parts(line: str, translator: Translator, *, sentences: bool) -> list[str]:
     """The texts that a line is translated as: itself, its sentences where wanted or needed; none for a blank line."""
     if not line.strip():
         return []
@@ -220,21 +216,19 @@ def line_parts(line: str, translator: "Translator", *, sentences: bool) -> list[
     ]
 
 
-def _tokens_at_most(text: str, count: int, translator: "Translator") -> bool:
+def _tokens_at_most(text: str, count: int, translator: Translator) -> bool:
     # Most texts need not be counted: no token is shorter than a byte, hardly any longer than a long word.
     if 4 * len(text) <= count:
         return True
     return len(text) <= LONG_WORD * count and len(translator.tokenizer.encode(text)) <= count
 
 
-def _joined(line: str, parts: list[str], found: "Sequence[list[Hypothesis]]") -> "list[Hypothesis]":
+def _joined(line: str, parts: list[str], found: Sequence[list[Hypothesis]]) -> list[Hypothesis]:
     """One list of hypotheses for a line in parts: the best of all parts side by side, the second best, and so on.
 
     A part with fewer hypotheses repeats its last. Log-probabilities and scores are summed; alignments count the words
     of the whole line.
     """
-    from numpy_transformer.translation.translator import Hypothesis
-
     if len(found) == 1:
         return found[0]
     ranks = max((len(part) for part in found), default=1)
@@ -253,7 +247,7 @@ def _joined(line: str, parts: list[str], found: "Sequence[list[Hypothesis]]") ->
     return joined
 
 
-def _joined_alignment(line: str, parts: list[str], chosen: "Sequence[Hypothesis]") -> "Alignment":
+def _joined_alignment(line: str, parts: list[str], chosen: Sequence[Hypothesis]) -> Alignment:
     links: list[tuple[int, int]] = []
     end = source_words = target_words = 0  # of what lies before a part
     for part, hypothesis in zip(parts, chosen, strict=True):

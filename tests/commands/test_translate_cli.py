@@ -141,13 +141,13 @@ def test_scores_of_given_translations_are_those_of_the_search(run, expected):
     assert run("--score", stdin=more_columns) == run("--score", stdin=stdin)
 
 
-def test_an_ensemble_needs_one_tokenizer(run, expected, tmp_path):
+def test_an_ensemble_needs_one_tokenizer(run, workplace, tmp_path):
     make_run(tmp_path / "same", seed=7)
     other = make_run(tmp_path / "other", seed=8)
     bpe.train([line[::-1] for line in LINES], vocabulary_size=275).save(other / "tokenizer.json")
     first = ("--model", "runs/first")
     assert run(*first, *first, "the dog")[1] == run("the dog")[1]
-    both = expected.together_with([Translator.load(tmp_path / "same")], names=["same"])
+    both = Translator.load_ensemble([workplace / "runs" / "first", tmp_path / "same"])
     for options in ({}, {"beam": 1}):
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         status, out, _ = run(*first, "--model", tmp_path / "same", "the dog", *arguments)

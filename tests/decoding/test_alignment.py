@@ -10,6 +10,7 @@ from seeing_example import LINES, random_translator
 
 from numpy_transformer.decoding.alignment import Alignment, align_words, attended, pharaoh, words_of_tokens
 from numpy_transformer.decoding.attention_weights import attention_weights
+from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.streaming import Translated, translate_lines
 from numpy_transformer.translation.translator import Translator
 
@@ -102,7 +103,7 @@ def test_attention_is_the_mean_of_the_last_layers_heads_whatever_the_padding(tra
 
 
 def translated(translator: Translator, lines: Sequence[str], **options: object) -> list[Translated]:
-    return list(translate_lines(translator, lines, search={"beam": 2, "n_best": 2}, alignments=True, **options))
+    return list(translate_lines(translator, lines, search=SearchOptions(beam=2, n_best=2), alignments=True, **options))
 
 
 texts = st.lists(st.one_of(st.sampled_from([*LINES[:5], "", "  "]), SPACED), min_size=1, max_size=6)

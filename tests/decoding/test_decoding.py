@@ -6,26 +6,21 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from decoding_reference import (
-    VOCABULARY,
-    all_translations,
-    forced_log_probability,
-    next_log_probabilities,
-    padded,
-    penalised,
-    plain_beam_search,
-    plain_greedy_search,
-    random_sources,
-    small_model,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_model import VOCABULARY, all_translations, forced_log_probability, padded, random_sources, small_model
 
 import numpy_transformer as nt
 from numpy_transformer.decoding import IncrementalDecoder, Sampling, beam_search, greedy_search, sample, scoring
 from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.decoding.forwards import attention
 from numpy_transformer.decoding.incremental import FIRST_ROOM, rows_that_stay
+from numpy_transformer.decoding.reference import (
+    next_log_probabilities,
+    penalised,
+    plain_beam_search,
+    plain_greedy_search,
+)
 from numpy_transformer.decoding.sampling import draw_tokens
 from numpy_transformer.decoding.scoring import FEW, largest, length_penalty
 from numpy_transformer.layers.attention import scaled_dot_product_attention_forward

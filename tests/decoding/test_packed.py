@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from decoding_reference import padded
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_model import padded
 
 import numpy_transformer as nt
 from numpy_transformer.decoding import IncrementalDecoder, beam_search, greedy_search, packed

@@ -2,18 +2,9 @@
 
 import numpy as np
 import pytest
-from decoding_reference import (
-    VOCABULARY,
-    all_translations,
-    forced_log_probability,
-    next_log_probabilities,
-    padded,
-    penalised,
-    random_sources,
-    small_model,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_model import VOCABULARY, all_translations, forced_log_probability, padded, random_sources, small_model
 
 import numpy_transformer as nt
 from numpy_transformer.decoding import beam_search
@@ -21,6 +12,7 @@ from numpy_transformer.decoding.attention_weights import attention_weights
 from numpy_transformer.decoding.ensemble import mean_log_probabilities
 from numpy_transformer.decoding.forced import forced_log_probabilities
 from numpy_transformer.decoding.recorder import BeamRecorder
+from numpy_transformer.decoding.reference import next_log_probabilities, penalised
 from numpy_transformer.decoding.required_terms import RequiredTerms, Term
 from numpy_transformer.decoding.rules import BannedText, ForcedPrefix, MinimumLength, NoRepeatedNgram
 

@@ -20,15 +20,16 @@ from seeing_example import LINES, random_translator
 
 import numpy_transformer as nt
 from numpy_transformer import serve
+from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.live import Draft, LiveRecorder
 from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.seeing.view import view
 from numpy_transformer.serve import handler
 from numpy_transformer.serve.handler import FILES
-from numpy_transformer.serve.server import Limits
+from numpy_transformer.serve.service import Limits
 from numpy_transformer.serve.turns import TooManyError, Turns
-from numpy_transformer.translation.translator import Constraints, Translator
+from numpy_transformer.translation.translator import Translator
 
 Event = dict[str, Any]
 
@@ -109,7 +110,7 @@ def test_the_inside_is_that_of_each_hypothesis(server, translator):
     told = events(server, {"text": text, "beam": 2})
     recorder = BeamRecorder()
     [found] = translator.hypotheses([text], beam=2, n_best=2, recorder=recorder)
-    story = tell(recorder, translator.tokenizer, alpha=SEARCH["alpha"], n_best=2)
+    story = tell(recorder, translator.tokenizer, alpha=SEARCH.alpha, n_best=2)
     assert [event["search"] for event in told if event["kind"] == "search"] == [as_json(dataclasses.asdict(story))]
     attention = [event["attention"] for event in told if event["kind"] == "attention"]
     assert attention == [
@@ -157,7 +158,7 @@ def test_any_text_is_answered(server, text):
 
 def test_constraints_hold_and_what_cannot_be_fulfilled_is_said(translator):
     impossible = Constraints(prefix="the dog", banned=("dog",))
-    with running(translator, Limits(), {**SEARCH, "constraints": impossible}) as server:
+    with running(translator, Limits(), dataclasses.replace(SEARCH, constraints=impossible)) as server:
         *_, last = events(server, {"text": "dogs run. a dog"})
     assert last["kind"] == "error"
     assert last["message"].startswith("sentence 1 has no translation that fulfils the constraints")
@@ -468,7 +469,7 @@ def test_a_defect_is_one_line_on_the_terminal(translator, monkeypatch, capfd):
         raise ZeroDivisionError("ours")
 
     with running(translator, Limits()) as server:
-        monkeypatch.setattr(Translator, "hypotheses", broken)
+        monkeypatch.setattr(Translator, "search", broken)
         exchange(server, question(server, {"text": "dogs run"}))
     assert capfd.readouterr() == ("", "a request could not be answered: ZeroDivisionError: ours\n")
 

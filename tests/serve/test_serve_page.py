@@ -1,5 +1,6 @@
 """The web page in a real browser: typing, keys, drafts, sentences, narrow and dark screens, and what goes wrong."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 
@@ -9,8 +10,10 @@ from browser import Browser, needs_browser, open_browser
 from page_server import ABOUT, SEARCH, Gate, running
 from seeing_example import random_translator
 
-from numpy_transformer.serve.server import Limits, PageServer
-from numpy_transformer.translation.translator import Constraints, Translator
+from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.serve.server import PageServer
+from numpy_transformer.serve.service import Limits
+from numpy_transformer.translation.translator import Translator
 
 TEXT = "the dog sees us"
 PATIENT = Limits(request_seconds=900, send_seconds=900, translation_seconds=900)
@@ -231,7 +234,7 @@ def test_a_narrow_and_a_dark_screen(page):
 
 
 def test_what_goes_wrong_is_said(chromium, translator):
-    unfulfillable = {**SEARCH, "constraints": Constraints(prefix="the dog", banned=("dog",))}
+    unfulfillable = dataclasses.replace(SEARCH, constraints=Constraints(prefix="the dog", banned=("dog",)))
     with running(translator, PATIENT, unfulfillable) as server:
         chromium.open(server.url)
         until(chromium, "document.querySelector('#beam').options.length > 1")

@@ -2,23 +2,24 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from numpy_transformer import serve
 from numpy_transformer.decoding.live import LiveRecorder
-from numpy_transformer.serve.server import Limits
+from numpy_transformer.serve.service import Limits
+from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.translator import Translator
 
 ABOUT = serve.About("random", ("en", "de"), ("the dog runs", "we see a house"))
-SEARCH = {"beam": 3, "alpha": 0.6, "n_best": 1, "coverage": 0.0, "constraints": None}
+SEARCH = SearchOptions(beam=3)
 PATIENCE = 900  # seconds before a test gives up waiting for what must happen
 
 
 @contextlib.contextmanager
-def running(translator: Translator, limits: Limits, search: Mapping[str, Any] = SEARCH) -> Iterator[serve.PageServer]:
+def running(translator: Translator, limits: Limits, search: SearchOptions = SEARCH) -> Iterator[serve.PageServer]:
     """The server, serving."""
     with serve.PageServer(translator, port=0, search=search, about=ABOUT, limits=limits) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

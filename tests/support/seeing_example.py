@@ -9,7 +9,8 @@ import numpy_transformer as nt
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.seeing.story import Story, tell
-from numpy_transformer.translation.translator import Hypothesis, Translator
+from numpy_transformer.translation.hypothesis import Hypothesis
+from numpy_transformer.translation.translator import Translator
 
 LINES = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"] * 4
 

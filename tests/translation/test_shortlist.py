@@ -4,22 +4,23 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import decoding_reference
 import numpy as np
 import pytest
-from decoding_reference import VOCABULARY, padded, plain_beam_search, random_sources, small_model
 from hypothesis import given
 from hypothesis import strategies as st
+from small_model import VOCABULARY, padded, random_sources, small_model
 
 import bpe
 import numpy_transformer as nt
 from numpy_transformer.commands import learn_shortlist as program
 from numpy_transformer.commands import translate
-from numpy_transformer.decoding import beam_search
+from numpy_transformer.decoding import beam_search, reference
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
+from numpy_transformer.decoding.reference import plain_beam_search
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
+from numpy_transformer.translation import lexicon
 from numpy_transformer.translation.lexicon import learn_shortlist, model_one
 from numpy_transformer.translation.translator import Translator
 
@@ -64,7 +65,7 @@ def test_a_search_with_a_shortlist_is_one_of_a_smaller_vocabulary(seed, norm, be
         rows=rows,
         shortlist=shortlist,
     )
-    whole = decoding_reference.next_log_probabilities
+    whole = reference.next_log_probabilities
     for source, results in zip(sources, found, strict=True):
         listed = {*shortlist.always.tolist(), *source, *shortlist.translations[source].ravel().tolist()}
         unlisted = [token for token in range(VOCABULARY) if token not in listed]
@@ -75,7 +76,7 @@ def test_a_search_with_a_shortlist_is_one_of_a_smaller_vocabulary(seed, norm, be
             return log_probabilities - np.log(np.exp(log_probabilities).sum())
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(decoding_reference, "next_log_probabilities", among_the_listed)
+            patch.setattr(reference, "next_log_probabilities", among_the_listed)
             expected = plain_beam_search(model, source, limit=4, beam=beam, alpha=0.6, n_best=beam)
         expected = [(score, ids) for score, ids in expected if score > -np.inf]
         assert [result.ids for result in results] == [ids for _, ids in expected]
@@ -87,7 +88,7 @@ def test_an_output_bias_is_listed_as_well():
         vocabulary_size=200, encoder_layers=1, decoder_layers=1, d_model=64, d_ff=64, heads=2, output_bias=True
     )
     model = nt.Transformer(config, seed=0)
-    model.parameters.tree.embedding.output_bias[...] = np.random.default_rng(0).normal(size=200)
+    model.parameters.tree.output_bias[...] = np.random.default_rng(0).normal(size=200)
     shortlist = Shortlist(np.array([0, 1, 2, *range(3, 120)]), np.full((200, 1), 2))
     for model_or_packed in (model, PackedModel(model)):
         [[found]] = beam_search(
@@ -154,7 +155,7 @@ def test_frequent_tokens_and_the_source_itself_are_listed():
 
 
 def test_of_a_large_text_some_pairs_are_enough(monkeypatch):
-    monkeypatch.setattr(program, "MOST_LINKS", 50)
+    monkeypatch.setattr(lexicon, "MOST_LINKS", 50)
     source, *_ = model_one([[3], [4]] * 50, [[5], [6]] * 50, vocabulary_size=7)
     assert set(source.tolist()) == {3}  # every second pair
 
@@ -197,7 +198,7 @@ def test_a_run_learns_its_shortlist_and_translates_with_it(run_folder, monkeypat
     translator = Translator.load(run_folder.path)
     texts = ["red dog", "old cow", "blue cat"]
     whole = {beam: translator.hypotheses(texts, beam=beam) for beam in (1, 4)}
-    translator.load_shortlist(run_folder.best_file)  # named by one of its checkpoints
+    translator = Translator.load(run_folder.best_file, shortlist=True)  # named by one of its checkpoints
     for beam in (1, 4):
         found = translator.hypotheses(texts, beam=beam)
         for text, [best] in zip(texts, found, strict=True):

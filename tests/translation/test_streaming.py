@@ -15,11 +15,14 @@ import bpe
 import numpy_transformer as nt
 from numpy_transformer.errors import InputError
 from numpy_transformer.translation import streaming
+from numpy_transformer.translation.hypothesis import Hypothesis
+from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.streaming import LONGEST_PART, Translated, translate_lines
-from numpy_transformer.translation.translator import Hypothesis, TextError, Translator
+from numpy_transformer.translation.text_errors import TextError
+from numpy_transformer.translation.translator import Translator
 
 LINES = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"] * 4
-SEARCH = {"beam": 2, "alpha": 0.6, "n_best": 1}
+SEARCH = SearchOptions(beam=2)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def test_neither_window_nor_workers_can_be_seen_in_the_output(translator, lines,
     found = list(translate_lines(translator, lines, search=SEARCH, workers=workers, window_lines=window))
     assert [one.source for one in found] == lines
     assert [one.parts for one in found] == [1 if line.strip() else 0 for line in lines]
-    expected = translator.hypotheses(lines, **SEARCH)
+    expected = translator.search(lines, SEARCH)
     for one, [best] in zip(found, expected, strict=True):
         assert [hypothesis.ids for hypothesis in one.hypotheses] == [best.ids]
         assert one.hypotheses[0].score == pytest.approx(best.score, abs=1e-5)
@@ -60,7 +63,7 @@ def test_no_more_than_two_windows_are_read_ahead(translator, workers):
             read += 1
             yield "the dog"
 
-    stream = translate_lines(translator, endless(), search={"beam": 1}, workers=workers, window_lines=4)
+    stream = translate_lines(translator, endless(), search=SearchOptions(beam=1), workers=workers, window_lines=4)
     for number, _ in enumerate(itertools.islice(stream, 20), 1):
         assert read <= number + 2 * 4
     stream.close()
@@ -76,7 +79,7 @@ def test_one_line_at_a_time_answers_before_it_reads_on(translator, workers):
             assert len(answered) == number
             yield "the dog"
 
-    for one in translate_lines(translator, lines(), search={"beam": 1}, workers=workers, window_lines=1):
+    for one in translate_lines(translator, lines(), search=SearchOptions(beam=1), workers=workers, window_lines=1):
         answered += [one.source]
     assert answered == ["the dog"] * 3
 
@@ -93,7 +96,7 @@ def test_a_line_that_is_too_long_is_translated_in_parts(translator):
     assert one.parts == len(parts) > 2
     assert all(len(translator.tokenizer.encode(part)) <= LONGEST_PART for part in parts)
     assert "".join(parts).replace(" ", "") == line.replace(" ", "")
-    expected = translator.hypotheses(parts, **SEARCH)
+    expected = translator.search(parts, SEARCH)
     assert one.hypotheses[0].text == " ".join(best.text for best, *_ in expected)
     assert one.hypotheses[0].score == pytest.approx(sum(best.score for best, *_ in expected), rel=1e-5)
 
@@ -119,7 +122,7 @@ def test_an_error_in_the_input_comes_after_the_windows_before_it(translator):
         yield from ["the dog"] * 4
         raise OSError("the disk is gone")
 
-    stream = translate_lines(translator, lines(), search={"beam": 1}, workers=2, window_lines=2)
+    stream = translate_lines(translator, lines(), search=SearchOptions(beam=1), workers=2, window_lines=2)
     found: list[Translated] = []
     with pytest.raises(OSError, match="the disk is gone"):
         found.extend(stream)
@@ -128,16 +131,16 @@ def test_an_error_in_the_input_comes_after_the_windows_before_it(translator):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_cannot_be_translated_is_named_by_its_line(translator, monkeypatch, workers):
-    def refuses(texts: list[str], **_: object) -> list[list[Hypothesis]]:
+    def refuses(texts: list[str], _: SearchOptions) -> list[list[Hypothesis]]:
         for number, text in enumerate(texts, 1):
             if text == "no way.":
                 raise TextError(number, "is refused")
         return [[Hypothesis(text, [], 0.0, 0.0)] for text in texts]
 
-    monkeypatch.setattr(translator, "hypotheses", refuses)
+    monkeypatch.setattr(translator, "search", refuses)
     lines = ["One. Two. Three.", "", "four", "five", "It is! no way.", "six"]
     monkeypatch.setattr(streaming, "split_sentences", lambda text: text.replace("! ", "!|").split("|"))
-    stream = translate_lines(translator, lines, search={}, workers=workers, sentences=True, window_lines=3)
+    stream = translate_lines(translator, lines, search=SearchOptions(), workers=workers, sentences=True, window_lines=3)
     with pytest.raises(TextError, match="line 5 is refused"):
         list(stream)
 
@@ -146,19 +149,19 @@ def test_what_cannot_be_translated_is_named_by_its_line(translator, monkeypatch,
 def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
     """Cut into parts that fit, with nothing lost; what they are translated to is not the question here."""
 
-    def echo(texts: list[str], **_: object) -> list[list[Hypothesis]]:
+    def echo(texts: list[str], _: SearchOptions) -> list[list[Hypothesis]]:
         assert all(len(translator.tokenizer.encode(text)) <= LONGEST_PART for text in texts)
         return [[Hypothesis(text, [], 0.0, 0.0)] for text in texts]
 
-    monkeypatch.setattr(translator, "hypotheses", echo)
+    monkeypatch.setattr(translator, "search", echo)
     line = unit * (1_000_000 // len(unit))
-    [one] = translate_lines(translator, [line], search={})
+    [one] = translate_lines(translator, [line], search=SearchOptions())
     assert one.parts > 100
     assert one.hypotheses[0].text.replace(" ", "") == line.replace(" ", "")
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="workers are no processes here")
 def test_a_worker_that_dies_is_one_line(translator, monkeypatch):
-    monkeypatch.setattr(translator, "hypotheses", lambda texts, **_: os._exit(1))
+    monkeypatch.setattr(translator, "search", lambda texts, _: os._exit(1))
     with pytest.raises(InputError, match="a worker process was ended"):
-        list(translate_lines(translator, ["the dog"], search={}, workers=2))
+        list(translate_lines(translator, ["the dog"], search=SearchOptions(), workers=2))

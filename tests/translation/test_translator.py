@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 import bpe
 import numpy_transformer as nt
 from numpy_transformer.decoding import Decoded, Sampling, greedy_search
-from numpy_transformer.translation.translator import LONGEST_SOURCE, Hypothesis, OverlongError, Translator
+from numpy_transformer.translation.hypothesis import Hypothesis
+from numpy_transformer.translation.text_errors import LONGEST_SOURCE, OverlongError
+from numpy_transformer.translation.translator import Translator
 
 LINES = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"] * 4
 

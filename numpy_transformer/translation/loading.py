@@ -1,0 +1,73 @@
+"""What a translator is made of, read from a path: a model and its tokenizer, and the shortlist of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bpe import Tokenizer
+from numpy_transformer.decoding.lexical_shortlist import Shortlist
+from numpy_transformer.errors import InputError
+from numpy_transformer.formats.marian import is_marian_folder, load_marian
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.storage.run_files import RunFiles
+from numpy_transformer.translation.fitting import check_same_tokenizer, check_tokenizer
+from numpy_transformer.translation.token_ids import ModelTokenizer
+
+
+class LoadedModel(NamedTuple):
+    """A model and the tokenizer that it was trained with."""
+
+    model: Transformer
+    tokenizer: ModelTokenizer
+
+
+def load_model(path: str | Path, *, device: str = "cpu") -> LoadedModel:
+    """Open a run folder, a checkpoint file, or a Marian model's folder (formats/marian.py).
+
+    Of a run folder the averaged checkpoint is taken if there is one, else the best, else the newest. The tokenizer of
+    a checkpoint file is looked for in its folder and in the folder above. Raises InputError, or bpe.TokenizerError,
+    that names the file and the remedy.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such run folder or checkpoint: check the name, or train a model first")
+    if is_marian_folder(path):
+        loaded = LoadedModel(*load_marian(path, device=device))
+        check_tokenizer(*loaded)
+        return loaded
+    checkpoint = RunFiles(path).checkpoint_to_translate_with() if path.is_dir() else path
+    model = Transformer.load(checkpoint, device=device)
+    checkpoint = checkpoint.absolute()
+    for folder in (checkpoint.parent, checkpoint.parent.parent):
+        file = folder / "tokenizer.json"
+        if file.is_file():
+            loaded = LoadedModel(model, Tokenizer.load(file))
+            try:
+                check_tokenizer(*loaded)
+            except InputError as error:
+                raise InputError(f"{file}: {error}") from None
+            return loaded
+    raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
+
+
+def load_models(paths: Sequence[str | Path], *, device: str = "cpu") -> tuple[list[Transformer], ModelTokenizer]:
+    """The models of an ensemble, and the one tokenizer that they share.
+
+    Raises InputError, with the name of the first that does not fit, unless all have the same tokenizer.
+    """
+    if not paths:
+        raise InputError("there is no model: name at least one")
+    loaded = [load_model(path, device=device) for path in paths]
+    tokenizer = loaded[0].tokenizer
+    for path, other in zip(paths[1:], loaded[1:], strict=True):
+        check_same_tokenizer(tokenizer, other.tokenizer, name=path)
+    return [one.model for one in loaded], tokenizer
+
+
+def shortlist_of_run(path: str | Path, tokenizer: Tokenizer) -> Shortlist:
+    """The shortlist of a run folder, or of the run that a checkpoint file belongs to.
+
+    Raises InputError if the run has no shortlist for this tokenizer.
+    """
+    run = RunFiles(path if Path(path).is_dir() else Path(path).absolute().parent.parent)
+    return Shortlist.load(run.shortlist_file, tokenizer=tokenizer.digest)
