@@ -1,28 +1,14 @@
-"""Scaled dot-product attention: each query takes a weighted mean of the values.
+"""Scaled dot-product attention against both oracles, with and without masks and dropout (layers/attention.py derives it).
 
-    S_ts = sum_k Q_tk K_sk / sqrt(d)          how well query t fits key s            (T, S)
-    A_ts = exp(S_ts) / sum_r exp(S_tr)        softmax over the keys it may see       (T, S)
-    C_tk = sum_s A_ts V_sk                    the context of query t                 (T, d)
+What a mistake would look like:
 
-T queries Q (T, d) meet S keys K and values V (S, d), for one sentence and head; d numbers each.
-
-In words, from the end to the beginning. dC is given.
-
-1. V. Value s goes into every context t with weight A_ts:   dV_sk = sum_t A_ts dC_tk,  that is  dV = A^T dC.
-2. A. Raising A_ts adds a bit of value s to context t; what that is worth is how well value s points along dC_t:
-   dA_ts = sum_k dC_tk V_sk,  that is  dA = dC V^T.
-3. S. Softmax, row by row (test_softmax_gradients.py):      dS_ts = A_ts (dA_ts - sum_r A_tr dA_tr).
-   The subtracted mean equals dC_t . C_t, since sum_r A_tr (dC_t . V_r) = dC_t . (sum_r A_tr V_r). A key is worth more
-   attention if its value points along dC more than the present mix does.
-4. Q and K. S is a product of both:   dQ_tk = sum_s dS_ts K_sk / sqrt(d)   and   dK_sk = sum_t dS_ts Q_tk / sqrt(d),
-   that is  dQ = dS K / sqrt(d),  dK = dS^T Q / sqrt(d).
-
-Masks. A key that query t may not see has A_ts = 0. Then 1 gives it nothing from t, and in 3 the factor A_ts makes
-dS_ts = 0, so 4 gives it nothing either: the backward needs no mask. This needs A_ts = 0 to be exact, and to hold even
-for a query that sees no key at all (a sentence of padding only), whose weights are all 0.
-
-Dropout on the weights. C = (A * M) V with a fixed M of zeros and 1/(1-p): in 1 A becomes A * M, and 2 gives
-dA = (dC V^T) * M.
+- dV, dQ or dK without the transpose: the wrong shape, unless queries, keys and width are equally many. So the sizes
+  drawn here differ.
+- The row's mean left out of softmax's gradient: the rows of dS no longer sum to 0.
+- 1 / sqrt(d) left out of dQ and dK: every entry is too large by the same factor.
+- A mask applied to the scores alone, with a weight that is small instead of 0: hidden keys get a gradient. A query that
+  sees no key at all (a sentence of padding only) is the case where this shows first.
+- Dropout's mask forgotten on the way to dA, or drawn anew.
 """
 
 import numpy as np

@@ -1,14 +1,8 @@
-"""Attention in blocks: the same function as plain attention, and the same derivatives, whatever the size of a block.
+"""Attention in blocks: the derivatives of plain attention, whatever the size of a block (layers/blocked_attention.py).
 
-The derivation, in the words of layers/blocked_attention.py:
-
- 1. A softmax row is a quotient of two sums over the keys. Sums can be taken block by block, and an early maximum that
-    turns out too small is made good by one factor, exp(m - m').
- 2. With L_t = log sum_s exp(scores_ts) kept from the forward, weights_ts = exp(scores_ts - L_t) can be made again at
-    any time.
- 3. softmax's backward subtracts sum_s dweights_ts weights_ts, which is dC_t . C_t: no row of weights is needed.
-
-So two checks: the oracles, as for every layer, and equality with the plain form.
+Two checks: the oracles, as for every layer, and equality with the plain form. A wrong rescaling of a row's sums shows
+only when a later block raises the row's maximum, and a wrong row sum only in rows of several blocks, so blocks are small
+here and rows long.
 """
 
 import tracemalloc

@@ -1,23 +1,9 @@
-"""Label-smoothed cross-entropy of logits z against the gold token.
+"""Label-smoothed cross-entropy of logits (layers/cross_entropy.py derives it).
 
-    p_v = exp(z_v) / sum_u exp(z_u)                  what the model says
-    q_v = (1 - e) [v = gold] + e / V                 what we ask for: mostly gold, a little of everything
-    loss = sum over tokens of ( -sum_v q_v log p_v ) / count
-
-In words. Write log p_v = z_v - log Z. Because the q_v sum to 1, the loss of one token is
-
-    log Z - sum_v q_v z_v
-
-The first term has the derivative exp(z_v) / Z = p_v (softmax is the gradient of log Z), the second is linear in z:
-
-    dz_v = (p_v - q_v) / count
-
-The gradient is "what the model says minus what we ask for". It sums to 0 over v, as both sum to 1, and vanishes
-exactly when p = q. With e = 0 it never vanishes: p = q would need an infinite logit. Smoothing gives the logits a
-place to rest.
-
-`count` is the number of real target tokens of the whole batch, one and the same for the loss and its gradient, however
-the batch is split.
+What a mistake would look like: a gradient whose rows do not sum to 0 (the smoothing's share missing or spread over V - 1
+tokens); one that is off by a factor (the loss divided by another number of tokens than its gradient); one that vanishes
+at p = one-hot although smoothing asks for less. `token_count` is drawn apart from the number of rows, so that a mean over
+the rows at hand is noticed.
 """
 
 import math

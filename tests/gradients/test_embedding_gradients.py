@@ -1,13 +1,8 @@
-"""Embedding: y_n = sqrt(D) E[id_n], a row of a table.
+"""Embedding: rows of a table (layers/embedding.py derives its gradient).
 
-In words. Looking up row v is multiplying the table by a vector that is 1 at v and 0 elsewhere, so it is a linear layer
-whose input is never written down. Its gradient dE = x^T dy then reads: row v of dE collects the upstream gradients of
-all positions where id v stood.
-
-    dE_v = sqrt(D) sum over {n: id_n = v} of dy_n
-
-An id that occurs three times gets three contributions; `dE[ids] = dy` would keep only the last, the classical mistake.
-Rows of absent ids get nothing. The table is also the output projection, so this backward adds to what is there.
+What a mistake would look like: `gradients[ids] = dy` keeps only the last of an id's positions, so ids repeat in every
+draw; `gradients = ...` instead of += loses what the output projection left in the shared table; sqrt(D) missing is a
+factor in every entry. Rows of absent ids must get nothing.
 """
 
 import math

@@ -1,13 +1,7 @@
-"""Feed-forward network: y = max(0, x W1 + b1) W2 + b2, at every position alike.
+"""Feed-forward network: linear, activation, linear (layers/feed_forward.py derives it).
 
-In words. Three layers in a row, so the gradient walks back through three layers in a row. With h = x W1 + b1 and
-a = max(0, h):
-
-    dW2 = a^T dy      db2 = sum_n dy_n      da = dy W2^T           (linear)
-    dh  = da where h > 0, else 0                                   (ReLU)
-    dW1 = x^T dh      db1 = sum_n dh_n      dx = dh W1^T           (linear)
-
-A hidden unit that is off at every position gets no gradient at all: no part of W1 and W2 that belongs to it moves.
+What a mistake would look like: the two linear layers' gradients exchanged, or the activation's backward left out, which
+changes only the hidden units that are off. A hidden unit that is off at every position must get no gradient at all.
 """
 
 import numpy as np

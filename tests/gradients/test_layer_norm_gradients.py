@@ -1,33 +1,9 @@
-"""Layer norm: bring a vector to mean 0 and variance 1, then scale and shift every feature.
+"""Layer norm against both oracles (layers/layer_norm.py derives it).
 
-    m = mean(x)      v = mean((x - m)^2)      r = 1 / sqrt(v + eps)      n_i = (x_i - m) r      y_i = g_i n_i + b_i
-
-The two easy ones. g_i and b_i meet every position, and y_i is linear in both:
-
-    dg_i = sum over positions of dy_i n_i          db_i = sum over positions of dy_i
-
-The hard one: dx. Take one position; D features. First dn_i = dy_i g_i. Now move x_k alone and watch all n_i. There are
-three ways from x_k to n_i = (x_i - m) r:
-
-    1. directly, if i = k: x_k itself moves                     dx_i/dx_k = delta_ik
-    2. through the mean, which shifts everybody                 dm/dx_k   = 1/D
-    3. through the spread, which rescales everybody             dr/dx_k   = ?
-
-For 3, v = mean_j (x_j - m)^2, so dv/dx_k = (2/D) sum_j (x_j - m)(delta_jk - 1/D) = (2/D) (x_k - m), because deviations
-from a mean sum to 0. With r = (v + eps)^(-1/2), dr/dv = -r^3 / 2, and so
-
-    dr/dx_k = -(r^3 / D) (x_k - m) = -(r^2 / D) n_k
-
-Product rule:  dn_i/dx_k = r (delta_ik - 1/D) + (x_i - m) dr/dx_k = r (delta_ik - 1/D - n_i n_k / D)
-
-Chain rule, dx_k = sum_i dn_i (dn_i/dx_k):
-
-    dx_k = r ( dn_k - mean_i(dn_i) - n_k mean_i(dn_i n_i) )
-
-Read it geometrically: the layer forgets the vector's mean and its length, so the gradient has no part along the
-constant vector (1, ..., 1) and, up to eps, none along n. Both are tested below. Note where g stands: inside both
-means. A backward that multiplies by g at the end is right for g = 1 and wrong for everything else, and all-ones dy
-with all-ones g gives dx = 0 whatever the bug. That is why gains and dy are random here.
+What a mistake would look like. The layer forgets a vector's mean and its length, so the true gradient has no part along
+the constant vector (1, ..., 1) and, up to epsilon, none along the normalized vector; both are tested below. The gain
+stands inside both means of dx: a backward that multiplies by it at the end is right for gain 1 and wrong for everything
+else, and all-ones dy with all-ones gain gives dx = 0 whatever the bug. So gains and dy are random here.
 """
 
 import numpy as np
@@ -39,7 +15,7 @@ from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_
 
 
 def gradients_of(x, gain, dy, epsilon=1e-5):
-    """dx for random everything."""
+    """(dx, y) of one layer norm with these numbers; the bias is 0 and no part of either gradient."""
     parameters = LayerNormParameters(gain, np.zeros_like(gain))
     y, cache = layer_norm_forward(x, parameters, epsilon=epsilon)
     gradients = LayerNormParameters(np.empty_like(gain), np.empty_like(gain))

@@ -1,19 +1,8 @@
-"""Linear layer: y = x W + b.
+"""Linear layer: y = x W + b (layers/linear.py derives it).
 
-In words. Row n of x is one position; it is multiplied by the matrix W (I, O) and b is added:
-
-    y_no = sum_i x_ni W_io + b_o
-
-Suppose we know dy_no, how much the loss grows when y_no grows. What happens to the loss when W_io grows by a little?
-Every row n uses W_io once, to make y_no, and there it is multiplied by x_ni. So the loss grows by sum_n x_ni dy_no per
-unit of W_io. That sum over n is a matrix product in which x stands transposed:
-
-    dW = x^T dy            (I, N) (N, O) -> (I, O)
-
-b_o is added in every row, with factor 1:                 db_o  = sum_n dy_no
-x_ni reaches every output o of its row, with factor W_io: dx_ni = sum_o dy_no W_io,  that is  dx = dy W^T
-
-A check that costs nothing: each product is the only one whose shapes fit.
+What a mistake would look like: a forgotten transpose is a wrong shape, unless the matrix is square, where it runs and is
+wrong; so inputs and outputs are drawn apart. A bias gradient averaged over positions instead of summed is off by their
+number.
 """
 
 import numpy as np

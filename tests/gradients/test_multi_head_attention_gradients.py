@@ -1,21 +1,8 @@
-"""Multi-head attention: H attentions side by side on learned projections, joined and projected once more.
+"""Self-attention and cross-attention with all projections (layers/multi_head_attention.py derives them).
 
-    Q = x Wq + bq        K = m Wk + bk        V = m Wv + bv        (m is x, or the memory)
-    C^h = attention(Q^h, K^h, V^h)        head h sees the h-th block of D/H columns
-    y = [C^1 ... C^H] Wo + bo
-
-In words, backwards. y is a linear layer of the joined contexts: dWo = C^T dy, dbo = sum dy, dC = dy Wo^T. Cutting dC
-into heads is only a matter of which column belongs to whom. Each head back-propagates for itself
-(test_attention_gradients.py) and gives dQ^h, dK^h, dV^h, which are put back side by side. Then three linear layers:
-
-    dWq = x^T dQ     dWk = m^T dK     dWv = m^T dV       (and biases)
-    dx  = dQ Wq^T    dm  = dK Wk^T + dV Wv^T
-
-In self-attention x plays all three parts, so its gradient is the sum of three: dx = dQ Wq^T + dK Wk^T + dV Wv^T. With
-W = [Wq Wk Wv] as one (D, 3D) matrix and dP = [dQ dK dV], that sum is the one product dP W^T: fusing the projections
-fuses the sum.
-
-A key bias has no gradient at all, exactly: it moves every score of a query alike, and softmax ignores that.
+What a mistake would look like: heads split along the wrong axis (right for one head only); dQ, dK and dV put back in
+another order; in self-attention only one of x's three gradients; the memory's gradient left out or overwritten. A key
+bias moves every score of a query alike, so its gradient must be exactly 0.
 """
 
 import numpy as np

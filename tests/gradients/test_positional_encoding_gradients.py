@@ -1,8 +1,7 @@
-"""Positions: y = x + table, where the table is a constant.
+"""Positions: y = x + table, where the table is a constant, so dx = dy (layers/embedding.py).
 
-In words. If x grows by a little, y grows by just as much, whatever constant was added: dx = dy. The layer has no
-parameters and no backward function; what can go wrong is the table itself, which test_paper_conformance.py checks
-against the paper's formula, and the rotation property below.
+What can go wrong is the table itself. test_paper_conformance.py checks it against the paper's formula; here stands the
+rotation property that the paper names as its reason.
 """
 
 import math

@@ -1,16 +1,8 @@
-"""Residual connection and norm around a sub-layer F.
+"""Residual connection and norm around a sub-layer (layers/residual.py derives it).
 
-    post-norm (the paper):   y = LayerNorm(x + Dropout(F(x)))
-    pre-norm:                y = x + Dropout(F(LayerNorm(x)))
-
-In words. A sum hands its gradient to both of its terms, unchanged. So at a "+" the way back forks, and where x went
-into two places, the two gradients that come back to it are added.
-
-    post-norm:  ds = LayerNorm'(dy)     dF = Dropout'(ds)     dx = ds + F'(dF)
-    pre-norm:                           dF = Dropout'(dy)     dx = dy + LayerNorm'(F'(dF))
-
-In pre-norm dy reaches x untouched by anything: gradients pass through any number of layers. In post-norm every layer's
-norm stands on that path, which is why the paper's model needs its warmup.
+What a mistake would look like: one of the two gradients that come back to x is lost, so that deep models stop learning;
+dropout's backward on the residual path instead of the sub-layer's; pre-norm's norm undone behind the sum instead of in
+front of the sub-layer.
 """
 
 import numpy as np

@@ -1,18 +1,8 @@
-"""Softmax: scores x become weights y that are positive and sum to 1, y_i = exp(x_i) / sum_j exp(x_j).
+"""Softmax over the last axis (layers/softmax.py derives it).
 
-In words. Raising one score x_k raises its own weight and lowers all others, since they share a total of 1. To see by
-how much, take the logarithm, which turns the quotient into a difference:
-
-    log y_i = x_i - log Z,    Z = sum_j exp(x_j)
-    d log Z / dx_k = exp(x_k) / Z = y_k
-    d log y_i / dx_k = delta_ik - y_k          and  dy_i = y_i d log y_i,  so
-    dy_i/dx_k = y_i (delta_ik - y_k)
-
-That is a full matrix per row, but the backward needs only its product with the upstream gradient:
-
-    dx_k = sum_i dy_i y_i (delta_ik - y_k) = y_k dy_k - y_k sum_i dy_i y_i = y_k (dy_k - sum_i dy_i y_i)
-
-The sum is the weighted mean of dy. A score gains when its dy is above that mean: softmax's gradient is a comparison.
+What a mistake would look like: without the subtracted mean sum(dy y) each row of dx no longer sums to 0; a sum over
+another axis is wrong unless the array is square; an exponential without a maximum taken out overflows at large scores,
+which the extreme draws below reach.
 """
 
 import numpy as np
