@@ -1,14 +1,13 @@
-"""Scaled dot-product attention against both oracles, with and without masks and dropout (layers/attention.py derives it).
+"""Scaled dot-product attention against both oracles, with and without masks and dropout (layers/attention.py derives
+it).
 
 What a mistake would look like:
 
 - dV, dQ or dK without the transpose: the wrong shape, unless queries, keys and width are equally many. So the sizes
-  drawn here differ.
-- The row's mean left out of softmax's gradient: the rows of dS no longer sum to 0.
-- 1 / sqrt(d) left out of dQ and dK: every entry is too large by the same factor.
-- A mask applied to the scores alone, with a weight that is small instead of 0: hidden keys get a gradient. A query that
-  sees no key at all (a sentence of padding only) is the case where this shows first.
-- Dropout's mask forgotten on the way to dA, or drawn anew.
+drawn here differ. - The row's mean left out of softmax's gradient: the rows of dS no longer sum to 0. - 1 / sqrt(d)
+left out of dQ and dK: every entry is too large by the same factor. - A mask applied to the scores alone, with a
+weight that is small instead of 0: hidden keys get a gradient. A query that sees no key at all (a sentence of padding
+only) is the case where this shows first. - Dropout's mask forgotten on the way to dA, or drawn anew.
 """
 
 import numpy as np

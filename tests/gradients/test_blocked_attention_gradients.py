@@ -1,8 +1,8 @@
 """Attention in blocks: the derivatives of plain attention, whatever the size of a block (layers/blocked_attention.py).
 
 Two checks: the oracles, as for every layer, and equality with the plain form. A wrong rescaling of a row's sums shows
-only when a later block raises the row's maximum, and a wrong row sum only in rows of several blocks, so blocks are small
-here and rows long.
+only when a later block raises the row's maximum, and a wrong row sum only in rows of several blocks, so blocks are
+small here and rows long.
 """
 
 import tracemalloc

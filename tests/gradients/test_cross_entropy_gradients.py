@@ -1,9 +1,9 @@
 """Label-smoothed cross-entropy of logits (layers/cross_entropy.py derives it).
 
-What a mistake would look like: a gradient whose rows do not sum to 0 (the smoothing's share missing or spread over V - 1
-tokens); one that is off by a factor (the loss divided by another number of tokens than its gradient); one that vanishes
-at p = one-hot although smoothing asks for less. `token_count` is drawn apart from the number of rows, so that a mean over
-the rows at hand is noticed.
+What a mistake would look like: a gradient whose rows do not sum to 0 (the smoothing's share missing or spread over V
+- 1 tokens); one that is off by a factor (the loss divided by another number of tokens than its gradient); one that
+vanishes at p = one-hot although smoothing asks for less. `token_count` is drawn apart from the number of rows, so
+that a mean over the rows at hand is noticed.
 """
 
 import math

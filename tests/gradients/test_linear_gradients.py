@@ -1,8 +1,8 @@
 """Linear layer: y = x W + b (layers/linear.py derives it).
 
-What a mistake would look like: a forgotten transpose is a wrong shape, unless the matrix is square, where it runs and is
-wrong; so inputs and outputs are drawn apart. A bias gradient averaged over positions instead of summed is off by their
-number.
+What a mistake would look like: a forgotten transpose is a wrong shape, unless the matrix is square, where it runs and
+is wrong; so inputs and outputs are drawn apart. A bias gradient averaged over positions instead of summed is off by
+their number.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """ReLU: y = max(x, 0), each number by itself (layers/activation.py).
 
-At x = 0 the graph has a corner: the slope is 1 on the right, 0 on the left, and no derivative exists. Any number between
-is a subgradient; this layer takes 0, as is usual. Central differences see the mean of both slopes there, 1/2, however
-small the step. A mistake would show as a gradient that passes where x is negative.
+At x = 0 the graph has a corner: the slope is 1 on the right, 0 on the left, and no derivative exists. Any number
+between is a subgradient; this layer takes 0, as is usual. Central differences see the mean of both slopes there, 1/2,
+however small the step. A mistake would show as a gradient that passes where x is negative.
 """
 
 import numpy as np
