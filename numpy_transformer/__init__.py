@@ -8,7 +8,7 @@
 """
 
 from numpy_transformer.decoding.constraints import Constraints
-from numpy_transformer.decoding.sampling import Sampling
+from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from numpy_transformer.commands.text_lines import check_text, open_input, open_output, read_lines, size_of
-from numpy_transformer.commands.translation_options import check_arguments, check_scoring, check_serving, search_options
+from numpy_transformer.commands.translation_options import (
+    PORT,
+    check_arguments,
+    check_scoring,
+    check_serving,
+    parse_arguments,
+    search_options,
+)
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import command, run_program
 
@@ -21,7 +28,6 @@ if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for
 RUNS = Path("runs")
 # The matrix products of one step are small. From this width on a second BLAS thread pays; below, it costs.
 WIDE_MODEL = 512
-PORT = 8765  # of the web page
 
 
 class Written(NamedTuple):
@@ -30,68 +36,6 @@ class Written(NamedTuple):
     source: str
     text: str  # on the output, one line or several
     alignment: "Alignment"  # on a line of --alignment; without links if there is no such file
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line; None stands for an option that was not given."""
-    parser = argparse.ArgumentParser(
-        description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
-        "Translations go to standard output, one line per input line; everything else goes to standard error.",
-    )
-    parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are translated one by one")
-
-    add = parser.add_argument_group("what and where").add_argument
-    add(
-        "--model",
-        metavar="RUN",
-        action="append",
-        help="run folder or checkpoint file (the latest run in runs/); given several times, they translate together",
-    )
-    add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
-    add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
-    add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
-    add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: memory against speed")
-    add("--workers", type=int, default=1, metavar="N", help="processes, each with batches of its own (1)")
-    add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence by itself")
-
-    add = parser.add_argument_group("search").add_argument
-    add("--beam", type=int, metavar="N", help="hypotheses kept per sentence; 1 is greedy search (4)")
-    add("--alpha", type=float, default=0.6, metavar="A", help="length penalty ((5 + length) / 6)^A; 0 for none (0.6)")
-    add("--n-best", type=int, default=1, metavar="N", help="the N best of each line, after the line's number and a tab")
-    add("--scores", action="store_true", help="before each translation, its score and a tab")
-
-    add("--coverage", type=float, default=0.0, metavar="B", help="weight of the coverage penalty (0; 0.2 is usual)")
-    add(
-        "--shortlist",
-        action="store_true",
-        help="search likely tokens only: faster (python -m numpy_transformer.shortlist)",
-    )
-    add("--score", action="store_true", help="input is source TAB target: print each target's log-probability instead")
-
-    add = parser.add_argument_group("constraints on every translation").add_argument
-    add("--min-length", type=int, metavar="N", help="at least N tokens")
-    add("--max-length", type=int, metavar="N", help="at most N tokens (those of the source + 50)")
-    add("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row twice")
-    add("--prefix", metavar="TEXT", help="it begins with TEXT")
-    add("--ban", metavar="TEXT", action="append", help="it does not contain TEXT; may be repeated")
-    add("--require", metavar="TEXT", action="append", help="it contains TEXT; may be repeated")
-
-    add = parser.add_argument_group("sampling").add_argument
-    add("--sample", action="store_true", help="draw translations at random instead of searching for the best")
-    add("--temperature", type=float, metavar="T", help="below 1 cautious, above 1 daring (1)")
-    add("--top-k", type=int, metavar="K", help="draw among the K most probable tokens")
-    add("--top-p", type=float, metavar="P", help="draw among the most probable tokens that together reach P")
-    add("--seed", type=int, metavar="N", help="another seed, another sample (0)")
-
-    add = parser.add_argument_group("seeing inside").add_argument
-    add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
-    add("--explain", action="store_true", help="tell how beam search found the translation of one TEXT, step by step")
-    add("--alignment", metavar="FILE", help="file to write: of each line, which words became which (0-0 1-2 ...)")
-
-    add = parser.add_argument_group("a page in the browser").add_argument
-    add("--serve", action="store_true", help="translate on a local web page instead, with the search options above")
-    add("--port", type=int, metavar="N", help=f"of the page; 0 for any free one ({PORT})")
-    return parser.parse_args(arguments)
 
 
 def translate(options: argparse.Namespace) -> None:
@@ -109,7 +53,7 @@ def translate(options: argparse.Namespace) -> None:
     texts = [check_text(line) for text in options.text for line in text.split("\n")]
     check_arguments(options, texts)
     if options.score:
-        check_scoring(options, parse_arguments([]))
+        check_scoring(options)
     search = search_options(options)
     translator = load_translator(options, model_paths(options))
 

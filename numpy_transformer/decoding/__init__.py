@@ -4,7 +4,7 @@
     scoring.py            the result of a search, the length penalty, the best tokens of a step
     incremental.py        one new position a step: a decoder that keeps the keys and values of the past
     forwards.py           the layers' forwards as a decoder step uses them
-    sampling.py           greedy search of a whole batch, and drawing tokens at random
+    token_by_token.py     greedy search of a whole batch, and drawing tokens at random
     beam.py               beam search of many sentences side by side
 
 Then what a search may be asked for besides:
@@ -28,8 +28,8 @@ And what is seen of a search and a translation:
 
 from numpy_transformer.decoding.beam import beam_search
 from numpy_transformer.decoding.incremental import IncrementalDecoder
-from numpy_transformer.decoding.sampling import Sampling, greedy_search, sample
 from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, length_penalty
+from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 
 __all__ = [
     "EXTRA_LENGTH",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpy_transformer.decoding.constraints import Constraints
-from numpy_transformer.decoding.sampling import Sampling
+from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
 
 BATCH_TOKENS = 2048  # source tokens of a batch, padding included

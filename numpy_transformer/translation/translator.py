@@ -16,8 +16,8 @@ from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
-from numpy_transformer.decoding.sampling import Sampling, greedy_search, sample
 from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded
+from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import MarianTokenizer
 from numpy_transformer.models.transformer import Transformer

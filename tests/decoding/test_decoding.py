@@ -21,8 +21,8 @@ from numpy_transformer.decoding.reference import (
     plain_beam_search,
     plain_greedy_search,
 )
-from numpy_transformer.decoding.sampling import draw_tokens
 from numpy_transformer.decoding.scoring import FEW, largest, length_penalty
+from numpy_transformer.decoding.token_by_token import draw_tokens
 from numpy_transformer.layers.attention import scaled_dot_product_attention_forward
 from numpy_transformer.layers.softmax import MASKED_SCORE
 

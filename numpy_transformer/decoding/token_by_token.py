@@ -1,4 +1,4 @@
-"""Greedy search and sampling: each translation grows by one token a step, and none is ever taken back.
+"""Greedy search and sampling, token by token: each translation grows by one a step, and none is ever taken back.
 
 Greedy search takes the most probable token. Sampling draws one from the model's distribution, shaped by
 
