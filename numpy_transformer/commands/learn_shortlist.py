@@ -7,7 +7,7 @@ from pathlib import Path
 from numpy_transformer.errors import InputError
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.texts import corpus_of
-from numpy_transformer.translation.lexicon import FREQUENT, TRANSLATIONS, learn_shortlist
+from numpy_transformer.translation.ibm_model_1 import FREQUENT, TRANSLATIONS, learn_shortlist
 
 
 def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: int = TRANSLATIONS) -> Path:

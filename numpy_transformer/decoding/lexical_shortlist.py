@@ -9,7 +9,7 @@ The second part is for names and numbers, which are copied. Logits are computed 
 batch lists, and are -inf where a sentence does not list the token itself: what a sentence becomes still depends on that
 sentence alone. Probabilities are those among the listed tokens.
 
-numpy_transformer/translation/lexicon.py learns the lexicon.
+numpy_transformer/translation/ibm_model_1.py learns the lexicon.
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from numpy_transformer.data.phrasebook import (
 )
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause
 from numpy_transformer.data.phrasebook.construction import sentence
-from numpy_transformer.data.phrasebook.german import Case, Person
+from numpy_transformer.data.phrasebook.german import GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import (
     AN,
     BARE,
@@ -49,7 +49,7 @@ from numpy_transformer.data.phrasebook.phrases import (
 
 I, YOU, HE, SHE, WE, THEY = PRONOUNS  # noqa: E741
 MY, YOUR, HIS, HER, OUR, THEIR = POSSESSIVES
-NOMINATIVE, ACCUSATIVE, DATIVE, GENITIVE = Case
+NOMINATIVE, ACCUSATIVE, DATIVE, GENITIVE = GrammaticalCase
 
 ANNA = next(name for name in sampling.names() if name.english == "Anna")
 VERB_TABLES = (
@@ -74,7 +74,7 @@ def verb(base: str, table: str = "TRANSITIVE", particle: str = "") -> Verb:
 
 
 def declined(phrase: NounPhrase) -> list[str]:
-    return [phrase.german(case) for case in Case]
+    return [phrase.german(case) for case in GrammaticalCase]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def at(phrase: VerbPhrase, place: NounPhrase) -> VerbPhrase:
     return actions.with_place(phrase, sampling.location(place))
 
 
-def spot(english_word: str, thing: NounPhrase, case: Case) -> tuple[str, str]:
+def spot(english_word: str, thing: NounPhrase, case: GrammaticalCase) -> tuple[str, str]:
     word = next(word for word in sampling.two_way_prepositions() if word.english == english_word)
     return f"{english_word} {thing.english}", sampling.preposition(word.german, thing, case)
 

@@ -20,8 +20,8 @@ from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.reference import plain_beam_search
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
-from numpy_transformer.translation import lexicon
-from numpy_transformer.translation.lexicon import learn_shortlist, model_one
+from numpy_transformer.translation import ibm_model_1
+from numpy_transformer.translation.ibm_model_1 import learn_shortlist, model_one
 from numpy_transformer.translation.translator import Translator
 
 seeds = st.integers(0, 2**32 - 1)
@@ -155,7 +155,7 @@ def test_frequent_tokens_and_the_source_itself_are_listed():
 
 
 def test_of_a_large_text_some_pairs_are_enough(monkeypatch):
-    monkeypatch.setattr(lexicon, "MOST_LINKS", 50)
+    monkeypatch.setattr(ibm_model_1, "MOST_LINKS", 50)
     source, *_ = model_one([[3], [4]] * 50, [[5], [6]] * 50, vocabulary_size=7)
     assert set(source.tolist()) == {3}  # every second pair
 

@@ -5,7 +5,7 @@ from functools import cache
 
 from numpy_transformer.data.phrasebook import lexicon, nouns, verbs, words
 from numpy_transformer.data.phrasebook.clauses import Form, VerbPhrase, join
-from numpy_transformer.data.phrasebook.german import Case, Person
+from numpy_transformer.data.phrasebook.german import GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import AN, BARE, Adjective, Adverbial, Noun, Verb
 from numpy_transformer.data.phrasebook.phrases import Nominal, NounPhrase, Pronoun, noun_phrase, preposition
 from numpy_transformer.data.phrasebook.sampling import (
@@ -41,10 +41,10 @@ def with_object(verb: Verb, thing: Nominal, *, negated: bool = False) -> VerbPhr
     `negated` prepares a negation: an indefinite object takes "kein", any other leaves it to "nicht".
     """
     if isinstance(thing, Pronoun):
-        return VerbPhrase(verb, thing.english_object, pronouns=thing.german(Case.ACCUSATIVE))
+        return VerbPhrase(verb, thing.english_object, pronouns=thing.german(GrammaticalCase.ACCUSATIVE))
     kein = negated and isinstance(thing, NounPhrase) and thing.determiner in (AN, BARE)
     german = thing.negated() if kein and isinstance(thing, NounPhrase) else thing
-    accusative = german.german(Case.ACCUSATIVE)
+    accusative = german.german(GrammaticalCase.ACCUSATIVE)
     return VerbPhrase(verb, thing.english_object, field=accusative, kein=kein, definite=is_definite(thing))
 
 
@@ -55,7 +55,7 @@ def is_definite(thing: Nominal) -> bool:
 
 def with_dative(verb: Verb, person: Nominal) -> VerbPhrase:
     """A verb whose only object is in the dative: helps him, hilft ihm."""
-    german = person.german(Case.DATIVE)
+    german = person.german(GrammaticalCase.DATIVE)
     if isinstance(person, Pronoun):
         return VerbPhrase(verb, person.english_object, pronouns=german)
     return VerbPhrase(verb, person.english_object, field=german, definite=is_definite(person))
@@ -64,7 +64,7 @@ def with_dative(verb: Verb, person: Nominal) -> VerbPhrase:
 def with_two_objects(verb: Verb, receiver: Nominal, thing: NounPhrase) -> VerbPhrase:
     """gives the child the book, gibt dem Kind das Buch: dative before accusative."""
     source = f"{receiver.english_object} {thing.english}"
-    dative, accusative = receiver.german(Case.DATIVE), thing.german(Case.ACCUSATIVE)
+    dative, accusative = receiver.german(GrammaticalCase.DATIVE), thing.german(GrammaticalCase.ACCUSATIVE)
     if isinstance(receiver, Pronoun):
         return VerbPhrase(verb, source, pronouns=dative, field=accusative)
     return VerbPhrase(verb, source, field=f"{dative} {accusative}")
@@ -122,7 +122,7 @@ def an_object(draw: Draw, noun: Noun, subject: Nominal, *, definite: bool = Fals
 def measured(draw: Draw, drink: Noun) -> NounPhrase:
     """a cup of coffee, eine Tasse Kaffee: no "of" in German."""
     container = lexicon.noun(draw.pick(("cup", "glass", "bottle")))
-    tail = (f" of {drink.english[0]}", f" {drink.german[Case.NOMINATIVE][0]}")
+    tail = (f" of {drink.english[0]}", f" {drink.german[GrammaticalCase.NOMINATIVE][0]}")
     if draw.chance(0.7):
         return noun_phrase(AN, container, tail=tail)
     return noun_phrase(lexicon.numeral(2 + int(draw.random() * 5)), container, True, tail=tail)
@@ -185,7 +185,7 @@ def position(draw: Draw, subject: Nominal, *, acts: bool = False, definite: bool
     """Someone is somewhere: sits under the tree, lives in the city."""
     verb = draw.pick(usable("POSITION", acts))
     if verb.base in ("sit", "stand", "lie") and draw.chance(0.5):
-        return with_place(VerbPhrase(verb), a_spot(draw, Case.DATIVE))
+        return with_place(VerbPhrase(verb), a_spot(draw, GrammaticalCase.DATIVE))
     return with_place(VerbPhrase(verb), a_location(draw))
 
 
@@ -193,7 +193,7 @@ def placing(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool =
     """Someone puts something somewhere: puts the book on the table, legt das Buch auf den Tisch."""
     verb = draw.pick(usable("PLACING"))
     thing = a_noun_phrase(draw, draw.word(verb.objects), definite=definite, adjective=0.1)
-    return with_place(with_object(verb, thing), a_spot(draw, Case.ACCUSATIVE))
+    return with_place(with_object(verb, thing), a_spot(draw, GrammaticalCase.ACCUSATIVE))
 
 
 def dative(draw: Draw, subject: Nominal, *, acts: bool = False, definite: bool = False) -> VerbPhrase:
@@ -253,7 +253,9 @@ def animal_action(draw: Draw, subject: Nominal, *, definite: bool = False) -> Ve
         return transitive(draw, subject, definite=definite, among=animal_verbs(table))
     verb = draw.pick(animal_verbs(table))
     if table == "POSITION":
-        return with_place(VerbPhrase(verb), a_spot(draw, Case.DATIVE) if draw.chance(0.5) else a_location(draw))
+        return with_place(
+            VerbPhrase(verb), a_spot(draw, GrammaticalCase.DATIVE) if draw.chance(0.5) else a_location(draw)
+        )
     return perhaps_placed(draw, verb) if table == "INTRANSITIVE" else VerbPhrase(verb)
 
 

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from numpy_transformer.data.phrasebook import english
-from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Person
+from numpy_transformer.data.phrasebook.german import REFLEXIVE, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adverbial, Verb
 from numpy_transformer.data.phrasebook.phrases import Nominal, Pronoun
 from numpy_transformer.data.phrasebook.verbs import IRREGULAR_PRESENT, MODALS, PRETERITE
@@ -173,7 +173,7 @@ def german_clause(
 ) -> str:
     """The German side of `clause`."""
     left, right, last = bracket(phrase.verb, form, subject.person)
-    nominative = subject.german(Case.NOMINATIVE)
+    nominative = subject.german(GrammaticalCase.NOMINATIVE)
     reflexive = REFLEXIVE[subject.person] if phrase.verb.reflexive else ""
     inverted = order is Order.QUESTION or (front and order is Order.MAIN)
     if inverted and not isinstance(subject, Pronoun):  # the short word first: beeilt sich der Mann?

@@ -3,7 +3,7 @@
 from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
-from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Gender, Person
+from numpy_transformer.data.phrasebook.german import REFLEXIVE, Gender, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import THE, Adverbial, Noun, Verb
 from numpy_transformer.data.phrasebook.noun_constructions import MOODS
 from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Name, Nominal, NounPhrase, Relative, noun_phrase
@@ -159,11 +159,11 @@ def _person_and_clause(draw: Draw) -> tuple[Noun, bool, tuple[str, str]]:
     noun = draw.word(lexicon.select("people"))
     plural = noun.plural_only or draw.chance(0.2)
     if draw.chance(0.4):
-        case = draw.pick((Case.ACCUSATIVE, Case.ACCUSATIVE, Case.DATIVE))
-        table = lexicon.verb_table("DATIVE") if case == Case.DATIVE else actions.verbs_taking(noun)
+        case = draw.pick((GrammaticalCase.ACCUSATIVE, GrammaticalCase.ACCUSATIVE, GrammaticalCase.DATIVE))
+        table = lexicon.verb_table("DATIVE") if case == GrammaticalCase.DATIVE else actions.verbs_taking(noun)
         return noun, plural, object_relative(draw, noun, plural, case, draw.pick(table))
     person = Person.THEY if plural else Person.HE
-    word = RELATIVE_PRONOUN[Case.NOMINATIVE][Gender.PLURAL if plural else noun.gender]
+    word = RELATIVE_PRONOUN[GrammaticalCase.NOMINATIVE][Gender.PLURAL if plural else noun.gender]
     pronoun = Relative("who", word, person)
     phrase = draw.pick((actions.action, actions.position))(draw, pronoun)
     form = actions.a_form(draw, phrase.verb, person, (Form.PRESENT, Form.PRESENT, Form.PAST, Form.CAN, Form.WANT))
@@ -179,10 +179,10 @@ def _thing_and_clause(draw: Draw) -> tuple[Noun, bool, tuple[str, str]]:
         return _thing_and_clause(draw)
     noun = draw.pick(things)
     plural = noun.countable and draw.chance(0.2)
-    return noun, plural, object_relative(draw, noun, plural, Case.ACCUSATIVE, verb)
+    return noun, plural, object_relative(draw, noun, plural, GrammaticalCase.ACCUSATIVE, verb)
 
 
-def object_relative(draw: Draw, noun: Noun, plural: bool, case: Case, verb: Verb) -> tuple[str, str]:
+def object_relative(draw: Draw, noun: Noun, plural: bool, case: GrammaticalCase, verb: Verb) -> tuple[str, str]:
     """that the woman reads, das die Frau liest; whom I help, dem ich helfe."""
     column = Gender.PLURAL if plural else noun.gender
     whom = "whom" if noun.section in nouns.GROUPS["people"] else "that"

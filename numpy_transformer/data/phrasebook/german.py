@@ -13,7 +13,7 @@ from numpy_transformer.data.phrasebook.words import GERMAN_TENS, GERMAN_UNITS
 _VOWEL_GROUP = re.compile(r"[aeiouyäöü]+", re.IGNORECASE)
 
 
-class Case(IntEnum):
+class GrammaticalCase(IntEnum):
     """The row of a paradigm."""
 
     NOMINATIVE = 0

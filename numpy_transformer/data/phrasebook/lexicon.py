@@ -5,7 +5,7 @@ from functools import cache
 from typing import NamedTuple
 
 from numpy_transformer.data.phrasebook import english, german, nouns, verbs, words
-from numpy_transformer.data.phrasebook.german import Case, Gender, Paradigm
+from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase, Paradigm
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,7 +80,7 @@ class Verb:
     reflexive: bool
     objects: tuple[Noun, ...] = ()
     preposition: str = ""  # of a prepositional object
-    case: Case = Case.ACCUSATIVE
+    case: GrammaticalCase = GrammaticalCase.ACCUSATIVE
 
 
 class Adverbial(NamedTuple):
@@ -252,9 +252,12 @@ def be() -> Verb:
 def _verb(row: list[str]) -> Verb:
     forms, particle, stative = _english_forms(row[0])
     governed = row[1].split()
-    preposition, case = "", Case.ACCUSATIVE
+    preposition, case = "", GrammaticalCase.ACCUSATIVE
     if governed[-1] in ("Akk", "Dat"):
-        preposition, case = governed[-2], Case.DATIVE if governed[-1] == "Dat" else Case.ACCUSATIVE
+        preposition, case = (
+            governed[-2],
+            GrammaticalCase.DATIVE if governed[-1] == "Dat" else GrammaticalCase.ACCUSATIVE,
+        )
         governed = governed[:-2]
     changed = governed.pop()[1:-1] if governed[-1].startswith("(") else ""
     reflexive = governed[0] == "sich"

@@ -5,7 +5,7 @@ from functools import cache
 from numpy_transformer.data.phrasebook import actions, english, expressions, german, lexicon, nouns, sampling, words
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
-from numpy_transformer.data.phrasebook.german import Case, Gender
+from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase
 from numpy_transformer.data.phrasebook.lexicon import Adjective, Noun
 from numpy_transformer.data.phrasebook.phrases import Nominal, NounPhrase, named_owner, noun_phrase, owned
 from numpy_transformer.data.phrasebook.sampling import Draw
@@ -71,12 +71,12 @@ def _class_of(noun: Noun) -> tuple[Noun, ...]:
 def compare(subject: Nominal, adjective: Adjective, other: Nominal, degree: str) -> tuple[str, str]:
     """A clause of comparison; `degree` is "more", "as" or "not as"."""
     assert adjective.comparative is not None
-    source, target = f"than {other.english}", f"als {other.german(Case.NOMINATIVE)}"
+    source, target = f"than {other.english}", f"als {other.german(GrammaticalCase.NOMINATIVE)}"
     if degree == "more":
         source, target = f"{adjective.comparative[0]} {source}", f"{adjective.comparative[1]} {target}"
     else:
         source = f"as {adjective.english} as {other.english}"
-        target = f"so {adjective.german} wie {other.german(Case.NOMINATIVE)}"
+        target = f"so {adjective.german} wie {other.german(GrammaticalCase.NOMINATIVE)}"
     phrase = VerbPhrase(lexicon.be(), source, complement=target)
     return clause(subject, phrase, negated=degree == "not as")
 
@@ -107,7 +107,7 @@ def introduce(phrase: NounPhrase, demonstrative: tuple[str, str], *, negated: bo
     """This is a dog, das ist ein Hund; these are not my shoes, das sind nicht meine Schuhe."""
     source = join(*demonstrative, "not" if negated else "", phrase.english)
     kein = negated and not phrase.determiner.definite
-    named = (phrase.negated() if kein else phrase).german(Case.NOMINATIVE)
+    named = (phrase.negated() if kein else phrase).german(GrammaticalCase.NOMINATIVE)
     return source, join("das", "sind" if phrase.plural else "ist", "nicht" if negated and not kein else "", named)
 
 
@@ -237,7 +237,9 @@ def ordering(draw: Draw) -> Pair:
         determiner = lexicon.AN if noun.countable else lexicon.BARE
         phrase = noun_phrase(determiner, noun, False, sampling.described(draw, noun, 0.3))
     if draw.chance(0.2):
-        return sentence((f"would you like {phrase.english}", f"möchtest du {phrase.german(Case.ACCUSATIVE)}"), "?")
+        return sentence(
+            (f"would you like {phrase.english}", f"möchtest du {phrase.german(GrammaticalCase.ACCUSATIVE)}"), "?"
+        )
     return sentence(order(draw.chance(0.4), phrase, polite=draw.chance(0.5)))
 
 
@@ -245,7 +247,7 @@ def order(several: bool, phrase: NounPhrase, *, polite: bool) -> tuple[str, str]
     """I would like an egg, please; ich möchte bitte ein Ei."""
     person, verb = ("we", "wir möchten") if several else ("I", "ich möchte")
     please, bitte = (", please", "bitte") if polite else ("", "")
-    return f"{person} would like {phrase.english}{please}", join(verb, bitte, phrase.german(Case.ACCUSATIVE))
+    return f"{person} would like {phrase.english}{please}", join(verb, bitte, phrase.german(GrammaticalCase.ACCUSATIVE))
 
 
 @construction("fixed expressions", 1, "Good morning!", "Guten Morgen!")

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Protocol
 
 from numpy_transformer.data.phrasebook import english, german
-from numpy_transformer.data.phrasebook.german import Case, Gender, Person
+from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import (
     AN,
     BARE,
@@ -34,7 +34,7 @@ class Nominal(Protocol):
     def person(self) -> Person:
         """What the verb agrees with."""
 
-    def german(self, case: Case) -> str:
+    def german(self, case: GrammaticalCase) -> str:
         """The phrase in a case."""
 
 
@@ -64,7 +64,7 @@ class NounPhrase:
         """The column of the paradigms: the gender, or the plural."""
         return Gender.PLURAL if self.plural else self.noun.gender
 
-    def german(self, case: Case) -> str:
+    def german(self, case: GrammaticalCase) -> str:
         """Determiner, adjective and noun agree: den alten Mann."""
         column = self.column
         determiner = self.determiner.german[case][column]
@@ -87,7 +87,7 @@ class Pronoun:
     person: Person
     forms: tuple[str, str, str]  # nominative, accusative, dative
 
-    def german(self, case: Case) -> str:
+    def german(self, case: GrammaticalCase) -> str:
         """ich, mich, mir."""
         return self.forms[case]
 
@@ -109,7 +109,7 @@ class Name:
         """Third person singular."""
         return Person.HE
 
-    def german(self, case: Case) -> str:
+    def german(self, case: GrammaticalCase) -> str:
         """The name."""
         return self.english
 
@@ -127,7 +127,7 @@ class Relative:
         """The same word."""
         return self.english
 
-    def german(self, case: Case) -> str:
+    def german(self, case: GrammaticalCase) -> str:
         """Only the nominative is needed."""
         return self.german_word
 
@@ -165,7 +165,7 @@ def owned(owner: NounPhrase, noun: Noun, plural: bool = False, adjective: Adject
     """The possessor in front in English, behind in the German genitive: the man's dog, der Hund des Mannes."""
     words = f"{adjective.english} {noun.english[plural]}" if adjective else noun.english[plural]
     source = f"{english.possessive(owner.english, owner.plural)} {words}"
-    return NounPhrase(source, THE, adjective, noun, plural, " " + owner.german(Case.GENITIVE))
+    return NounPhrase(source, THE, adjective, noun, plural, " " + owner.german(GrammaticalCase.GENITIVE))
 
 
 @cache
@@ -174,12 +174,14 @@ def named_owner(name: str) -> Determiner:
     return determiner(f"{name}'s", f"{name}s", NO_ENDINGS, german.STRONG, definite=True)
 
 
-def preposition(word: str, phrase: Nominal, case: Case, *, contract: bool = False) -> str:
+def preposition(word: str, phrase: Nominal, case: GrammaticalCase, *, contract: bool = False) -> str:
     """Preposition and phrase: im Garten, zum Arzt; `contract` also joins "in das" and "an das" (places)."""
     words = f"{word} {phrase.german(case)}"
     if isinstance(phrase, NounPhrase) and phrase.determiner is THE:
-        contractions = german.ACCUSATIVE_CONTRACTIONS if case == Case.ACCUSATIVE else german.DATIVE_CONTRACTIONS
-        if contract or case != Case.ACCUSATIVE:
+        contractions = (
+            german.ACCUSATIVE_CONTRACTIONS if case == GrammaticalCase.ACCUSATIVE else german.DATIVE_CONTRACTIONS
+        )
+        if contract or case != GrammaticalCase.ACCUSATIVE:
             for long, short in contractions.items():
                 if words.startswith(long):
                     return short + words[len(long) :]

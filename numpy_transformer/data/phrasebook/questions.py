@@ -5,7 +5,7 @@ from functools import cache
 from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
-from numpy_transformer.data.phrasebook.german import Case, Person
+from numpy_transformer.data.phrasebook.german import GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adverbial, Noun, Verb
 from numpy_transformer.data.phrasebook.phrases import Relative, noun_phrase
 from numpy_transformer.data.phrasebook.sampling import Draw, a_person
@@ -97,10 +97,10 @@ def which_whose_how(draw: Draw) -> Pair:
     noun = draw.pick(_countable_things(verb))
     form = actions.a_form(draw, verb, subject.person, (*QUESTION_FORMS, Form.PROGRESSIVE))
     if draw.chance(0.4):
-        word = Adverbial(f"how many {noun.english[1]}", f"wie viele {noun.german[Case.ACCUSATIVE][1]}")
+        word = Adverbial(f"how many {noun.english[1]}", f"wie viele {noun.german[GrammaticalCase.ACCUSATIVE][1]}")
     else:
         phrase = noun_phrase(lexicon.WHICH, noun, draw.chance(0.2), sampling.described(draw, noun, 0.1))
-        word = Adverbial(phrase.english, phrase.german(Case.ACCUSATIVE))
+        word = Adverbial(phrase.english, phrase.german(GrammaticalCase.ACCUSATIVE))
     return sentence(clause(subject, VerbPhrase(verb), form, order=Order.QUESTION, word=word), "?")
 
 
@@ -108,7 +108,7 @@ def _whose(draw: Draw) -> tuple[str, str]:
     noun = draw.word(lexicon.select("kinsman kinswoman animal clothes object vehicle reading"))
     several = draw.chance(0.2)
     source = f"whose {noun.english[several]} {'are these' if several else 'is this'}"
-    return source, f"wessen {noun.german[Case.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
+    return source, f"wessen {noun.german[GrammaticalCase.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
 
 
 def _how(draw: Draw) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TypeVar
 
 from numpy_transformer.data.phrasebook import english, german, lexicon, nouns, words
-from numpy_transformer.data.phrasebook.german import Case, Gender, Person
+from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adjective, Adverbial, Determiner, Noun
 from numpy_transformer.data.phrasebook.phrases import (
     PRONOUNS,
@@ -184,14 +184,14 @@ def location(phrase: NounPhrase) -> tuple[str, str]:
     """in the kitchen, in der Küche: the preposition comes from the noun."""
     place = phrase.noun.place
     assert place is not None
-    return f"{place.english} {phrase.english}", preposition(place.location, phrase, Case.DATIVE)
+    return f"{place.english} {phrase.english}", preposition(place.location, phrase, GrammaticalCase.DATIVE)
 
 
 def direction(phrase: NounPhrase) -> tuple[str, str]:
     """to the kitchen, in die Küche; to the station, zum Bahnhof."""
     place = phrase.noun.place
     assert place is not None
-    case = Case.DATIVE if place.direction == "zu" else Case.ACCUSATIVE
+    case = GrammaticalCase.DATIVE if place.direction == "zu" else GrammaticalCase.ACCUSATIVE
     return f"to {phrase.english}", preposition(place.direction, phrase, case, contract=True)
 
 
@@ -203,11 +203,11 @@ def a_direction(draw: Draw) -> tuple[str, str]:
         return home[2], home[3]
     if chance < 0.25:
         person = a_noun_phrase(draw, draw.word(lexicon.select("people")), definite=True, singular=True, adjective=0.05)
-        return f"to {person.english}", preposition("zu", person, Case.DATIVE)
+        return f"to {person.english}", preposition("zu", person, GrammaticalCase.DATIVE)
     return direction(place_phrase(draw))
 
 
-def a_spot(draw: Draw, case: Case) -> tuple[str, str]:
+def a_spot(draw: Draw, case: GrammaticalCase) -> tuple[str, str]:
     """A place at a piece of furniture: on the table, auf dem Tisch or auf den Tisch, by the case."""
     word = draw.pick(two_way_prepositions())
     phrase = a_noun_phrase(draw, draw.word(lexicon.select("furniture")), definite=True, singular=True, adjective=0.12)

@@ -3,7 +3,7 @@
 from numpy_transformer.data.phrasebook import actions, lexicon, sampling
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
-from numpy_transformer.data.phrasebook.german import REFLEXIVE, Case, Person
+from numpy_transformer.data.phrasebook.german import REFLEXIVE, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adverbial
 from numpy_transformer.data.phrasebook.phrases import PRONOUNS, Nominal, NounPhrase, noun_phrase
 from numpy_transformer.data.phrasebook.sampling import Draw, a_person, a_time
@@ -142,7 +142,7 @@ def two_way(draw: Draw) -> Pair:
 def thing_in_place(draw: Draw) -> Pair:
     """Where something is, with the dative after a two-way preposition."""
     if draw.chance(0.5):
-        noun, place = draw.word(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
+        noun, place = draw.word(lexicon.select("portable reading cat")), sampling.a_spot(draw, GrammaticalCase.DATIVE)
     else:
         noun, place = draw.word(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
     subject = sampling.a_noun_phrase(draw, noun, definite=True)
@@ -157,7 +157,7 @@ def there_is(draw: Draw) -> Pair:
     """German has no empty "there" here: the place comes first, the verb second, and the subject, in the nominative,
     last."""
     if draw.chance(0.5):
-        noun, place = draw.word(lexicon.select("portable reading cat")), sampling.a_spot(draw, Case.DATIVE)
+        noun, place = draw.word(lexicon.select("portable reading cat")), sampling.a_spot(draw, GrammaticalCase.DATIVE)
     else:
         noun, place = draw.word(lexicon.select("living vehicle")), sampling.location(sampling.place_phrase(draw))
     plural = noun.plural_only or draw.chance(0.4)
@@ -170,7 +170,9 @@ def there_is(draw: Draw) -> Pair:
 def exists(subject: NounPhrase, place: tuple[str, str]) -> tuple[str, str]:
     """there is a cat under the table, unter dem Tisch ist eine Katze."""
     be, sein = ("are", "sind") if subject.plural else ("is", "ist")
-    return join("there", be, subject.english, place[0]), join(place[1], sein, subject.german(Case.NOMINATIVE))
+    return join("there", be, subject.english, place[0]), join(
+        place[1], sein, subject.german(GrammaticalCase.NOMINATIVE)
+    )
 
 
 @construction("governed prepositions", 5, "We are waiting for the bus.", "Wir warten gerade auf den Bus.")
