@@ -32,8 +32,9 @@ import math
 from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.layers.arithmetic import matmul
-from numpy_transformer.layers.dropout import DropoutCache, DropoutMasks, dropout_backward, dropout_forward
+from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 
 
