@@ -108,7 +108,7 @@ def train(arguments: argparse.Namespace) -> int:
     from numpy_transformer.training.options import TrainingOptions
     from numpy_transformer.training.run_folder import RunFolder
     from numpy_transformer.training.texts import corpus_of
-    from numpy_transformer.training.trainer import Trainer, make_config
+    from numpy_transformer.training.trainer import Trainer
 
     given = given_options(arguments)
     resume = "resume" in arguments
@@ -137,7 +137,7 @@ def train(arguments: argparse.Namespace) -> int:
         for note in corpus.notes:
             display.message(f"    {note}")
         if resume:
-            tokenizer = folder.read_tokenizer()
+            trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
             display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
             with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
@@ -147,10 +147,7 @@ def train(arguments: argparse.Namespace) -> int:
                 )
             for warning in caught:
                 display.message(f"    {warning.message}")
-        trainer = Trainer(options, corpus, tokenizer, folder, display, resume=resume, started=started)
-        if not resume:
-            tokenizer.save(folder.tokenizer_file)
-        folder.write_config(options, make_config(options, tokenizer))
+            trainer = Trainer.begin(options, corpus, tokenizer, folder, display, started=started)
         finished = trainer.run()
         name = shlex.quote(str(path))
         if not finished:
@@ -159,7 +156,7 @@ def train(arguments: argparse.Namespace) -> int:
             )
             return 130
         display.message(f"run folder: {path}")
-        sentence = shlex.quote(trainer.test_text.text.sources[0])
+        sentence = shlex.quote(trainer.texts.test.text.sources[0])
         display.message(f"try it: {command('translate')} --model {name} {sentence}")
     return 0
 

@@ -7,10 +7,20 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.data.batching import EncodedText
+from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.costs import StepSize, step_bytes
 from numpy_transformer.training.options import LESS_MEMORY, TrainingOptions
+
+KEPT = (
+    "the state of the last evaluation, if there was one, is kept: begin again with a lower --rate-scale, "
+    "a longer --warmup or --clip 1"
+)
+
+
+class DivergenceError(InputError):
+    """The numbers are no longer finite, so that going on would teach nothing."""
 
 
 def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: int, workers: int) -> list[str]:

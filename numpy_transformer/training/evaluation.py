@@ -1,16 +1,59 @@
 """How good the model is while it learns: validation loss, BLEU of real decoding, and a few translations to read."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import bpe
 from numpy_transformer.data.batching import EncodedText, epoch_batches
+from numpy_transformer.data.encoding import PreparedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.metrics import Bleu, bleu, exact_match
 from numpy_transformer.training.parallel import Steps
 from numpy_transformer.translation.translator import Translator
 
+VALIDATION_SENTENCES = 200  # at most, decoded at each evaluation; the validation loss uses all
 SAMPLES = 5
+
+
+class Translations(NamedTuple):
+    """Translations of a text and their scores against its references."""
+
+    hypotheses: list[str]
+    bleu: Bleu
+    exact: float  # the fraction that equals the reference, 0 to 1
+
+
+class Evaluation(NamedTuple):
+    """What the model can do after `step` updates."""
+
+    step: int
+    loss: float  # of the whole validation text, nats per token
+    text: ParallelText  # the part of it that was translated
+    translations: Translations
+
+
+def evaluate(
+    model: Transformer,
+    tokenizer: bpe.Tokenizer,
+    valid: PreparedText,
+    workers: Steps,
+    *,
+    batch_tokens: int,
+    step: int,
+) -> Evaluation:
+    """The loss of the validation text, and greedy translations of a part of it.
+
+    Raises DivergenceError if the loss is not finite.
+    """
+    loss = validation_loss(model, valid.ids, batch_tokens, workers)
+    if not math.isfinite(loss):
+        raise DivergenceError(f"the validation loss at step {step} is {loss}; {KEPT}")
+    every = math.ceil(len(valid) / VALIDATION_SENTENCES)  # files may be sorted: a part from one place would mislead
+    text = ParallelText(valid.text.sources[::every], valid.text.targets[::every])
+    return Evaluation(step, loss, text, translate_text(workers, Translator(model, tokenizer), text, beam=1))
 
 
 def validation_loss(model: Transformer, text: EncodedText, batch_tokens: int, workers: Steps) -> float:
@@ -22,14 +65,6 @@ def validation_loss(model: Transformer, text: EncodedText, batch_tokens: int, wo
         batches,
     )
     return sum(losses)
-
-
-class Translations(NamedTuple):
-    """Translations of a text and their scores against its references."""
-
-    hypotheses: list[str]
-    bleu: Bleu
-    exact: float  # the fraction that equals the reference, 0 to 1
 
 
 def translate_text(

@@ -38,6 +38,15 @@ class RunProgress:
     best_step: int = 0
     evaluations_since_best: int = 0
 
+    def evaluated(self, loss: float, seconds: float) -> bool:
+        """Take note of an evaluation at this step. Returns whether its validation loss is the lowest so far."""
+        self.evaluated_step, self.seconds = self.step, seconds
+        if self.best_loss is None or loss < self.best_loss:
+            self.best_loss, self.best_step, self.evaluations_since_best = loss, self.step, 0
+            return True
+        self.evaluations_since_best += 1
+        return False
+
 
 class RunFolder(RunFiles):
     """The files of a run, and how they are written: one process at a time, each file whole."""

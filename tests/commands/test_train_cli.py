@@ -333,7 +333,7 @@ def test_batches_that_do_not_suit_are_trained_on_and_said(corpus: Path, tmp_path
 
 def test_a_pinned_blas_kernel_is_said_at_the_start(corpus: Path, tmp_path: Path):
     machine = (
-        "import numpy_transformer.training.trainer as t; t.processor_features = lambda: {'X86_V3', 'X86_V4'}; "
+        "import numpy_transformer.training.reporting as t; t.processor_features = lambda: {'X86_V3', 'X86_V4'}; "
         "t.blas_pools = lambda: [dict(internal_api='openblas', version='0', architecture='Haswell', num_threads=1)]; "
         "import sys, train; sys.exit(train.main())"
     )

@@ -1,0 +1,233 @@
+"""What a run says and writes down: every line on the display, every record of the log, samples and curves."""
+
+import os
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.blas import blas_advice, blas_description, blas_pools, processor_features
+from numpy_transformer.backend.memory import available_memory
+from numpy_transformer.data.batching import EncodedText
+from numpy_transformer.data.files import ParallelText
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.terminal.display import Display
+from numpy_transformer.training.curves import draw_curves
+from numpy_transformer.training.diagnostics import (
+    batch_notes,
+    memory_note,
+    nonfinite_report,
+    too_few_steps_note,
+    too_little_time_note,
+)
+from numpy_transformer.training.duration import Duration
+from numpy_transformer.training.evaluation import Evaluation, Translations, sample_lines
+from numpy_transformer.training.metrics import perplexity
+from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.parallel import StepResult
+from numpy_transformer.training.run_folder import RunFolder, RunProgress
+
+SAMPLE_WIDTH = 200  # characters shown of a translation; a model that has not learned much repeats itself endlessly
+TEST_SAMPLES = 20
+
+
+@dataclass
+class StepSums:
+    """What the steps since the last record of the log add up to."""
+
+    started: float
+    loss: float = 0.0  # each step's, times its tokens
+    tokens: int = 0
+    gradient_norm: float = 0.0  # of the last step
+    skipped: int = 0  # steps in a row, up to now; a new record does not end the row
+
+    def add(self, result: StepResult) -> None:
+        """One more step; a skipped one counts only as such."""
+        if not result.updated:
+            self.skipped += 1
+            return
+        self.skipped = 0
+        self.loss += result.loss * result.token_count
+        self.tokens += result.token_count
+        self.gradient_norm = result.gradient_norm
+
+    def restart(self) -> None:
+        """Begin the sums of the next record."""
+        self.started, self.loss, self.tokens = time.monotonic(), 0.0, 0
+
+
+class Report:
+    """Tells the user how a run goes, on the display and in the files of its folder."""
+
+    def __init__(self, options: TrainingOptions, folder: RunFolder, display: Display) -> None:
+        self.options, self.folder = options, folder
+        self.say = display.message
+        self._show_progress = display.progress
+
+    # --- Before the first step ---
+
+    def pairs_left_out(self, name: str, dropped: int, count: int) -> None:
+        """Some pairs of a text are too long."""
+        self.say(
+            f"{dropped:,} of {count:,} {name} pairs left out: longer than "
+            f"{self.options.max_length} tokens (--max-length)"
+        )
+
+    def notes(
+        self, model: Transformer, text: EncodedText, batches: Sequence[Array], *, workers: int, steps_per_epoch: int
+    ) -> None:
+        """What the user should know before a run whose epochs are made of these batches of `text`."""
+        options = self.options
+        notes: list[str | None] = [*batch_notes(text, batches, batch_tokens=options.batch_tokens, workers=workers)]
+        notes += [too_few_steps_note(options, steps_per_epoch)]
+        if options.device == "cpu":
+            note = memory_note(
+                model.config,
+                model.parameters.flat.size,
+                text,
+                batches,
+                workers=workers,
+                recompute=options.recompute,
+                available=available_memory(),
+            )
+            notes += [note]
+        for line in notes:
+            if line is not None:
+                self.say(line)
+
+    def resumed(self, step: int) -> None:
+        """Where the run goes on."""
+        self.say(f"resumed at step {step}" if step else "nothing was saved yet: the run begins anew")
+
+    def begins(self, model: Transformer, *, pairs: int, steps_per_epoch: int, workers: int) -> None:
+        """What will be trained, and on what."""
+        on_gpu, pools = self.options.device == "gpu", blas_pools()
+        self.say(
+            f"model: {self.options.preset}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
+            f"vocabulary {model.config.vocabulary_size}; "
+            f"{pairs:,} training pairs, about {steps_per_epoch} steps an epoch; "
+            + ("one GPU" if on_gpu else f"{workers} worker(s), each on {blas_description(pools)}")
+        )
+        advice = None if on_gpu else blas_advice(pools, processor_features(), os.environ)
+        if advice:
+            self.say(advice)
+
+    # --- While the model learns ---
+
+    def steps(self, sums: StepSums, progress: RunProgress, duration: Duration, *, epoch: int, rate: float) -> None:
+        """The record of the latest steps, and how far the run is."""
+        step, loss = progress.step, sums.loss / sums.tokens
+        speed = sums.tokens / (time.monotonic() - sums.started)
+        self.folder.append_log(
+            {
+                "kind": "step",
+                "step": step,
+                "epoch": epoch + 1,
+                "loss": loss,
+                "rate": rate,
+                "gradient_norm": sums.gradient_norm,
+                "tokens_per_second": round(speed),
+                "seconds": round(progress.seconds, 1),
+            }
+        )
+        left = duration.seconds_left(step)
+        self._show_progress(
+            duration.fraction_done(step),
+            f"step {step}  epoch {epoch + 1}  loss {loss:.3f}  rate {rate:.2e}  {speed:,.0f} tokens/s"
+            + ("" if left is None else f"  {_minutes(left)} left"),
+        )
+
+    def skipped(self, step: int, result: StepResult) -> None:
+        """A step whose numbers were not finite, so that it changed nothing."""
+        self.folder.append_log(
+            {"kind": "skip", "step": step, "loss": result.loss, "gradient_norm": result.gradient_norm}
+        )
+        self.say(f"step {step} skipped: loss {result.loss}, gradient norm {result.gradient_norm}")
+
+    def broken_gradients(self, model: Transformer, gradients: Array) -> None:
+        """Which parameters have gradients that are not finite."""
+        for line in nonfinite_report(model, gradients):
+            self.say(line)
+
+    def write_evaluation(self, evaluation: Evaluation, seconds: float) -> None:
+        """An evaluation goes into the log, the samples and the curves."""
+        loss, translations = evaluation.loss, evaluation.translations
+        self.folder.append_log(
+            {
+                "kind": "evaluation",
+                "step": evaluation.step,
+                "loss": loss,
+                "perplexity": perplexity(loss),
+                "bleu": translations.bleu.score,
+                "exact": translations.exact,
+                "signature": translations.bleu.signature,
+                "seconds": round(seconds, 1),
+            }
+        )
+        self._write_samples(f"step {evaluation.step}", sample_lines(evaluation.text, translations.hypotheses))
+
+    def say_evaluation(self, evaluation: Evaluation, progress: RunProgress) -> None:
+        """An evaluation on the display: said when everything is saved."""
+        loss, translations = evaluation.loss, evaluation.translations
+        self.say(
+            f"step {evaluation.step}: validation loss {loss:.3f}, perplexity {perplexity(loss):.2f}, "
+            f"BLEU {translations.bleu.score:.1f}, exact {translations.exact:.0%}  ({_minutes(progress.seconds)})"
+        )
+        sample = f"{evaluation.text.sources[0]} -> {translations.hypotheses[0]}"
+        self.say("    " + textwrap.shorten(sample, SAMPLE_WIDTH, placeholder=" ..."))
+        if self.options.patience is not None and progress.evaluations_since_best >= self.options.patience:
+            self.say(f"early stop: {progress.evaluations_since_best} evaluations without a lower validation loss")
+
+    # --- At the end ---
+
+    def time_was_up(self, step: int, seconds: float) -> None:
+        """A word of advice, if --minutes ended the run too early."""
+        note = too_little_time_note(self.options, step, seconds)
+        if note:
+            self.say(note)
+
+    def final_model(self, averaged: int, loss: float, better: RunProgress | None, *, sentences: int, name: str) -> None:
+        """Which model is the run's result: the mean of `averaged` checkpoints, or the best one of `better`."""
+        verdict = f"averaged the last {averaged} checkpoints: validation loss {loss:.3f}"
+        if better is not None:
+            verdict += f"; the best one, of step {better.best_step}, has {better.best_loss:.3f} and is kept instead"
+        self.say(f"{verdict}; translating {sentences:,} {name} sentences")
+
+    def test(
+        self,
+        name: str,
+        text: ParallelText,
+        result: Translations,
+        *,
+        step: int,
+        beam: int,
+        averaged: int,
+        seconds: float,
+    ) -> None:
+        """The translations of the test text `name`, by the mean of `averaged` checkpoints."""
+        self.folder.append_log(
+            {
+                "kind": "test",
+                "step": step,
+                "set": name,
+                "bleu": result.bleu.score,
+                "exact": result.exact,
+                "brevity_penalty": result.bleu.brevity_penalty,
+                "signature": result.bleu.signature,
+                "beam": beam,
+                "averaged": averaged,
+                "seconds": round(seconds, 1),
+            }
+        )
+        title = f"{name}, mean of {averaged} checkpoint(s), beam {beam}"
+        self._write_samples(title, sample_lines(text, result.hypotheses, count=TEST_SAMPLES))
+        self.say(f"{name}: {result.bleu}, exact sentences {result.exact:.1%}")
+
+    def _write_samples(self, title: str, lines: Sequence[str]) -> None:
+        self.folder.append_samples(title, lines)
+        draw_curves(self.folder.read_log(), self.folder.curves_file)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
