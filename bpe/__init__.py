@@ -1,4 +1,4 @@
-"""Byte-level byte-pair encoding, written by hand: learn it, use it, look inside it.
+"""Byte-level byte-pair encoding, written by hand: train it, use it, look inside it.
 
 >>> import bpe
 >>> tokenizer = bpe.train(["low lower lowest", "new newer newest"] * 3, vocabulary_size=268)
@@ -7,9 +7,9 @@ True
 
 Read in this order: pretokenizer.py (text to pre-tokens to bytes), reference.py (BPE in its plainest form),
 training.py (learning merges, fast), merging.py (applying them to one pre-token, fast), tokenizer.py (ids). The
-rest: counting.py and cache.py (words that repeat), terms.py (protected terms), decoding.py (characters from
-bytes), checks.py (is this a tokenizer?), storage.py (our file), formats/ (other tokenizers' files), show.py and
-page.html (for a class).
+rest: counting.py and cache.py (repeated words), terms.py (protected terms), decoding.py (characters from bytes),
+checks.py (validation), storage.py (our file format), formats/ (other tokenizers' files), show.py and page.html
+(demonstrations for teaching).
 """
 
 from .errors import TokenizerError

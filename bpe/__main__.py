@@ -1,7 +1,7 @@
 """python -m bpe train | encode | decode | show: the tokenizer at the command line, in pipes and from file to file.
 
-Text goes in and comes out as UTF-8 lines that end in a line feed, ids as numbers with a space between. Messages
-and progress go to standard error. Exit status 2 after an error, with one line that says what to mend.
+Text is read and written as UTF-8 lines that end in a line feed, ids as numbers separated by spaces. Messages and
+progress go to standard error. After an error the exit status is 2, and one line says how to fix it.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("error: out of memory: cut the input into smaller files, with shorter lines", 2)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader of the pipe has closed it
         _silence_standard_output()
     return 0
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", required=True, metavar="FILE", help="where to write the tokenizer")
     command.add_argument("--pattern", default="gpt2", help="gpt2, cl100k or a regular expression (gpt2)")
     command.add_argument("--special", action="append", default=[], metavar="NAME", help="one more special token")
-    command.add_argument("--protect", action="append", default=[], metavar="TERM", help="a term never to be split")
+    command.add_argument("--protect", action="append", default=[], metavar="TERM", help="a term that is never split")
     command.add_argument("--minimum-frequency", type=int, default=2, metavar="N", help="of a merged pair (2)")
     command.add_argument("--processes", type=int, default=1, metavar="N", help="for counting; pays on large files (1)")
     command.set_defaults(run=_train)
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("encode", help="lines of text to lines of ids")
     _add_input_and_output(command)
     command.add_argument("--pieces", action="store_true", help="print the tokens in the byte alphabet, not ids")
-    command.add_argument("--allow-special", action="store_true", help="read special tokens where they are spelled")
+    command.add_argument("--allow-special", action="store_true", help="recognize special tokens in the text")
     command.add_argument("--dropout", type=float, default=0.0, metavar="P", help="BPE-dropout (0)")
     command.add_argument("--seed", type=int, metavar="N", help="of the dropout")
     command.set_defaults(run=_encode)
@@ -121,7 +121,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _check_place(path: str) -> None:
-    """Raises TokenizerError if no file can be written there: better said before the work than after."""
+    """Raises TokenizerError if no file can be written there: the user should know before the work, not after."""
     folder = Path(path).parent
     problems = {
         "no such folder": not folder.is_dir(),
@@ -143,7 +143,7 @@ def _encode(options: argparse.Namespace) -> None:
                 text,
                 allowed_special="all" if options.allow_special else (),
                 dropout=options.dropout,
-                # Every line its own stream, so that the result does not depend on how a file is cut.
+                # Every line has its own stream, so that the result does not depend on how a file is cut.
                 seed=None if options.seed is None else options.seed + number,
             )
             words = (spelling[token_id] for token_id in ids) if options.pieces else map(str, ids)
@@ -158,7 +158,7 @@ def _decode(options: argparse.Namespace) -> None:
         for number, text, end in _text_lines(options.input):
             try:
                 decoded = tokenizer.decode(map(int, text.split()), keep_special=options.keep_special)
-            except ValueError as error:  # a word that is no number, or (TokenizerError) an unknown id
+            except ValueError as error:  # a word that is not a number, or (TokenizerError) an unknown id
                 reason = error if isinstance(error, TokenizerError) else "not a line of ids"
                 raise TokenizerError(f"{options.input or 'standard input'}, line {number}: {reason}") from None
             output.write(decoded.encode("utf-8", "replace") + end)
@@ -183,7 +183,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
-    """Yield (number, text, line end) of each line; only the last may have no line end."""
+    """Yield (number, text, line end) for each line; only the last may lack its line end."""
     name = path or "standard input"
     if path is None and sys.stdin is None:
         raise TokenizerError("there is no standard input: name a file")
@@ -224,14 +224,14 @@ def _standard_output() -> Iterator[BinaryIO]:
 
 
 def _silence_standard_output() -> None:
-    """Send what is still buffered nowhere: the interpreter's own flush would complain once more."""
+    """Discard what is still buffered; otherwise the interpreter's own flush would complain again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 class _Progress:
-    """A line on standard error: often, in place, at a terminal; every ten seconds in a log."""
+    """A progress line on standard error: updated in place on a terminal, written every ten seconds to a log."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()

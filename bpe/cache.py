@@ -1,4 +1,4 @@
-"""Remember the ids of words: why encoding natural text is a matter of looking up."""
+"""Remember the ids of words, so that encoding natural text is mostly look-ups."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,9 +24,9 @@ def blocks(text: str) -> Iterator[str]:
 
 
 class Cache(dict[str, tuple[int, ...]]):
-    """A dictionary that computes what it lacks and starts afresh when full.
+    """A dictionary that computes missing entries and empties itself when full.
 
-    Emptying it all is cheaper than keeping track of ages, and the words that matter are back at once.
+    Emptying it completely is cheaper than tracking ages, and frequent words return at once.
     """
 
     def __init__(self, compute: Callable[[str], tuple[int, ...]], size: int) -> None:

@@ -1,4 +1,4 @@
-"""Is this a tokenizer? The checks of what one is made from; each error says what is wrong and where."""
+"""Checks of the parts that make a tokenizer; each error says what is wrong and where."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -27,9 +27,9 @@ def checked_special_tokens(special_tokens: Sequence[str] | Mapping[str, int]) ->
 
 
 def check_is_unicode(name: str) -> None:
-    """A name, term or pattern is kept in a file, as UTF-8."""
+    """Raises TokenizerError for a name, term or pattern that cannot be saved as UTF-8."""
     if any("\ud800" <= character <= "\udfff" for character in name):
-        raise TokenizerError(f"{name!r} holds a lone surrogate, which no file can keep")
+        raise TokenizerError(f"{name!r} holds a lone surrogate, which cannot be saved to a file")
 
 
 def checked_protected_terms(terms: Iterable[str], special_tokens: Mapping[str, int]) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def checked_protected_terms(terms: Iterable[str], special_tokens: Mapping[str, i
 def checked_merges(
     merges: Sequence[tuple[bytes, bytes]],
 ) -> tuple[list[bytes], dict[tuple[int, int], int], list[tuple[int, int]]]:
-    """Return the bytes of every symbol, the table from pair to symbol made, and the pair of each merge."""
+    """Return the bytes of every symbol, the table from a pair to the symbol it makes, and the pair of each merge."""
     symbols = {bytes([byte]): byte for byte in range(256)}
     table: dict[tuple[int, int], int] = {}
     for made, pair in enumerate(merges, 256):

@@ -1,7 +1,7 @@
-"""Count the pre-tokens of a corpus, as a stream: the first half of learning.
+"""Count the pre-tokens of a corpus, as a stream: the first half of training.
 
-Natural text repeats its words. So words are counted first, as they stand between spaces, and only each distinct
-one is split by the pattern, where the pattern allows that (see pretokenizer.py).
+Natural text repeats its words. So the words between spaces are counted first, and the pattern then splits only the
+distinct ones, if it allows that (see pretokenizer.py).
 """
 
 import signal
@@ -13,11 +13,11 @@ from .pretokenizer import GPT2_PATTERN, PreTokenizer, text_to_bytes
 from .terms import TermFinder
 
 Progress = Callable[[str, int, int | None], None]
-"""Called now and then with what is being done, how many are done, and of how many (None: not known)."""
+"""Called from time to time with the current activity, how many are done, and of how many (None: unknown)."""
 
-_BATCH = 1 << 16  # words that are kept before they are counted
-_SHARE = 1 << 22  # characters that are handed to a process at a time
-_DISTINCT = 1 << 19  # distinct words that are kept before they are split; bounds memory for unspaced scripts
+_BATCH = 1 << 16  # words collected before they are counted
+_SHARE = 1 << 22  # characters passed to a process at a time
+_DISTINCT = 1 << 19  # distinct words collected before they are split; bounds memory for scripts without spaces
 
 
 def count_pretokens(
@@ -49,7 +49,7 @@ class PretokenCounter:
     def __init__(self, pattern: str, protected_terms: Sequence[str] = ()) -> None:
         self._pretokenizer = PreTokenizer(pattern)
         self._terms = TermFinder(protected_terms)
-        # Words at the start of a text, and words with a space before them: first all, then how often each.
+        # Words at the start of a text, and words with a space before them: first all of them, then their counts.
         self._first_words: list[str] = []
         self._later_words: list[str] = []
         self._first: Counter[str] = Counter()
@@ -121,7 +121,7 @@ def _count_in_processes(
     try:
         for batch in _batches(texts):
             running.append(pool.submit(_count_batch, batch, pattern, terms))
-            if len(running) > 2 * processes:  # the stream is read no faster than it is counted
+            if len(running) > 2 * processes:  # so that the stream is not read faster than it is counted
                 pieces.update(running.popleft().result())
             done += len(batch)
             if progress is not None:
@@ -134,7 +134,7 @@ def _count_in_processes(
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; it is for the parent to answer."""
+    """Ignore Ctrl-C, which reaches every process of a terminal; the parent handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

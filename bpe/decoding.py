@@ -1,4 +1,4 @@
-"""Characters from bytes, where tokens and characters do not begin and end at the same places."""
+"""Turn bytes into characters, although tokens and characters do not begin and end at the same places."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
@@ -7,10 +7,10 @@ from .pretokenizer import bytes_to_text, text_to_bytes
 
 
 class IncrementalDecoder:
-    """Turns ids into text one at a time, for output that appears while it is made.
+    """Turns ids into text one at a time, for streamed output.
 
-    The strings returned, joined, are what `Tokenizer.decode` returns for all ids at once: a character whose
-    bytes are spread over several tokens comes out with the last of them.
+    The returned strings, joined, equal what `Tokenizer.decode` returns for all ids at once. A character whose
+    bytes are spread over several tokens is returned with the last of them.
     """
 
     def __init__(self, bytes_of: Callable[[int], bytes]) -> None:
@@ -18,14 +18,14 @@ class IncrementalDecoder:
         self._held = b""
 
     def push(self, token_id: int) -> str:
-        """Take one id; return the text that is now certain, perhaps none. Raises TokenizerError as decode."""
+        """Take one id; return the text that is now certain (may be empty). Raises TokenizerError as decode does."""
         data = self._held + self._bytes_of(token_id)
         whole = len(data) - _unfinished_length(data)
         self._held = data[whole:]
         return bytes_to_text(data[:whole])
 
     def finish(self) -> str:
-        """Return what is left: bytes that never became a character, as U+FFFD. The decoder starts anew."""
+        """Return the rest: bytes that never became a character, as U+FFFD. The decoder is then reset."""
         held, self._held = self._held, b""
         return bytes_to_text(held)
 
@@ -44,7 +44,7 @@ def _unfinished_length(data: bytes) -> int:
 def character_spans(text: str, token_lengths: Iterable[int], start: int) -> Iterator[tuple[int, int]]:
     """Yield the span of characters that each token of `text` touches, shifted by `start`.
 
-    token_lengths: the bytes of each token; together those of the text.
+    token_lengths: the number of bytes of each token; their sum is that of the text.
     """
     ends = list(accumulate(token_lengths))
     begins = [0, *ends[:-1]]

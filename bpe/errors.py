@@ -2,4 +2,4 @@
 
 
 class TokenizerError(ValueError):
-    """Something handed to the tokenizer is wrong; the message says what, where and how to mend it."""
+    """The tokenizer was given invalid input; the message says what is wrong, where, and how to fix it."""

@@ -6,7 +6,7 @@ bytes, 256 + k is what merge k makes. So the smallest symbol that any pair makes
 
 `merge_short` is for the usual pre-token of a few bytes, `merge_long` does the same in linear time for one of a
 million, and `merge_with_dropout` leaves out merges at random (Provilkov et al. 2020), so that a model in
-training sees a word in many segmentations. The definition, with nothing done for speed, is in reference.py.
+training sees many segmentations of a word. The plain definition, with nothing done for speed, is in reference.py.
 """
 
 import heapq
@@ -23,20 +23,20 @@ Parts = Sequence[tuple[int, int]]
 """Parts[k] is the pair that symbol 256 + k is made of: the inverse of the table."""
 
 SHORT = 96
-"""Up to this many bytes `merge_short` is used; about where `merge_long` begins to be faster."""
+"""`merge_short` handles up to this many bytes; `merge_long` is faster from about here."""
 
 _NONE = -1  # no symbol: a cell that a merge emptied, and the cell past each end
 
 
 def merge(data: bytes, table: Table, parts: Parts) -> Symbols:
-    """Return the symbols that `data` becomes when every merge that can be applied has been."""
+    """Return the symbols that `data` becomes once every possible merge has been applied."""
     return merge_short(data, table, parts) if len(data) <= SHORT else merge_long(data, table, parts)
 
 
 def merge_short(data: bytes, table: Table, parts: Parts) -> Symbols:
-    """Keep beside the symbols what each pair of neighbours would make; join the smallest, the leftmost first.
+    """Keep beside the symbols what each pair of neighbours would make; join the smallest, leftmost first.
 
-    Quadratic in the length, but all that depends on it (min, index, del) runs at the speed of C.
+    The time is quadratic in the length, but everything that depends on it (min, index, del) runs at the speed of C.
     """
     symbols = list(data)
     get = table.get
@@ -56,11 +56,10 @@ def merge_short(data: bytes, table: Table, parts: Parts) -> Symbols:
 def merge_long(data: bytes, table: Table, parts: Parts) -> Symbols:
     """The same result in time linear in the length.
 
-    The symbols of a pair are made by earlier merges than the one that joins them. So when a merge has its turn
-    all its places are known, and they were found in one pass, from left to right: that of the newer symbol.
-    Each merge therefore keeps a plain list of its places, and a heap holds the merges that have any, each
-    once. Symbols sit in cells linked in both directions. A place may be out of date: then its cells no longer
-    hold the pair.
+    The symbols of a pair are made by earlier merges than the one that joins them. So when a merge has its turn, all
+    its places are known. One pass from left to right found them: that of the newer symbol. So each merge keeps a plain
+    list of its places, and a heap holds each merge that has any, once. Symbols are in cells linked in both
+    directions. If a place is out of date, its cells no longer hold the pair.
     """
     size = len(data)
     symbols = array("i", iter(data))
@@ -104,23 +103,23 @@ def merge_long(data: bytes, table: Table, parts: Parts) -> Symbols:
 
 
 class Dropout:
-    """Leaves out each of a row of merges with the same probability, independently.
+    """Leaves out each of a sequence of merges with the same probability, independently.
 
-    Rather than for each merge, a number is drawn for each that is left out: how many are kept before it. It
-    follows the geometric distribution. So a whole word of which nothing is left out costs one comparison.
+    Instead of a number for each merge, it draws one for each merge that is left out: how many are kept before it.
+    This number follows the geometric distribution. So a word from which nothing is left out costs one comparison.
     """
 
     def __init__(self, probability: float, random: Random) -> None:
         self._log_keep = -math.inf if probability == 1 else math.log1p(-probability)
         self._random = random
         self.kept = self._draw()
-        """How many merges are kept before the next one is left out."""
+        """Draw how many merges are kept before the next one is left out."""
 
     def _draw(self) -> int:
         return int(min(math.log(1.0 - self._random.random()) / self._log_keep, 1e18))
 
     def leaves_out(self) -> bool:
-        """Decide about the next merge."""
+        """Decide whether the next merge is left out."""
         if self.kept:
             self.kept -= 1
             return False
@@ -129,13 +128,14 @@ class Dropout:
 
 
 def merge_with_dropout(data: bytes, table: Table, parts: Parts, dropout: Dropout) -> Symbols:
-    """BPE-dropout, algorithm 1 of Provilkov et al. 2020: before each merge, every place where one could be
-    done is left out with the same probability; the first of the rest is done; when none is left the word is
-    finished.
+    """BPE-dropout, algorithm 1 of Provilkov et al. 2020.
 
-    Decisions are made in the order of the merges and only up to the first place that is kept, which gives the
-    same distribution. Places that were left out come back for the next merge. With nothing left out, one
-    decision is made for each merge.
+    Before each merge, every possible place is left out with the same probability. The first of the remaining places
+    is merged; when none remains, the word is finished.
+
+    The function decides in the order of the merges, and only up to the first place that it keeps, which gives the
+    same distribution. Places that were left out come back for the next merge. If nothing is left out, it makes one
+    decision per merge.
     """
     size = len(data)
     symbols = [*data, _NONE]

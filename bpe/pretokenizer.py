@@ -1,8 +1,8 @@
 """Split text into pre-tokens, and spell bytes so that a person can read them.
 
-Merges never cross the border of a pre-token, so " dog" may become one token but "dog. A" never does. Which
-pieces a text falls into is said by one regular expression; this file holds the well-known ones. The text is
-never changed: the pre-tokens joined give it back, whatever the expression leaves unmatched included.
+Merges never cross the border of a pre-token, so " dog" may become one token but "dog. A" never does. One regular
+expression defines the pieces; this file holds the well-known expressions. The text never changes: the pre-tokens,
+joined, give it back, including whatever the expression leaves unmatched.
 
 >>> PreTokenizer().split("Two dogs don't run.")
 ['Two', ' dogs', ' don', "'t", ' run', '.']
@@ -32,12 +32,12 @@ CL100K_PATTERN = (
 #: Patterns that a command line can name.
 NAMED_PATTERNS = {"gpt2": GPT2_PATTERN, "cl100k": CL100K_PATTERN}
 
-# What a reader must know of a pattern before taking a short cut. For both patterns above:
+# What allows short cuts with a pattern. For both patterns above:
 # 1. every character is matched, so findall() alone is lossless;
-# 2. a pre-token always starts at a single space between two other characters that are no white space. No
-#    alternative steps from a non-space onto a space, none looks behind itself, and the only look-ahead, at
-#    the end of white space, sees no further than the next character.
-# By 2 a text may be cut at such spaces first and its words looked up whole (see tokenizer.py).
+# 2. a pre-token always starts at a single space between two characters that are not white space. No alternative
+#    steps from a non-space onto a space, none looks behind itself, and the only look-ahead, at the end of white
+#    space, sees no further than the next character.
+# Because of 2, a text may be cut at such spaces first and its words looked up whole (see tokenizer.py).
 _WELL_KNOWN = frozenset(NAMED_PATTERNS.values())
 
 _PROBE = "aA zß 你好 12.\t-\n\n  x's\r\n😀"
@@ -92,7 +92,7 @@ class PreTokenizer:
 def text_to_bytes(text: str) -> bytes:
     """UTF-8, with a lone surrogate as the three bytes that its number would give (WTF-8).
 
-    A `str` may hold half of a surrogate pair, which UTF-8 forbids. It is kept so that every `str` survives.
+    A `str` may hold half of a surrogate pair, which UTF-8 forbids. It is kept so that every `str` comes back.
     """
     return text.encode("utf-8", "surrogatepass")
 
@@ -103,7 +103,7 @@ _SURROGATE = re.compile(rb"(\xed[\xa0-\xbf][\x80-\xbf])")
 
 
 def bytes_to_text(data: bytes) -> str:
-    """The inverse of text_to_bytes; bytes that are no character become U+FFFD, as in errors="replace"."""
+    """The inverse of text_to_bytes; bytes that do not form a character become U+FFFD, as in errors="replace"."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -143,5 +143,5 @@ def unspell(spelling: str) -> bytes:
         return bytes([table[ord(character)] for character in spelling])
     except KeyError as error:
         raise TokenizerError(
-            f"{spelling!r} is no spelling of bytes: {chr(error.args[0])!r} is not in the byte alphabet"
+            f"{spelling!r} does not spell bytes: {chr(error.args[0])!r} is not in the byte alphabet"
         ) from None

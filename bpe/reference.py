@@ -1,4 +1,4 @@
-"""BPE as the paper states it, with nothing done for speed: what training.py and merging.py must equal.
+"""BPE as the paper states it, with nothing done for speed. training.py and merging.py must give the same results.
 
 Read this first if the fast versions look strange. Tests and proofs compare the two.
 """
@@ -25,7 +25,7 @@ def join_pair(word: Sequence[bytes], pair: Pair) -> list[bytes]:
 
 
 def learn_merges(counts: Mapping[bytes, int], number: int, minimum_frequency: int = 2) -> list[Pair]:
-    """Count every pair of neighbours, join the most frequent (of equals the smaller), start again."""
+    """Count every pair of neighbours, join the most frequent (in a tie, the smaller), and repeat."""
     words = {pretoken: [bytes([byte]) for byte in pretoken] for pretoken in counts}
     merges: list[Pair] = []
     while len(merges) < number:
@@ -42,7 +42,7 @@ def learn_merges(counts: Mapping[bytes, int], number: int, minimum_frequency: in
 
 
 def apply_merges(pretoken: bytes, ranks: Mapping[Pair, int]) -> list[bytes]:
-    """Of the pairs there are, join the one learned first, everywhere; start again. ranks: pair to order learned."""
+    """Join the pair that was learned first, everywhere, and repeat. ranks: from a pair to its place in that order."""
     word = [bytes([byte]) for byte in pretoken]
     while found := [pair for pair in pairwise(word) if pair in ranks]:
         word = join_pair(word, min(found, key=ranks.__getitem__))

@@ -1,4 +1,4 @@
-"""Look at BPE at work: each merge as it is applied, in a terminal or as a page for a browser."""
+"""Watch BPE at work: each merge as it is applied, in a terminal or as a page for a browser."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ def example_tokenizer(number_of_merges: int = 10) -> Tokenizer:
 
 
 def visible(token: bytes) -> str:
-    """Write a token so that a person can see all of it: spaces, line ends and parts of characters included."""
+    """Write a token so that all of it is visible, including spaces, line ends and parts of characters."""
     try:
         text = token.decode("utf-8")
     except UnicodeDecodeError:
@@ -36,7 +36,7 @@ def visible(token: bytes) -> str:
 
 
 def learning_steps(corpus: Mapping[str, int], tokenizer: Tokenizer) -> Iterator[tuple[bytes, bytes, int]]:
-    """Yield each merge of a tokenizer that was learned from `corpus`, with how often its pair occurred then."""
+    """Yield each merge of a tokenizer that was learned from `corpus`, with how often its pair occurred at the time."""
     words = {word: [bytes([byte]) for byte in text_to_bytes(word)] for word in corpus}
     for pair in tokenizer.merges:
         totals: Counter[Pair] = Counter()
@@ -58,7 +58,7 @@ def encoding_steps(pretoken: bytes, ranks: Mapping[Pair, int]) -> Iterator[tuple
 
 
 def terminal(tokenizer: Tokenizer, text: str, *, corpus: Mapping[str, int] | None = None, colour: bool = False) -> str:
-    """Return the story of `text` as lines for a terminal; with `corpus`, first how the merges were learned."""
+    """Return how `text` is encoded, as lines for a terminal; with `corpus`, first how the merges were learned."""
     paint = _Paint(colour)
     lines: list[str] = []
     if corpus is not None:
@@ -97,7 +97,7 @@ def _count(number: int, noun: str) -> str:
 
 
 class _Paint:
-    """ANSI colours, or none: one for each token, the same wherever it is seen."""
+    """ANSI colours, or none: one for each token, always the same."""
 
     def __init__(self, colour: bool) -> None:
         self._colour = colour
@@ -114,9 +114,9 @@ _PALETTE = (114, 117, 180, 183, 210, 222, 152, 150, 217, 189)  # light backgroun
 
 
 def page(tokenizer: Tokenizer, text: str, *, source: str) -> str:
-    """Return one HTML page, complete in itself, on which a slider applies the merges to `text` one by one.
+    """Return one self-contained HTML page on which a slider applies the merges to `text` one by one.
 
-    source: where the tokenizer comes from, for the reader.
+    source: tells the reader where the tokenizer comes from.
     """
     ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
     groups: list[list[bytes]] = []

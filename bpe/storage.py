@@ -1,4 +1,4 @@
-"""The tokenizer's own file: JSON that a person can read, of the merges and what cannot be derived from them.
+"""The tokenizer's own file: readable JSON with the merges and what cannot be derived from them.
 
 {
  "format": "bpe-tokenizer-1",
@@ -12,7 +12,7 @@
   "h e",
   ...
 
-Each merge is its two parts, in the byte alphabet (see pretokenizer.py), with a space between.
+Each merge is its two parts, in the byte alphabet (see pretokenizer.py), separated by a space.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def load(path: str | PathLike[str]) -> tuple[Definition, str]:
     document = read_json(path)
     if document.get("format") != FORMAT:
         hint = "; read it with bpe.formats.read_huggingface" if "model" in document else ""
-        raise TokenizerError(f'{path} is no bpe tokenizer: it lacks "format": "{FORMAT}"{hint}')
+        raise TokenizerError(f'{path} is not a bpe tokenizer: it lacks "format": "{FORMAT}"{hint}')
     _check_types(document, path)
     digest = document.pop("digest")
     if digest != _digest(document):
@@ -118,7 +118,7 @@ def read_json(path: str | PathLike[str]) -> dict[str, Any]:
     except (RecursionError, ValueError):
         raise TokenizerError(f"{path}: not a tokenizer file (nested too deeply, or a number too long)") from None
     if not isinstance(document, dict):
-        raise TokenizerError(f"{path}: not a tokenizer file (no JSON object)")
+        raise TokenizerError(f"{path}: not a tokenizer file (not a JSON object)")
     return document
 
 
@@ -130,7 +130,7 @@ def write_text(text: str, path: str | PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing, by way of a temporary one beside it: it appears when the block has ended well.
+    """Open a file for writing through a temporary one beside it: the file appears when the block ends without an error.
 
     Raises TokenizerError if it cannot be written.
     """
@@ -180,4 +180,4 @@ def _check_types(document: dict[str, Any], path: str | PathLike[str]) -> None:
     }
     for name, is_valid in valid.items():
         if not is_valid:
-            raise TokenizerError(f"{path}: {name!r} is missing or is not what a bpe tokenizer holds there")
+            raise TokenizerError(f"{path}: {name!r} is missing or invalid for a bpe tokenizer")

@@ -1,11 +1,11 @@
-"""Find strings that stand for themselves: protected terms, and special tokens where the caller allows them."""
+"""Find strings that become one token: protected terms, and special tokens if the caller allows them."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 
 class TermFinder:
-    """Cuts a text at every occurrence of some terms: from left to right, at each place the longest one."""
+    """Cuts a text at every occurrence of the given terms: from left to right, the longest at each place."""
 
     def __init__(self, terms: Iterable[str] = ()) -> None:
         self.terms = frozenset(terms)
@@ -25,7 +25,7 @@ class TermFinder:
 def _trie_pattern(terms: Iterable[str]) -> str:
     """An expression for any of the terms, the longest first, without trying each in turn.
 
-    Terms that begin alike are grouped, again and again: "car", "cat" and "dog" give (?:ca(?:r|t)|dog).
+    Terms with the same beginning are grouped, recursively: "car", "cat" and "dog" give (?:ca(?:r|t)|dog).
     """
     groups: dict[str, list[str]] = {}
     for term in terms:

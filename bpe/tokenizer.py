@@ -8,17 +8,17 @@
 'lowest'
 
 Ids: the special tokens come first, then the 256 bytes, the merges in the order learned, the protected terms.
-Special tokens never come out of text, whatever it spells, unless the caller names them:
+Text never produces special tokens, even if it spells them out, unless the caller names them:
 
 >>> "<eos>" in tokenizer.special_tokens, tokenizer.special_tokens["<eos>"] in tokenizer.encode("<eos>")
 (True, False)
 >>> tokenizer.encode("<eos>", allowed_special={"<eos>"}) == [tokenizer.special_tokens["<eos>"]]
 True
 
-Why it is fast. Text repeats its words, so the ids of each word are worked out once and then looked up; the
-loop over a sentence is one split at spaces and one dictionary look-up for each word. That a text may be cut
-there is a property of the split pattern (see pretokenizer.py); other texts and patterns take the path through
-the regular expression, whose pre-tokens are looked up in the same way.
+Why it is fast. Text repeats its words, so the ids of each word are computed once and then looked up. The loop over
+a sentence is one split at spaces and one dictionary look-up per word. The split pattern allows a text to be cut
+there (see pretokenizer.py); other texts and patterns go through the regular expression, and their pre-tokens are
+looked up in the same way.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ class Tokenizer:
     protected_terms: strings that are always one token wherever they occur in a text; the longest wins.
     token_ids: the id of each byte, merge and protected term, for a vocabulary made elsewhere. Without it
         they take the free ids in ascending order.
-    cache_size: how many words and how many pre-tokens are remembered at most.
+    cache_size: the largest number of words, and of pre-tokens, to remember.
 
     Raises TokenizerError for merges that are repeated or made of unknown parts, for names or ids that are
     empty or used twice, and for a pattern that does not compile or matches an empty string.
@@ -76,7 +76,7 @@ class Tokenizer:
         self._tokens.extend(map(text_to_bytes, self.protected_terms))
         self._default_ids = token_ids is None
         self._ids = checked_ids(token_ids, len(self._tokens), self.special_tokens)
-        #: From id to bytes, special tokens (as their names) included.
+        #: From id to bytes, including special tokens (as their names).
         self.vocabulary: dict[int, bytes] = {
             **{token_id: text_to_bytes(name) for name, token_id in self.special_tokens.items()},
             **dict(zip(self._ids, self._tokens, strict=True)),
@@ -101,7 +101,7 @@ class Tokenizer:
 
     @cached_property
     def added_ids(self) -> dict[str, int]:
-        """From name to id, for what is found in a text before it is split: special tokens, protected terms."""
+        """From name to id, for the strings found in a text before it is split: special tokens and protected terms."""
         first_term = 256 + len(self.merges)
         return {**self.special_tokens, **dict(zip(self.protected_terms, self._ids[first_term:], strict=True))}
 
@@ -123,8 +123,7 @@ class Tokenizer:
     ) -> list[int]:
         """Return the ids of `text`; decode gives back exactly `text`.
 
-        allowed_special: names of the special tokens that the text may contain as such, or "all". Any other
-            text that spells one is ordinary text.
+        allowed_special: names of the special tokens to recognize in the text, or "all". Others are ordinary text.
         dropout: the probability of leaving out a merge (BPE-dropout, Provilkov et al. 2020: 0.1 in training).
         seed: makes the dropout repeatable.
         """
@@ -175,7 +174,7 @@ class Tokenizer:
         return ids, spans
 
     def pretokenize(self, text: str) -> list[str]:
-        """Return what `text` is cut into before merging: its pre-tokens, and protected terms as a whole."""
+        """Return the pieces of `text` before merging: its pre-tokens, and protected terms as a whole."""
         return [
             piece
             for part, token_id in self._segments(text, ())
@@ -244,7 +243,7 @@ class Tokenizer:
         else:
             allowed = frozenset(allowed_special)
         if unknown := allowed - self.special_tokens.keys():
-            raise TokenizerError(f"{min(unknown)!r} is no special token of this tokenizer")
+            raise TokenizerError(f"{min(unknown)!r} is not a special token of this tokenizer")
         if allowed not in self._finders:
             self._finders[allowed] = TermFinder([*self.protected_terms, *allowed])
         return self._finders[allowed]
@@ -270,8 +269,8 @@ class Tokenizer:
     def decode(self, ids: Iterable[int], *, keep_special: bool = False) -> str:
         """Return the text of any sequence of ids.
 
-        Special tokens are left out, or with `keep_special` written as their names. Bytes that do not make
-        a character become U+FFFD. Raises TokenizerError for an id that the tokenizer does not have.
+        Special tokens are left out, or written as their names with `keep_special`. Bytes that do not form a
+        character become U+FFFD. Raises TokenizerError for an unknown id.
         """
         return bytes_to_text(self.decode_bytes(ids, keep_special=keep_special))
 
@@ -303,10 +302,10 @@ class Tokenizer:
         return [self.decode(ids, keep_special=keep_special) for ids in batch]
 
     def incremental_decoder(self, *, keep_special: bool = False) -> IncrementalDecoder:
-        """Return a decoder that takes one id at a time and gives out each character once it is whole."""
+        """Return a decoder that takes one id at a time and returns each character once it is complete."""
         return IncrementalDecoder(lambda token_id: self.decode_bytes((token_id,), keep_special=keep_special))
 
-    # Keeping
+    # Files
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the tokenizer to a JSON file, whole or not at all."""

@@ -2,8 +2,8 @@
 
 The idea, in their own example. A corpus has the words low (5 times), lower (2), newest (6), widest (3). Every
 byte is a symbol at first. Count all pairs of neighbours: e s and s t both occur 9 times (6 + 3), more than
-any other. Join the pair that counts most, everywhere, and repeat. Of equals the pair whose bytes are smaller
-goes first, so the result never depends on the order of a dictionary.
+any other. Join the most frequent pair, everywhere, and repeat. In a tie the pair with the smaller bytes goes
+first, so the result never depends on the order of a dictionary.
 
 >>> corpus = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
 >>> tokenizer = train(corpus, vocabulary_size=256 + 10, special_tokens=())
@@ -22,16 +22,16 @@ w + idest
 >>> [tokenizer.decode([token]) for token in tokenizer.encode("lowest")]
 ['low', 'est']
 
-"lowest" was never seen, and yet it falls into two parts that mean something.
+The corpus does not contain "lowest", and yet it splits into two meaningful parts.
 
 Recounting everything for each merge takes hours on a real corpus. Two facts make it fast:
 
-1. A merge changes counts only beside the places where it is done. So the corpus is laid out once, as cells
+1. A merge changes counts only next to the places where it is applied. So the corpus is laid out once, as cells
    linked in both directions, and each pair keeps a list of its places.
 2. Once a symbol exists, no merge ever creates more of it. So all places of a pair appear in one step, that of
-   the newer of its two symbols, in order from left to right; after that its count can only fall. The heap of
-   candidates may therefore be out of date in one direction only: an entry whose count has fallen is put back
-   with the right count when it comes up.
+   the newer of its two symbols, in order from left to right. After that its count can only fall. So the heap of
+   candidates can be out of date in one direction only: when an entry comes up whose count has fallen, it is put
+   back with the right count.
 """
 
 import heapq
@@ -64,8 +64,8 @@ def train(
 
     `texts` is read once, as a stream; memory grows with the number of distinct pre-tokens. A pair that occurs
     fewer than `minimum_frequency` times is not merged; if pairs run out the vocabulary stays smaller, with a
-    warning. `processes` > 1 counts in that many processes, which pays for tens of megabytes on idle cores; the
-    calling script then needs the usual `if __name__ == "__main__"`. The result does not depend on it.
+    warning. `processes` > 1 counts in that many processes, which pays off from tens of megabytes on idle cores;
+    the calling script then needs the usual `if __name__ == "__main__"`. It does not affect the result.
 
     Raises TokenizerError for a vocabulary smaller than its bytes, special tokens and terms, a bad pattern,
     numbers below 1, or a `texts` that is not an iterable of str.
@@ -104,9 +104,9 @@ def learn_merges(
 ) -> list[tuple[bytes, bytes]]:
     """Return up to `number` merges, in the order learned, of the pre-tokens and counts given.
 
-    Equal to recounting every pair before every merge. Among pairs that count the same, the one with the
-    smaller (tie_key of the left, tie_key of the right) goes first; the key is made from a symbol's number
-    (byte, or 256 + number of its merge) and its bytes, and is those bytes if not given.
+    The result equals that of recounting every pair before every merge. In a tie, the pair with the smaller
+    (tie_key of the left, tie_key of the right) goes first. The key is made from a symbol's number (byte, or
+    256 + number of its merge) and its bytes; by default it is those bytes.
     """
     tokens = [bytes([byte]) for byte in range(256)]
     keys = [tie_key(symbol, token) for symbol, token in enumerate(tokens)]

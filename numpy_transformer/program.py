@@ -85,7 +85,7 @@ def _program_name() -> str:
 
 
 def _silence_standard_streams() -> None:
-    """Send what is still buffered nowhere: the interpreter's own flush would complain once more."""
+    """Discard what is still buffered; otherwise the interpreter's own flush would complain again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)

@@ -1,4 +1,4 @@
-"""Files of other tokenizers, read and written, so that known vocabularies can be used and ours travel."""
+"""Read and write other tokenizers' files, to use known vocabularies here and ours elsewhere."""
 
 from .huggingface import read_huggingface, write_huggingface
 from .subword_nmt import SUBWORD_NMT_PATTERN, read_subword_nmt, write_subword_nmt

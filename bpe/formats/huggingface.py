@@ -1,8 +1,8 @@
 """Hugging Face tokenizer.json, for byte-level BPE: GPT-2, RoBERTa, Llama 3, Qwen 2 and their like.
 
-Two of its habits are not ours, and only matter for texts that spell such a token: there a special token is
-found in any text (unless `encode_special_tokens` is set), here only where the caller allows it; and what its
-post-processor adds at the ends of a text is left to the caller here.
+It differs from ours in two conventions. It finds a special token in any text that spells one (unless
+`encode_special_tokens` is set); here the caller must allow it. And its post-processor adds tokens at the ends of a
+text, which is left to the caller here.
 """
 
 import json
@@ -19,15 +19,15 @@ from .ranks import recover_merges
 def read_huggingface(path: str | PathLike[str]) -> Tokenizer:
     """Read a tokenizer.json with the ids it has there.
 
-    Special tokens become ours; other added tokens become protected terms. Raises TokenizerError for another
-    kind of tokenizer, or one that changes text in a way that a lossless one cannot (a normalizer, a prefix
-    space), saying which.
+    Its special tokens become ours; other added tokens become protected terms. Raises TokenizerError for another
+    kind of tokenizer, or one that changes text, which a lossless tokenizer cannot do (a normalizer, a prefix
+    space); the message says which.
     """
     document = read_json(path)
     try:
         return _read(document, path)
     except (KeyError, TypeError, AttributeError, IndexError):
-        raise TokenizerError(f"{path} is no tokenizer.json of Hugging Face tokenizers, or is damaged") from None
+        raise TokenizerError(f"{path} is not a tokenizer.json of Hugging Face tokenizers, or is damaged") from None
 
 
 def _read(document: dict[str, Any], path: str | PathLike[str]) -> Tokenizer:
@@ -100,7 +100,7 @@ def _split_pattern(pre_tokenizer: dict[str, Any] | None, path: str | PathLike[st
     _require(one_split, path, "its pre-tokenizers are not one split by a regular expression")
     split = steps[0]
     _require("Regex" in split["pattern"], path, "it splits by a string, not a regular expression")
-    # What lies between the matches: kept, or dropped (which for a pattern that matches everything is nothing).
+    # Text between the matches is kept, or dropped (for a pattern that matches everything there is none).
     how = split["behavior"], split["invert"]
     _require(how in (("Isolated", False), ("Removed", True)), path, f"its split is {how[0]}, invert {how[1]}")
     return str(split["pattern"]["Regex"])
@@ -109,8 +109,8 @@ def _split_pattern(pre_tokenizer: dict[str, Any] | None, path: str | PathLike[st
 def write_huggingface(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
     """Write a tokenizer.json that `tokenizers.Tokenizer.from_file` reads, with the same ids.
 
-    Raises TokenizerError if a special token or term is spelled like another token, since there one string has
-    one id.
+    Raises TokenizerError if a special token or term is spelled like another token, since Hugging Face gives one
+    string only one id.
     """
     vocabulary = {spell(token): token_id for token_id, token in tokenizer.text_vocabulary.items()}
     added_tokens = []

@@ -9,10 +9,10 @@ from ..merging import merge
 def recover_merges(tokens: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     """Return the merge that made each token of two bytes or more, given in the order learned.
 
-    When a token was learned, the merges before it split its bytes into exactly the two parts that were then
-    joined; so splitting it again gives them. tiktoken itself joins any two neighbours whose bytes together
-    are a token, the one of lowest rank first. That is the same: neighbours are what earlier merges left of
-    their bytes, and those bytes, begun and ended at the same places, are always left in the same two parts.
+    When a token was learned, the earlier merges split its bytes into exactly the two parts that were then joined, so
+    splitting it again gives those parts. tiktoken itself joins any two neighbours whose bytes together are a token,
+    lowest rank first. That is the same: earlier merges left the neighbours as they are, and they always leave bytes
+    that begin and end at the same places in the same two parts.
 
     Raises TokenizerError for a token that earlier ones do not split in two: no BPE learner made it.
     """

@@ -1,11 +1,11 @@
 """Codes of subword-nmt (Sennrich et al. 2016): merges of characters, with </w> at the end of a word.
 
-A byte-level tokenizer has no end-of-word mark. It does not need one: each word takes the space that follows
-it, so </w> is that space, and a text stays lossless. Hence the one rule of use: end every text with a space,
-or its last word is one that goes on. Then `encode` splits as `subword-nmt apply-bpe` does.
+A byte-level tokenizer has no end-of-word mark and needs none: each word includes the space that follows it, so
+</w> is that space, and a text stays lossless. So end every text with a space; otherwise its last word counts as
+unfinished. Then `encode` splits as `subword-nmt apply-bpe` does.
 
-The characters are put together from their bytes first. In codes of version 0.2 the last character of a word
-and </w> are one symbol from the start, so those are joined next; in version 0.1 that is learned.
+The first merges join bytes into characters. In codes of version 0.2 the last character of a word and </w> are one
+symbol from the start, so the next merges join those; in version 0.1 they are learned.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,20 +23,20 @@ _END = "</w>"
 def read_subword_nmt(path: str | PathLike[str], *, special_tokens: Sequence[str] = DEFAULT_SPECIAL_TOKENS) -> Tokenizer:
     """Read a codes file of version 0.1 or 0.2.
 
-    Raises TokenizerError, naming the line, where it is not two symbols that the lines before it make.
+    Raises TokenizerError, naming the line, if a line is not two symbols that earlier lines make.
     """
     lines = read_text(path).rstrip("\n").split("\n")
     version, first_code = "0.1", 0
     if lines[0].startswith("#version:"):
         version, first_code = lines[0].removeprefix("#version:").strip(), 1
     if version not in ("0.1", "0.2"):
-        raise TokenizerError(f"{path}: codes of version {version[:20]!r} are not known; 0.1 and 0.2 are")
+        raise TokenizerError(f"{path}: unknown version {version[:20]!r} of the codes; 0.1 and 0.2 are known")
 
     codes: list[tuple[str, str]] = []
     for number, line in enumerate(lines[first_code:], first_code + 1):
         symbols = line.rstrip("\r").split(" ")
         if len(symbols) != 2 or not all(symbols):
-            raise TokenizerError(f"{path}, line {number}: not two symbols with a space between")
+            raise TokenizerError(f"{path}, line {number}: not two symbols separated by a space")
         codes.append((symbols[0], symbols[1]))
 
     characters = sorted({character for pair in codes for symbol in pair for character in symbol.removesuffix(_END)})
@@ -48,7 +48,7 @@ def read_subword_nmt(path: str | PathLike[str], *, special_tokens: Sequence[str]
     known = {bytes([byte]) for byte in range(256)} | {left + right for left, right in merges[:prepared]}
     for number, (left, right) in enumerate(merges[prepared:], first_code + 1):
         if left not in known or right not in known or left + right in known:
-            raise TokenizerError(f"{path}, line {number}: made of symbols that no line before makes, or made twice")
+            raise TokenizerError(f"{path}, line {number}: made of symbols that no earlier line makes, or made twice")
         known.add(left + right)
     return Tokenizer(merges, pattern=SUBWORD_NMT_PATTERN, special_tokens=special_tokens)
 
@@ -66,8 +66,8 @@ def _to_bytes(symbol: str) -> bytes:
 def write_subword_nmt(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
     """Write codes of version 0.1, for a tokenizer whose pattern is SUBWORD_NMT_PATTERN.
 
-    Raises TokenizerError if a merge joins parts of characters other than into one character, or a space that
-    does not end a word: codes cannot say that.
+    Raises TokenizerError for merges that codes cannot express: one that joins parts of different characters, or one
+    with a space that does not end a word.
     """
     if tokenizer.pattern != SUBWORD_NMT_PATTERN:
         raise TokenizerError("subword-nmt codes need a tokenizer whose pattern is bpe.formats.SUBWORD_NMT_PATTERN")
@@ -82,7 +82,7 @@ def _codes(merges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
             _to_symbol(left + right)
             yield _to_symbol(left), _to_symbol(right)
         except ValueError:
-            raise TokenizerError(f"subword-nmt codes cannot say the merge {left!r} + {right!r}") from None
+            raise TokenizerError(f"subword-nmt codes cannot express the merge {left!r} + {right!r}") from None
 
 
 def _is_within_character(data: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""tiktoken's rank files: one token a line, its bytes in base64 and its id.
+"""tiktoken's rank files: one token per line, its bytes in base64 and its id.
 
-The file holds neither the split pattern nor special tokens; tiktoken keeps them in its program, so the reader
-is told them, and so is `tiktoken.Encoding` when it uses a file of ours.
+The file holds neither the split pattern nor special tokens; tiktoken keeps them in its program. So pass them to the
+reader here, and to `tiktoken.Encoding` when it uses one of our files.
 """
 
 import base64
@@ -24,7 +24,7 @@ def read_tiktoken(
 ) -> Tokenizer:
     """Read a rank file; the ids of the tokenizer are its ranks.
 
-    Raises TokenizerError, naming the line, for a file that is no rank file, lacks one of the 256 bytes, or
+    Raises TokenizerError, naming the line, for a file that is not a rank file, lacks one of the 256 bytes, or
     holds a token that BPE cannot have learned.
     """
     ranks: dict[bytes, int] = {}
@@ -59,8 +59,8 @@ def write_tiktoken(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
     """Write the tokens and ids of `tokenizer` as ranks, without special tokens and protected terms.
 
     Use it as `tiktoken.Encoding(name, pat_str=tokenizer.pattern, mergeable_ranks=load_tiktoken_bpe(path),
-    special_tokens=tokenizer.special_tokens)`. Raises TokenizerError if tiktoken would split text differently:
-    when ids do not follow the order of the merges, or merges were not learned by BPE.
+    special_tokens=tokenizer.special_tokens)`. Raises TokenizerError if tiktoken would split text differently,
+    because ids do not follow the order of the merges or the merges were not learned by BPE.
     """
     text_ids = {token: token_id for token_id, token in tokenizer.text_vocabulary.items()}
     made = [left + right for left, right in tokenizer.merges]

@@ -227,7 +227,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_file(processes, tmp_path):
 def test_a_file_that_is_no_tokenizer(tmp_path, capsys):
     (tmp_path / "x.json").write_text("{}")
     assert main(["encode", "--tokenizer", str(tmp_path / "x.json")]) == 2
-    assert "is no bpe tokenizer" in capsys.readouterr().err
+    assert "is not a bpe tokenizer" in capsys.readouterr().err
 
 
 # Show

@@ -142,9 +142,9 @@ def _changed(tmp_path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.pop("model"), "is no tokenizer.json"),
-        (lambda d: d["model"].pop("vocab"), "is no tokenizer.json"),
-        (lambda d: d.update(model=7), "is no tokenizer.json"),
+        (lambda d: d.pop("model"), "is not a tokenizer.json"),
+        (lambda d: d["model"].pop("vocab"), "is not a tokenizer.json"),
+        (lambda d: d.update(model=7), "is not a tokenizer.json"),
         (lambda d: d["model"].update(type="WordPiece"), "its model is WordPiece, not BPE"),
         (lambda d: d["model"].update(byte_fallback=True), "sets byte_fallback"),
         (lambda d: d["model"].update(end_of_word_suffix="</w>"), "sets end_of_word_suffix"),
@@ -291,10 +291,10 @@ def test_subword_nmt_codes_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("#version: 0.3\na b", "codes of version '0.3' are not known"),
+        ("#version: 0.3\na b", "unknown version '0.3' of the codes"),
         ("#version: 0.2\na b\na b c\n", "line 3: not two symbols"),
         ("#version: 0.2\na b\n\nc d\n", "line 3: not two symbols"),
-        ("#version: 0.2\na b\nab cd\n", "line 3: made of symbols that no line before makes"),
+        ("#version: 0.2\na b\nab cd\n", "line 3: made of symbols that no earlier line makes"),
         ("a b\na b\n", "line 2: .* made twice"),
     ],
 )
@@ -317,7 +317,7 @@ def test_what_codes_cannot_say_is_refused(tmp_path):
     with pytest.raises(bpe.TokenizerError, match="SUBWORD_NMT_PATTERN"):
         write_subword_nmt(TOKENIZERS["gpt2"], tmp_path / "codes")
     for merge in ((b" ", b"a"), (b"a", b"\xc3")):
-        with pytest.raises(bpe.TokenizerError, match="cannot say the merge"):
+        with pytest.raises(bpe.TokenizerError, match="cannot express the merge"):
             write_subword_nmt(bpe.Tokenizer([merge], pattern=SUBWORD_NMT_PATTERN), tmp_path / "codes")
     assert not list(tmp_path.iterdir())
 

@@ -135,7 +135,7 @@ def test_allowed_special_tokens(parts):
 
 @pytest.mark.parametrize("allowed", [{"<unk>"}, "<eos>", ["<eos>", "</s>"]])
 def test_only_special_tokens_can_be_allowed(allowed):
-    with pytest.raises(bpe.TokenizerError, match=r"is no special token|a set of names"):
+    with pytest.raises(bpe.TokenizerError, match=r"is not a special token|a set of names"):
         TOKENIZER.encode("x", allowed_special=allowed)
 
 
@@ -391,9 +391,9 @@ def test_files_that_are_no_tokenizer(tmp_path):
     assert "not JSON" in message_for("")
     assert "line 3: not JSON" in message_for('{\n"format":\n oops}')
     assert "line 2: not UTF-8" in message_for(b'{\n"\xff"}')
-    assert "no JSON object" in message_for("[1, 2]")
+    assert "not a JSON object" in message_for("[1, 2]")
     assert "nested too deeply" in message_for("[" * 100_000)
-    assert "is no bpe tokenizer" in message_for("{}")
+    assert "is not a bpe tokenizer" in message_for("{}")
     assert "read_huggingface" in message_for('{"model": {}}')
     assert "changed or damaged" in message_for(good.replace('"<pad>": 0', '"<pad>": 1'))
     assert "not JSON" in message_for(good[:-20])
