@@ -8,7 +8,7 @@ import pytest
 import strict_gpu
 from test_gpu_path import CONFIG, in_dtype, make_batches
 
-from numpy_transformer.backend import twins
+from numpy_transformer.backend import gpu_twins
 from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.backend.precision import TENSOR_CORES_FROM
 from numpy_transformer.backend.precision import precision as matmul_precision
@@ -62,14 +62,14 @@ def test_every_layer(cupy, layer, precision):
 def test_fused_layers_are_their_references(cupy, layer, monkeypatch):
     """The same arrays of the card through the kernels, and through the layers' own functions."""
     fused = [results(case) for case in SUITE[layer](3, cupy)]
-    switched = twins.Twinned.__call__
+    switched = gpu_twins.Twinned.__call__
 
     def reference(self, *args, **kwargs):
         if self.__name__ == "embedding_backward":  # its reference sorts on the host
             return switched(self, *args, **kwargs)
         return self.reference(*args, **kwargs)
 
-    monkeypatch.setattr(twins.Twinned, "__call__", reference)
+    monkeypatch.setattr(gpu_twins.Twinned, "__call__", reference)
     for case, found in zip(SUITE[layer](3, cupy), fused, strict=True):
         for name, expected in results(case).items():
             host = to_host(expected)

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.precision import current_precision
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import arithmetic
 
 # The factors of alpha a b + beta c, on the host, where cuBLAS reads them.

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.softmax import scores_backward, weights_of
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import attention, blocked_attention
 from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.attention import AttentionCache

@@ -6,8 +6,8 @@ Mathematics: layers/cross_entropy.py.
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import cross_entropy
 from numpy_transformer.layers.cross_entropy import CrossEntropyCache
 

@@ -2,8 +2,8 @@
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import LEVELS, DropoutMasks, DropoutSite
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import dropout
 
 

@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import embedding
 from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.position_table import encodings

@@ -4,8 +4,8 @@ Mathematics: layers/feed_forward.py. ReLU keeps no mask: its output is kept anyw
 """
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.gpu_twins import textbook, twin_of
 from numpy_transformer.backend.kernels.bias import add_bias, relu_backward
-from numpy_transformer.backend.twins import textbook, twin_of
 from numpy_transformer.layers import feed_forward
 from numpy_transformer.layers.activation import RELU, Activation
 from numpy_transformer.layers.arithmetic import matmul

@@ -4,9 +4,9 @@ Mathematics: layers/layer_norm.py.
 """
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.gpu_twins import textbook, twin_of
 from numpy_transformer.backend.kernels.launcher import LONGEST_ROW
 from numpy_transformer.backend.kernels.residual import norm_backward, norm_forward
-from numpy_transformer.backend.twins import textbook, twin_of
 from numpy_transformer.layers import layer_norm
 from numpy_transformer.layers.layer_norm import EPSILON, LayerNormCache, LayerNormParameters
 

@@ -1,8 +1,8 @@
 """A linear layer on a GPU: cuBLAS, and kernels for the bias and its gradient. Mathematics: layers/linear.py."""
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.bias import add_bias, column_sums
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import linear
 from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.linear import LinearParameters

@@ -8,8 +8,8 @@ the vocabulary, the parameters and their files know nothing of it.
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import output_loss as reference
 from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.output_loss import OutputParameters

@@ -8,9 +8,9 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
+from numpy_transformer.backend.gpu_twins import textbook, twin_of
 from numpy_transformer.backend.kernels.dropout import drop, site_arguments
 from numpy_transformer.backend.kernels.launcher import LONGEST_ROW, Kernel, rows_of_eight
-from numpy_transformer.backend.twins import textbook, twin_of
 from numpy_transformer.layers import residual
 from numpy_transformer.layers.layer_norm import (
     EPSILON,

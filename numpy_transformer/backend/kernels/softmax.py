@@ -9,9 +9,9 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutSite
+from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.dropout import drop, site_arguments
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
-from numpy_transformer.backend.twins import twin_of
 from numpy_transformer.layers import softmax
 from numpy_transformer.layers.softmax import MASKED_SCORE
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import strict_gpu
 
-from numpy_transformer.backend.twins import give_way, registered, textbook, twin_of
+from numpy_transformer.backend.gpu_twins import give_way, registered, textbook, twin_of
 from numpy_transformer.layers import layer_norm, linear
 
 
