@@ -17,8 +17,8 @@
     arithmetic.py             matmul, row_sum, row_dot: the vocabulary of all formulas
     parameters.py             one flat buffer, a tree of views
 
-The last lines let fused kernels take over on a GPU (backend/gpu_twins.py). They stand here, and the files come in the order
-in which they import each other, so that no layer file needs to know.
+The last lines let fused kernels take over on a GPU (backend/gpu_twins.py). They stand here, and the files come in the
+order in which they import each other, so that no layer file needs to know.
 """
 
 from importlib import import_module
