@@ -23,7 +23,7 @@ PORT = 8765  # of the web page
 
 
 class Written(NamedTuple):
-    """What the program writes for a line of the input."""
+    """What the program writes for one input line."""
 
     source: str
     text: str  # on the output, one line or several
@@ -31,7 +31,7 @@ class Written(NamedTuple):
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line; None stands for an option that was not given."""
+    """Parse the command line; None means that an option was not given."""
     parser = argparse.ArgumentParser(
         description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
         "Translations go to standard output, one line per input line; everything else goes to standard error.",
@@ -43,20 +43,20 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--model",
         metavar="RUN",
         action="append",
-        help="run folder or checkpoint file (the latest run in runs/); given several times, they translate together",
+        help="run folder or checkpoint file (the latest run in runs/); if repeated, the models translate together",
     )
     add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
-    add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: memory against speed")
+    add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: trades memory for speed")
     add("--workers", type=int, default=1, metavar="N", help="processes, each with batches of its own (1)")
-    add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence by itself")
+    add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence separately")
 
     add = parser.add_argument_group("search").add_argument
     add("--beam", type=int, metavar="N", help="hypotheses kept per sentence; 1 is greedy search (4)")
     add("--alpha", type=float, default=0.6, metavar="A", help="length penalty ((5 + length) / 6)^A; 0 for none (0.6)")
-    add("--n-best", type=int, default=1, metavar="N", help="the N best of each line, after the line's number and a tab")
-    add("--scores", action="store_true", help="before each translation, its score and a tab")
+    add("--n-best", type=int, default=1, metavar="N", help="the N best for each line, after its number and a tab")
+    add("--scores", action="store_true", help="print the score and a tab before each translation")
 
     add("--coverage", type=float, default=0.0, metavar="B", help="weight of the coverage penalty (0; 0.2 is usual)")
     add(
@@ -69,7 +69,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("constraints on every translation").add_argument
     add("--min-length", type=int, metavar="N", help="at least N tokens")
     add("--max-length", type=int, metavar="N", help="at most N tokens (those of the source + 50)")
-    add("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row twice")
+    add("--no-repeat-ngram", type=int, metavar="N", help="no sequence of N tokens occurs twice")
     add("--prefix", metavar="TEXT", help="it begins with TEXT")
     add("--ban", metavar="TEXT", action="append", help="it does not contain TEXT; may be repeated")
     add("--require", metavar="TEXT", action="append", help="it contains TEXT; may be repeated")
@@ -83,8 +83,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
     add = parser.add_argument_group("seeing inside").add_argument
     add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
-    add("--explain", action="store_true", help="tell how beam search found the translation of one TEXT, step by step")
-    add("--alignment", metavar="FILE", help="file to write: of each line, which words became which (0-0 1-2 ...)")
+    add("--explain", action="store_true", help="print, step by step, how beam search found the translation of one TEXT")
+    add("--alignment", metavar="FILE", help="file to write: for each line, which words became which (0-0 1-2 ...)")
 
     add = parser.add_argument_group("a page in the browser").add_argument
     add("--serve", action="store_true", help="translate on a local web page instead, with the search options above")
@@ -152,7 +152,7 @@ def translated(
     search: dict[str, Any],
     options: argparse.Namespace,
 ) -> Iterator[Written]:
-    """What is written for each line. Raises TextError for a line that cannot be translated."""
+    """The output for each line. Raises TextError for a line that cannot be translated."""
     from numpy_transformer.translation.streaming import translate_lines
     from numpy_transformer.translation.translator import TextError
 
@@ -179,7 +179,7 @@ def translated(
 def seen_inside(
     translator: "Translator", text: str, search: dict[str, Any], options: argparse.Namespace
 ) -> Iterator[Written]:
-    """What is written for the text; once that is done, what --explain and --attention show of it."""
+    """The output for the text; then what --explain and --attention show."""
     from numpy_transformer.decoding.recorder import BeamRecorder
     from numpy_transformer.seeing.drawing import check_length, save_attention
     from numpy_transformer.seeing.explain import explain
@@ -209,7 +209,7 @@ def seen_inside(
 def scored(
     translator: "Translator", lines: Iterable[str], window_lines: int, options: argparse.Namespace
 ) -> Iterator[Written]:
-    """Of each line, `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
+    """For each line `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
     from numpy_transformer.translation.streaming import read_windows
     from numpy_transformer.translation.translator import TextError
 
@@ -235,7 +235,7 @@ def scored(
 
 
 def model_paths(options: argparse.Namespace) -> list[Path]:
-    """The models that --model names, or the latest one. Raises InputError with advice when there is none."""
+    """The models that --model names, or the latest one. Raises InputError with advice if there is none."""
     from numpy_transformer.training.run_folder import latest_run
 
     if options.model is not None:
@@ -265,7 +265,7 @@ def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translat
 
 
 def limit_blas_threads(count: int) -> None:
-    """Let BLAS use `count` threads, or fewer where the machine or the environment says so."""
+    """Let BLAS use `count` threads, or fewer if the machine or the environment says so."""
     from threadpoolctl import threadpool_info, threadpool_limits
 
     allowed = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]

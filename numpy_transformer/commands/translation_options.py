@@ -1,4 +1,4 @@
-"""What the options of translate.py mean for a search, and which of them contradict each other."""
+"""What the options of translate.py mean for a search, and which ones contradict each other."""
 
 import argparse
 import os
@@ -7,11 +7,11 @@ from typing import Any
 from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.errors import InputError
 
-WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
+WORKERS_PER_PROCESSOR = 8  # at most; more than one process per processor slow each other down
 
 
 def check_arguments(options: argparse.Namespace, texts: list[str]) -> None:
-    """Raises InputError for options that contradict each other or the texts, or ask for too much."""
+    """Raises InputError for options that contradict each other or the texts, or exceed a limit."""
     if texts and options.input is not None:
         raise InputError("give TEXT or --input, not both")
     written = (options.output, options.alignment, options.attention)
@@ -26,7 +26,7 @@ def check_arguments(options: argparse.Namespace, texts: list[str]) -> None:
 
 
 def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
-    """Raises InputError unless --attention or --explain have one sentence to show, and a search to tell of."""
+    """Raises InputError unless --attention or --explain have one sentence and a search to show."""
     name = "--explain" if options.attention is None else "--attention"
     if options.attention is not None:
         from numpy_transformer.seeing.drawing import check_format
@@ -37,16 +37,16 @@ def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
     if options.score:
         raise InputError(f"give {name} or --score, not both")
     if options.explain and options.sample:
-        raise InputError("--explain tells of beam search: give --explain or --sample, not both")
+        raise InputError("--explain shows beam search: give --explain or --sample, not both")
 
 
 def check_scoring(options: argparse.Namespace, usual: argparse.Namespace) -> None:
-    """Raises InputError for an option that has no meaning with --score, if it is not as `usual`."""
+    """Raises InputError for an option that has no meaning with --score, if it differs from `usual`."""
     searching = ("beam", "alpha", "n_best", "scores", "coverage", "shortlist", "sample", "split_sentences")
     constraints = ("min_length", "max_length", "no_repeat_ngram", "prefix", "ban", "require")
     for name in searching + constraints:
         if getattr(options, name) != getattr(usual, name):
-            raise InputError(f"--{name.replace('_', '-')} has no meaning with --score, where nothing is searched")
+            raise InputError(f"--{name.replace('_', '-')} has no meaning with --score, which does not search")
 
 
 def check_serving(options: argparse.Namespace) -> None:
