@@ -1,1 +1,1 @@
-"""What train.py and translate.py do: options in, one clear line for what cannot be done."""
+"""The commands train.py and translate.py: they read options, and report invalid ones in one clear line."""

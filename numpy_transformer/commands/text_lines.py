@@ -1,4 +1,4 @@
-"""Lines of text in, lines of text out: files, pipes and terminals, as translate.py reads and writes them."""
+"""Lines of text in and out: files, pipes and terminals, as translate.py reads and writes them."""
 
 import itertools
 import os
@@ -46,7 +46,7 @@ def size_of(file: BinaryIO) -> int | None:
 
 
 def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
-    """The named file, which appears whole or not at all, or standard output."""
+    """The named file, which appears complete or not at all, or standard output."""
     if path is None:
         if sys.stdout is None:
             raise InputError("there is no standard output: give --output")
@@ -57,7 +57,7 @@ def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
 
 
 def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, without their ends and a byte order mark. Raises InputError naming the line."""
+    """The lines of a UTF-8 file, without line ends and byte order mark. Raises InputError naming the line."""
     for number in itertools.count(1):
         line = file.readline(LONGEST_LINE)
         if not line:

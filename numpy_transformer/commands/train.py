@@ -10,7 +10,7 @@ from typing import Any
 from numpy_transformer.program import command, run_program
 
 RUNS = Path("runs")
-# What may differ when a run goes on: how long, how fast, how often. Everything else decides what the run is.
+# What may change when a run is resumed: how long, how fast, how often. Everything else defines the run.
 MAY_CHANGE_ON_RESUME = {
     "steps",
     "epochs",
@@ -27,7 +27,7 @@ MAY_CHANGE_ON_RESUME = {
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line; an option that was not given is absent."""
+    """Parse the command line; options that were not given are absent."""
     parser = argparse.ArgumentParser(
         description="Train the Transformer of 'Attention Is All You Need', every gradient written by hand.",
         epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
@@ -41,10 +41,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "with train.en, train.de, valid.en, ...")  # fmt: skip
     add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
     add("--target", metavar="LANGUAGE", help="target language (de)")
-    add("--data-dir", metavar="DIR", help="where local copies of corpora are")
-    add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv (else some are held out)")
-    add("--vocabulary", type=int, metavar="N", help="BPE tokens, bytes and special tokens included")
-    add("--max-length", type=int, metavar="N", help="leave out pairs with a longer side, in tokens (256)")
+    add("--data-dir", metavar="DIR", help="folder with local copies of corpora")
+    add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv (by default some are held out)")
+    add("--vocabulary", type=int, metavar="N", help="BPE tokens, including bytes and special tokens")
+    add("--max-length", type=int, metavar="N", help="leave out pairs with more than N tokens on a side (256)")
 
     group = parser.add_argument_group("model")
     add = group.add_argument
@@ -63,11 +63,11 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--warmup", type=int, metavar="N", help="updates until the learning rate peaks")
     add("--rate-scale", type=float, metavar="X", help="factor on the paper's learning rate")
     add("--label-smoothing", type=float, metavar="E", help="0 to 1 (0.1)")
-    add("--clip", type=float, metavar="NORM", help="largest gradient norm (off)")
+    add("--clip", type=float, metavar="NORM", help="limit the gradient norm to NORM (off)")
     add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
     add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")
     add("--patience", type=int, metavar="N", help="stop after N evaluations without a lower validation loss (off)")
-    add("--seed", type=int, metavar="N", help="for everything random (0)")
+    add("--seed", type=int, metavar="N", help="seed of everything random (0)")
 
     group = parser.add_argument_group("where and how")
     add = group.add_argument
@@ -80,8 +80,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores, "
         "fewer for small batches); with 1, BLAS uses threads instead")  # fmt: skip
     add("--run", metavar="DIR", help="folder for everything the run writes (runs/NAME)")
-    add("--resume", action="store_true", help="go on with the run in --run, or with the latest one")
-    add("--config", metavar="FILE.toml", help="options from a file: name = value; the command line goes first")
+    add("--resume", action="store_true", help="continue the run in --run, or the latest one")
+    add("--config", metavar="FILE.toml", help="options from a file: name = value; the command line takes precedence")
     return parser.parse_args(arguments)
 
 
@@ -97,7 +97,7 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Prepare the run that the arguments ask for, train it, and say what to do next."""
+    """Prepare the run that the arguments describe, train it, and print what to do next."""
     started = time.monotonic()
     import bpe
     from numpy_transformer.backend.arrays import device_module
@@ -162,7 +162,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
-    """The saved options with the changes that are allowed. Raises InputError naming the first that is not."""
+    """The saved options with the allowed changes. Raises InputError naming the first change that is not allowed."""
     import dataclasses
 
     from numpy_transformer.errors import InputError

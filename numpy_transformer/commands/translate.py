@@ -31,7 +31,7 @@ WIDE_MODEL = 512
 
 
 class Written(NamedTuple):
-    """What the program writes for a line of the input."""
+    """What the program writes for one input line."""
 
     source: str
     text: str  # on the output, one line or several
@@ -98,7 +98,7 @@ def translated(
     search: "SearchOptions",
     options: argparse.Namespace,
 ) -> Iterator[Written]:
-    """What is written for each line. Raises TextError for a line that cannot be translated."""
+    """The output for each line. Raises TextError for a line that cannot be translated."""
     from numpy_transformer.translation.streaming import translate_lines
     from numpy_transformer.translation.text_errors import TextError
 
@@ -125,7 +125,7 @@ def translated(
 def seen_inside(
     translator: "Translator", text: str, search: "SearchOptions", options: argparse.Namespace
 ) -> Iterator[Written]:
-    """What is written for the text; once that is done, what --explain and --attention show of it."""
+    """The output for the text; then what --explain and --attention show."""
     from numpy_transformer.decoding.recorder import BeamRecorder
     from numpy_transformer.seeing.drawing import check_length, save_attention
     from numpy_transformer.seeing.explain import explain
@@ -155,7 +155,7 @@ def seen_inside(
 def scored(
     translator: "Translator", lines: Iterable[str], window_lines: int, options: argparse.Namespace
 ) -> Iterator[Written]:
-    """Of each line, `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
+    """For each line `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
     from numpy_transformer.translation.streaming import read_windows
     from numpy_transformer.translation.text_errors import TextError
 
@@ -207,7 +207,7 @@ def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translat
 
 
 def limit_blas_threads(count: int) -> None:
-    """Let BLAS use `count` threads, or fewer where the machine or the environment says so."""
+    """Let BLAS use `count` threads, or fewer if the machine or the environment says so."""
     from threadpoolctl import threadpool_info, threadpool_limits
 
     allowed = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]

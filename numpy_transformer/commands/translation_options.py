@@ -18,7 +18,7 @@ WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line; None stands for an option that was not given."""
+    """Parse the command line; None means that an option was not given."""
     parser = argparse.ArgumentParser(
         description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
         "Translations go to standard output, one line per input line; everything else goes to standard error.",
@@ -30,20 +30,20 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--model",
         metavar="RUN",
         action="append",
-        help="run folder or checkpoint file (the latest run in runs/); given several times, they translate together",
+        help="run folder or checkpoint file (the latest run in runs/); if repeated, the models translate together",
     )
     add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
-    add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: memory against speed")
+    add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: trades memory for speed")
     add("--workers", type=int, default=1, metavar="N", help="processes, each with batches of its own (1)")
-    add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence by itself")
+    add("--split-sentences", action="store_true", help="lines are paragraphs: translate each sentence separately")
 
     add = parser.add_argument_group("search").add_argument
     add("--beam", type=int, metavar="N", help="hypotheses kept per sentence; 1 is greedy search (4)")
     add("--alpha", type=float, default=0.6, metavar="A", help="length penalty ((5 + length) / 6)^A; 0 for none (0.6)")
-    add("--n-best", type=int, default=1, metavar="N", help="the N best of each line, after the line's number and a tab")
-    add("--scores", action="store_true", help="before each translation, its score and a tab")
+    add("--n-best", type=int, default=1, metavar="N", help="the N best for each line, after its number and a tab")
+    add("--scores", action="store_true", help="print the score and a tab before each translation")
 
     add("--coverage", type=float, default=0.0, metavar="B", help="weight of the coverage penalty (0; 0.2 is usual)")
     add(
@@ -56,7 +56,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("constraints on every translation").add_argument
     add("--min-length", type=int, metavar="N", help="at least N tokens")
     add("--max-length", type=int, metavar="N", help="at most N tokens (those of the source + 50)")
-    add("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row twice")
+    add("--no-repeat-ngram", type=int, metavar="N", help="no sequence of N tokens occurs twice")
     add("--prefix", metavar="TEXT", help="it begins with TEXT")
     add("--ban", metavar="TEXT", action="append", help="it does not contain TEXT; may be repeated")
     add("--require", metavar="TEXT", action="append", help="it contains TEXT; may be repeated")
@@ -70,8 +70,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
     add = parser.add_argument_group("seeing inside").add_argument
     add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
-    add("--explain", action="store_true", help="tell how beam search found the translation of one TEXT, step by step")
-    add("--alignment", metavar="FILE", help="file to write: of each line, which words became which (0-0 1-2 ...)")
+    add("--explain", action="store_true", help="print, step by step, how beam search found the translation of one TEXT")
+    add("--alignment", metavar="FILE", help="file to write: for each line, which words became which (0-0 1-2 ...)")
 
     add = parser.add_argument_group("a page in the browser").add_argument
     add("--serve", action="store_true", help="translate on a local web page instead, with the search options above")
@@ -80,7 +80,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def check_arguments(options: argparse.Namespace, texts: list[str]) -> None:
-    """Raises InputError for options that contradict each other or the texts, or ask for too much."""
+    """Raises InputError for options that contradict each other or the texts, or exceed a limit."""
     if texts and options.input is not None:
         raise InputError("give TEXT or --input, not both")
     written = (options.output, options.alignment, options.attention)
@@ -95,7 +95,7 @@ def check_arguments(options: argparse.Namespace, texts: list[str]) -> None:
 
 
 def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
-    """Raises InputError unless --attention or --explain have one sentence to show, and a search to tell of."""
+    """Raises InputError unless --attention or --explain have one sentence and a search to show."""
     name = "--explain" if options.attention is None else "--attention"
     if options.attention is not None:
         from numpy_transformer.seeing.drawing import check_format
@@ -106,7 +106,7 @@ def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
     if options.score:
         raise InputError(f"give {name} or --score, not both")
     if options.explain and options.sample:
-        raise InputError("--explain tells of beam search: give --explain or --sample, not both")
+        raise InputError("--explain shows beam search: give --explain or --sample, not both")
 
 
 def check_scoring(options: argparse.Namespace) -> None:
@@ -115,7 +115,7 @@ def check_scoring(options: argparse.Namespace) -> None:
     searching = ("beam", "alpha", "n_best", "scores", "coverage", "shortlist", "sample", "split_sentences")
     for name in searching + CONSTRAINTS:
         if getattr(options, name) != getattr(usual, name):
-            raise InputError(f"--{name.replace('_', '-')} has no meaning with --score, where nothing is searched")
+            raise InputError(f"--{name.replace('_', '-')} has no meaning with --score, which does not search")
 
 
 def check_serving(options: argparse.Namespace) -> None:

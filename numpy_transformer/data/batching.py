@@ -1,8 +1,8 @@
 """Sentence pairs as padded batches of ids, of nearly equal cost and with little padding (section 5.1).
 
-A batch holds about N target tokens. The pairs are sorted by (target length, source length), cut into batches, and the
-batches shuffled: neighbours have equal lengths, so almost nothing is padded. Everything is a function of (seed, epoch),
-so a resumed run sees the batches an uninterrupted one would have seen.
+A batch holds about N target tokens. The pairs are sorted by (target length, source length) and cut into batches, which
+are then shuffled. Neighbours have equal lengths, so there is almost no padding. Everything depends only on (seed,
+epoch), so a resumed run sees the same batches as an uninterrupted one.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ LONGEST_SOURCE = 1000  # tokens; time and memory of attention grow with the squa
 
 
 class Batch(NamedTuple):
-    """Padded ids. A source row is the sentence and eos; a target row is bos, the sentence and eos."""
+    """Padded ids. A source row is the sentence, then eos; a target row is bos, the sentence, then eos."""
 
     source: Array  # (B, S)
     target: Array  # (B, 1 + T)
     token_count: int  # real target tokens to predict: the words and eos, not bos, not padding
 
     def shards(self, parts: int, pad_id: int) -> "list[Batch]":
-        """At most `parts` batches of neighbouring rows, nearly equal in number and each trimmed to its own lengths."""
+        """At most `parts` batches of neighbouring rows, of nearly equal size, each trimmed to its own lengths."""
         rows = np.array_split(np.arange(len(self.source)), min(parts, len(self.source)))
         return [_trimmed(self.source[part], self.target[part], pad_id) for part in rows]
 
@@ -40,7 +40,7 @@ def _trimmed(source: Array, target: Array, pad_id: int) -> Batch:
 
 
 def padded(rows: Sequence[Array], pad_id: int) -> Array:
-    """Id sequences of several lengths as one (B, longest) array, padded behind."""
+    """Id sequences of several lengths as one (B, longest) array, padded at the end."""
     ids = np.full((len(rows), max(map(len, rows))), pad_id, dtype=np.intp)
     for row, values in zip(ids, rows, strict=True):
         row[: len(values)] = values
@@ -49,7 +49,7 @@ def padded(rows: Sequence[Array], pad_id: int) -> Array:
 
 @dataclass(frozen=True)
 class EncodedText:
-    """Sentence pairs as ids: source with eos behind; target with bos before and eos behind."""
+    """Sentence pairs as ids: the source ends with eos; the target begins with bos and ends with eos."""
 
     sources: list[Array]
     targets: list[Array]
@@ -58,7 +58,7 @@ class EncodedText:
     def from_ids(
         cls, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], config: TransformerConfig
     ) -> "EncodedText":
-        """From a tokenizer's output, which holds the sentence alone."""
+        """From a tokenizer's output, which has only the sentence."""
         bos, eos = config.bos_id, config.eos_id
         return cls(
             [np.array([*ids, eos], dtype=np.int32) for ids in sources],
@@ -69,7 +69,7 @@ class EncodedText:
         return len(self.sources)
 
     def digest(self) -> str:
-        """A SHA-256 of all ids and lengths, by which a resumed run knows its text."""
+        """A SHA-256 of all ids and lengths, by which a resumed run recognizes its text."""
         sha = hashlib.sha256()
         for side in (self.sources, self.targets):
             sha.update(np.array([len(ids) for ids in side], dtype=np.int64).tobytes())
@@ -84,11 +84,11 @@ class EncodedText:
 
 
 def epoch_batches(text: EncodedText, batch_tokens: int, *, seed: int | None, epoch: int = 0) -> list[Array]:
-    """The indices of each batch of one epoch. Each pair stands in exactly one batch.
+    """The indices of each batch of one epoch. Each pair is in exactly one batch.
 
     `batch_tokens` bounds a batch's padded target positions, and its padded source positions too; a longer pair is a
-    batch of its own. `seed` shuffles the batches, and pairs of equal lengths among them, anew each epoch; None keeps
-    the sorted order.
+    batch of its own. Every epoch, `seed` reshuffles the batches and pairs of equal lengths; None keeps the sorted
+    order.
     """
     source_lengths = np.array([len(ids) for ids in text.sources])
     target_lengths = np.array([len(ids) - 1 for ids in text.targets])  # positions to predict
@@ -111,10 +111,10 @@ def epoch_batches(text: EncodedText, batch_tokens: int, *, seed: int | None, epo
 def training_batches(
     text: EncodedText, batch_tokens: int, *, pad_id: int, seed: int, start: int = 0
 ) -> Iterator[tuple[int, Batch]]:
-    """(epoch, batch) without end, the first `start` batches left out.
+    """(epoch, batch) without end, skipping the first `start` batches.
 
-    A batch is laid out when it is asked for: that takes a thousandth of its step (docs/performance.md), which a thread
-    working ahead would not win back.
+    A batch is prepared when it is needed. That takes a thousandth of its step (docs/performance.md), too little for a
+    thread that works ahead to save time.
     """
     for epoch in count():
         batches = epoch_batches(text, batch_tokens, seed=seed, epoch=epoch)

@@ -25,8 +25,8 @@ _TSV_SUFFIXES = tuple(".tsv" + suffix for suffix in ("", *COMPRESSED_SUFFIXES))
 class Corpus:
     """Parallel text for training, validation and test. Only `test` may be empty.
 
-    No sentence is blank, and none begins or ends with white space. `notes` says, in sentences for the user,
-    where the text came from and what was dropped.
+    No sentence is blank, and none begins or ends with white space. `notes` tells the user, in sentences, where the
+    text came from and what was dropped.
     """
 
     name: str
@@ -52,17 +52,17 @@ def load_corpus(
     - "phrasebook": generated English-German sentences (`numpy_transformer.data.phrasebook`).
     - "multi30k": English-German image captions, downloaded once (`numpy_transformer.data.multi30k`).
     - FILE.tsv, FILE.tsv.gz, FILE.tsv.xz: the columns are source TAB target *in this order*; `source` and
-      `target` only label them. `validation` names a second such file, and there is then no test set. Without
-      it some pairs are held out for validation and test, the same ones for the same `seed`, and no sentence
-      of one of the three parts stands in another, on either side.
-    - a folder with train, valid (or val) and perhaps test: train.en and train.de for English to German,
+      `target` only label them. `validation` names a second such file, and then there is no test set. Without
+      it some pairs are held out for validation and test, the same ones for the same `seed`. No sentence of one of
+      the three parts occurs in another, on either side.
+    - a folder with train, valid (or val) and optionally test: train.en and train.de for English to German,
       plain, .gz or .xz.
 
-    A relative file or folder is looked for in `data_directory` where that is given; Multi30k's files too.
-    Pairs with a blank side are dropped and counted in the notes; equal pairs are all kept. The seed also
-    draws the phrasebook's sentences.
+    With `data_directory`, relative files and folders are looked up there; Multi30k's files too. Pairs with a blank
+    side are dropped and counted in the notes; duplicate pairs are all kept. The seed also draws the phrasebook's
+    sentences.
 
-    Raises InputError, naming the file, the line and the remedy, for everything that cannot be read.
+    Raises InputError, naming the file, the line and the remedy, for anything that cannot be read.
     """
     path = Path(data_directory or "", data)
     if validation is not None and not data.endswith(_TSV_SUFFIXES):
@@ -80,7 +80,7 @@ def load_corpus(
     if path.is_dir():
         return _folder(path, source, target)
     raise InputError(
-        f"--data {data}: {'is no .tsv file' if path.exists() else 'no such corpus, file or folder'}: "
+        f"--data {data}: {'is not a .tsv file' if path.exists() else 'no such corpus, file or folder'}: "
         f"give phrasebook, multi30k, a FILE.tsv, or a folder with train.{source} and train.{target}"
     )
 
@@ -88,9 +88,9 @@ def load_corpus(
 def hold_out(text: ParallelText, count: int, seed: int) -> tuple[ParallelText, ParallelText]:
     """Split off `count` pairs (fewer if the text has fewer distinct sentences): (held out, rest).
 
-    No sentence of the one stands in the other, on either side, and none stands twice in the held-out part:
-    pairs that would break this are in neither. Each pair draws its place from its own words and `seed`, so
-    the choice depends neither on the order of the pairs nor on a random generator's version.
+    No sentence of one part occurs in the other, on either side, and none occurs twice in the held-out part; pairs
+    that would break this are in neither. Each pair draws its place from its own words and `seed`. So the choice does
+    not depend on the order of the pairs, nor on the version of a random generator.
     """
     pairs = list(zip(text.sources, text.targets, strict=True))
     sources: set[str] = set()
@@ -109,7 +109,7 @@ def hold_out(text: ParallelText, count: int, seed: int) -> tuple[ParallelText, P
 
 def _phrasebook(source: str, target: str, seed: int) -> Corpus:
     _require_english_german("phrasebook", source, target)
-    from numpy_transformer.data import phrasebook  # its tables are for those who use them
+    from numpy_transformer.data import phrasebook  # imported here, because its tables are large
 
     parts = (
         _parallel_text([(pair.source, pair.target) for pair in part])
@@ -146,7 +146,7 @@ def _tsv(path: Path, validation: Path | None, source: str, target: str, seed: in
     test, train = hold_out(rest, count, seed)
     if not train:
         raise InputError(
-            f"{path}: has too few different sentences in its {total:,} pairs to hold some out "
+            f"{path}: has too few distinct sentences in its {total:,} pairs to hold some out "
             "for validation and test: give a larger file"
         )
     apart = total - len(train) - len(valid) - len(test)
@@ -159,11 +159,11 @@ def _tsv(path: Path, validation: Path | None, source: str, target: str, seed: in
 
 def _folder(folder: Path, source: str, target: str) -> Corpus:
     if source == target:
-        raise InputError(f"--source {source} --target {target}: are the same language: name two different ones")
+        raise InputError(f"--source {source} --target {target}: these are the same language: name two different ones")
     notes: list[str] = []
 
     def read(*names: str) -> ParallelText:
-        """The part under the first of `names` that has a file in one of the languages; empty if none has."""
+        """The part under the first of `names` that has a file in one of the languages; empty if there is none."""
         for name in names:
             paths = [find_text_file(folder, f"{name}.{language}") for language in (source, target)]
             if paths[0] and paths[1]:
@@ -189,7 +189,7 @@ def _folder(folder: Path, source: str, target: str) -> Corpus:
 
 
 def _clean(text: ParallelText, name: str, notes: list[str]) -> ParallelText:
-    """Strip the white space around sentences and drop the pairs with a blank side, noting how many."""
+    """Strip the white space around sentences and drop pairs with a blank side, noting how many."""
     pairs = [(source.strip(), target.strip()) for source, target in zip(text.sources, text.targets, strict=True)]
     whole = [pair for pair in pairs if all(pair)]
     if not whole:
@@ -200,10 +200,10 @@ def _clean(text: ParallelText, name: str, notes: list[str]) -> ParallelText:
 
 
 def _note_overlap(train: ParallelText, part: ParallelText, name: str, notes: list[str]) -> None:
-    """Note how many pairs the model is judged by that it was also taught: they flatter it."""
+    """Note how many evaluation pairs also occur in the training text: they make the scores too good."""
     known = set(zip(train.sources, train.targets, strict=True))
     if shared := sum(pair in known for pair in zip(part.sources, part.targets, strict=True)):
-        notes.append(f"{name}: {shared:,} of {len(part):,} pairs also stand in the training text")
+        notes.append(f"{name}: {shared:,} of {len(part):,} pairs also occur in the training text")
 
 
 def _parallel_text(pairs: list[tuple[str, str]]) -> ParallelText:
@@ -211,7 +211,7 @@ def _parallel_text(pairs: list[tuple[str, str]]) -> ParallelText:
 
 
 def _rank(pair: tuple[str, str], seed: int) -> bytes:
-    """A number drawn by the pair itself."""
+    """A number that depends only on the pair and the seed."""
     return hashlib.blake2b(f"{seed}\t{pair[0]}\t{pair[1]}".encode(), digest_size=8).digest()
 
 

@@ -1,4 +1,4 @@
-"""From sentence pairs to ids: what the trainer learns from and is judged by."""
+"""From sentence pairs to ids, for training and evaluation."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class PreparedText:
 def prepare_text(
     text: ParallelText, tokenizer: bpe.Tokenizer, config: TransformerConfig, max_length: int
 ) -> PreparedText:
-    """Encode the pairs of which both sides have at most `max_length` tokens, bos and eos not counted."""
+    """Encode the pairs with at most `max_length` tokens on either side, not counting bos and eos."""
     sources, targets = tokenizer.encode_batch(text.sources), tokenizer.encode_batch(text.targets)
     kept = [i for i in range(len(text)) if max(len(sources[i]), len(targets[i])) <= max_length]
     return PreparedText(

@@ -1,8 +1,8 @@
 """Text files: plain, .gz or .xz, one sentence per line, in UTF-8.
 
-Lines end at b"\\n" and nowhere else: str.splitlines also splits at U+2028, U+0085 and others, which stand
-inside sentences of real corpora, and one such split misaligns every line after it. A carriage return before
-the line end and a byte order mark at the beginning are removed.
+Lines end at b"\\n" and nowhere else. str.splitlines also splits at U+2028, U+0085 and others, which occur inside
+sentences of real corpora, and one such split misaligns every line after it. A carriage return before the line end
+and a byte order mark at the beginning of the file are removed.
 """
 
 import gzip
@@ -17,7 +17,7 @@ from typing import IO, Any
 from numpy_transformer.errors import InputError
 
 COMPRESSED_SUFFIXES: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
-LINE_LIMIT = 1 << 20  # bytes; a longer "line" is not a sentence but a file of another kind
+LINE_LIMIT = 1 << 20  # bytes; a longer "line" means that the file is not text with one sentence per line
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -39,10 +39,10 @@ class ParallelText:
 
 @contextmanager
 def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, decompressed where its name ends in .gz or .xz.
+    """Open a file for reading bytes, decompressed if its name ends in .gz or .xz.
 
-    Raises InputError, naming the file and the remedy, when it is missing, a folder, unreadable, or not a
-    whole archive of the kind its name says; also for what only shows while the block reads.
+    Raises InputError, naming the file and the remedy, if it is missing, a folder, unreadable, or not a complete
+    archive of the kind its name says; also for errors that appear only while the block reads.
     """
     suffix = Path(path).suffix.lower()
     try:
@@ -54,17 +54,17 @@ def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: is a folder: name a file in it") from error
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise InputError(
-            f"{path}: is cut off, damaged or no {suffix} archive at all ({error}): download it or compress it again"
+            f"{path}: is cut off, damaged or not a {suffix} archive ({error}): download it or compress it again"
         ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}): check its permissions") from error
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read every line of a text file, blank ones too, without line ends. An empty file has no lines.
+    """Read every line of a text file, including blank ones, without line ends. An empty file has no lines.
 
-    Raises InputError as `open_bytes` does, for bytes that are not UTF-8 (naming line and byte), and for a
-    line longer than LINE_LIMIT.
+    Raises InputError as `open_bytes` does, also for bytes that are not UTF-8 (naming line and byte) and for a line
+    longer than LINE_LIMIT.
     """
     lines: list[str] = []
     with open_bytes(path) as file:
@@ -88,10 +88,9 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def read_parallel(source_path: str | Path, target_path: str | Path) -> ParallelText:
-    """Read two files of which line i of one translates line i of the other.
+    """Read two files in which line i of one translates line i of the other.
 
-    Raises InputError as `read_lines` does, when the files have different numbers of lines, and when they
-    have none.
+    Raises InputError as `read_lines` does, also if the files have different numbers of lines or none at all.
     """
     sources, targets = read_lines(source_path), read_lines(target_path)
     if len(sources) != len(targets):
@@ -107,7 +106,7 @@ def read_parallel(source_path: str | Path, target_path: str | Path) -> ParallelT
 def read_tsv(path: str | Path) -> ParallelText:
     """Read lines of source TAB target; further columns are ignored. A blank line is a pair of blank sides.
 
-    Raises InputError as `read_lines` does, for a line without a TAB, and when there is no line.
+    Raises InputError as `read_lines` does, also for a line without a TAB and for a file without lines.
     """
     sources, targets = [], []
     for number, line in enumerate(read_lines(path), start=1):

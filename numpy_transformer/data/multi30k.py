@@ -1,8 +1,8 @@
 """Multi30k task 1: 29,000 image captions in English and German (Elliott et al. 2016).
 
 The raw files come from the corpus's repository, github.com/multi30k/dataset, folder data/task1/raw. They are
-for non-commercial research and education. A file counts only if the SHA-256 of its uncompressed content is
-the one written here, so the corpus is the same for everyone, wherever the files came from.
+for non-commercial research and education. A file is accepted only if its uncompressed content has the SHA-256
+listed here. So the corpus is the same for everyone, wherever the files came from.
 """
 
 import gzip
@@ -44,15 +44,15 @@ def multi30k_files(
     base_url: str | None = None,
     digests: Mapping[str, str] = DIGESTS,
 ) -> dict[str, Path]:
-    """Find the corpus's files, fetching them if need be: {"train.en": path, ...}, each one verified.
+    """Find the corpus's files, downloading them if necessary: {"train.en": path, ...}, each one verified.
 
-    Local copies are used where `data_directory`, or else the environment variable NUMPY_TRANSFORMER_DATA,
-    names a folder: they lie in it or in its subfolder multi30k, plain, .gz or .xz. Otherwise they are
-    downloaded once from `base_url` (else NUMPY_TRANSFORMER_MULTI30K_URL, else the corpus's repository) into
-    the cache folder. `digests` names the files and the SHA-256 of their uncompressed content.
+    If `data_directory`, or else the environment variable NUMPY_TRANSFORMER_DATA, names a folder, local copies are
+    used. They are in that folder or in its subfolder multi30k, plain, .gz or .xz. Otherwise the files are downloaded
+    once from `base_url` (else NUMPY_TRANSFORMER_MULTI30K_URL, else the corpus's repository) into the cache folder.
+    `digests` names the files and the SHA-256 of their uncompressed content.
 
-    Raises InputError when a local copy is missing or another text, and when a download fails or brings
-    something else; nothing of a failed download stays in the cache.
+    Raises InputError if a local copy is missing or has another content, and if a download fails or has another
+    content; a failed download leaves nothing in the cache.
     """
     directory = data_directory if data_directory is not None else os.environ.get(DATA_VARIABLE)
     if directory:
@@ -95,9 +95,9 @@ def _cached_file(name: str, digest: str, base_url: str) -> Path:
     try:
         content = gzip.decompress(archive)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{url}: sent something that is not a whole gzip archive ({error}): {_REMEDY}") from error
+        raise InputError(f"{url}: sent something that is not a complete gzip archive ({error}): {_REMEDY}") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError(f"{url}: sent another text than Multi30k's {name} (its SHA-256 differs): {_REMEDY}")
+        raise InputError(f"{url}: sent a text that is not Multi30k's {name} (its SHA-256 differs): {_REMEDY}")
     with atomic_write(path) as file:
         file.write(archive)
     return path
@@ -110,7 +110,7 @@ def _download(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             archive: bytes = response.read(_SIZE_LIMIT)
-    # URLErrors and time-outs are OSErrors; HTTPException: cut short; ValueError: not a URL at all.
+    # URLErrors and time-outs are OSErrors; HTTPException: cut short; ValueError: not a URL.
     except (OSError, http.client.HTTPException, ValueError) as error:
         # A plain URLError only wraps its reason; an HTTPError says "HTTP Error 404: Not Found" itself.
         reason = error.reason if type(error) is urllib.error.URLError else error
@@ -122,7 +122,7 @@ def _is_whole(path: Path, digest: str) -> bool:
     try:
         return _content_digest(path) == digest
     except InputError:
-        return False  # a damaged file in the cache is simply fetched again
+        return False  # a damaged file in the cache is downloaded again
 
 
 def _content_digest(path: Path) -> str:

@@ -255,7 +255,7 @@ def test_no_half_alignment_stands_after_an_error(run, tmp_path):
         (["--explain"], b"x\n", "--explain shows one sentence: give exactly one TEXT"),
         (["--explain", "x " * 501], b"", "TEXT: line 1 has 1,002 tokens, more than 1,000: split it into sentences"),
         (["--explain", "--score", "x"], b"", "give --explain or --score, not both"),
-        (["--explain", "--sample", "x"], b"", "--explain tells of beam search: give --explain or --sample, not both"),
+        (["--explain", "--sample", "x"], b"", "--explain shows beam search: give --explain or --sample, not both"),
         (["--attention", "a.gif", "x"], b"", "a.gif: attention is drawn as .png or .html"),
         (
             ["--output", "a", "--alignment", "./a", "x"],

@@ -99,7 +99,7 @@ def test_pairs_that_are_trained_on_and_judged_by_are_noted(folder):
     write(folder / "valid.en.xz", "A cat.", "A cow.", "A dog.")
     write(folder / "valid.de", "Eine Katze.", "Eine Kuh.", "Der Hund.")
     corpus = load_corpus(str(folder))
-    assert corpus.notes == (f"{folder} validation: 1 of 3 pairs also stand in the training text",)
+    assert corpus.notes == (f"{folder} validation: 1 of 3 pairs also occur in the training text",)
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):
@@ -144,7 +144,7 @@ def test_a_tsv_with_validation(tmp_path):
     assert (len(corpus.train), len(corpus.valid), len(corpus.test)) == (50, 2, 0)
     assert [note.removeprefix(f"{tmp_path / 'valid.tsv.gz'}: ") for note in corpus.notes] == [
         "1 of 3 pairs dropped because a side is blank",
-        "1 of 2 pairs also stand in the training text",
+        "1 of 2 pairs also occur in the training text",
     ]
 
 
@@ -153,9 +153,9 @@ def test_tsv_files_that_cannot_be_used(tmp_path, folder):
     assert "no such file" in message_of(numbered(tmp_path / "a.tsv", 9), validation="missing.tsv")
     assert "is empty" in message_of(write(tmp_path / "empty.tsv"))
     assert "line 2: has no TAB" in message_of(write(tmp_path / "b.tsv", "Hi.\tHallo!", "Hi. Hallo!"))
-    assert "too few different sentences in its 2 pairs" in message_of(numbered(tmp_path / "two.tsv", 2))
+    assert "too few distinct sentences in its 2 pairs" in message_of(numbered(tmp_path / "two.tsv", 2))
     same = write(tmp_path / "same.tsv", *(f"sentence {i}\tJa." for i in range(100)))
-    assert "too few different sentences in its 100 pairs" in message_of(same)
+    assert "too few distinct sentences in its 100 pairs" in message_of(same)
     assert "only goes with --data FILE.tsv" in message_of(folder, validation=str(same))
 
 
@@ -190,7 +190,7 @@ def test_held_out_sentences_stand_nowhere_else(drawn, count, seed, random):
 
 def test_names_that_are_no_corpus(tmp_path):
     assert "no such corpus, file or folder: give phrasebook, multi30k" in message_of("multi31k")
-    assert "is no .tsv file" in message_of(write(tmp_path / "text.txt", "Hi.\tHallo!"))
+    assert "is not a .tsv file" in message_of(write(tmp_path / "text.txt", "Hi.\tHallo!"))
 
 
 @pytest.mark.parametrize("data", ["phrasebook", "multi30k"])

@@ -95,14 +95,14 @@ def test_every_cut_of_an_archive_is_told(tmp_path, suffix):
     for length in range(1, len(whole)):
         path.write_bytes(whole[:length])
         message = fails(read_lines, path)
-        assert message.startswith(f"{path}: is cut off, damaged or no {suffix} archive")
+        assert message.startswith(f"{path}: is cut off, damaged or not a {suffix} archive")
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz"])
 def test_what_is_no_archive_is_told(tmp_path, suffix):
     path = tmp_path / f"text{suffix}"
     path.write_bytes(b"<html>Not found</html>\n")
-    assert f"no {suffix} archive" in fails(read_lines, path)
+    assert f"not a {suffix} archive" in fails(read_lines, path)
 
 
 def test_a_damaged_gzip_is_told(tmp_path):

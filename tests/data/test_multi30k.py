@@ -111,10 +111,10 @@ def test_a_damaged_cache_is_fetched_again(server, cache, damage):
     ("content", "reason"),
     [
         (None, "404"),
-        (b"", "another text"),
-        (b"<!DOCTYPE html><html>Sign in to this network</html>", "not a whole gzip archive"),
-        (ARCHIVES["/raw/train.en.gz"][:-9], "not a whole gzip archive"),
-        (ARCHIVES["/raw/train.en.gz"] + b"<html>", "not a whole gzip archive"),
+        (b"", "not Multi30k's"),
+        (b"<!DOCTYPE html><html>Sign in to this network</html>", "not a complete gzip archive"),
+        (ARCHIVES["/raw/train.en.gz"][:-9], "not a complete gzip archive"),
+        (ARCHIVES["/raw/train.en.gz"] + b"<html>", "not a complete gzip archive"),
         (gzip.compress(TEXTS["train.en"].replace(b"\n", b"\r\n")), "SHA-256 differs"),
     ],
 )

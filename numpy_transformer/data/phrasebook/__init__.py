@@ -1,10 +1,10 @@
-"""The phrasebook: English-German sentence pairs from a synchronous grammar, made on the spot from a seed.
+"""The phrasebook: English-German sentence pairs from a synchronous grammar, generated from a seed.
 
-Every English sentence has exactly one German translation here. Where the languages leave a choice, the grammar
-makes it once:
+Every English sentence has exactly one German translation here. If the languages leave a choice, the grammar makes it
+once and for all:
 
 - "you" is one friend: du, dich, dir, dein;
-- he and she are people; there is no "it" but for the weather and the clock;
+- he and she are people; "it" is used only for the weather and the clock;
 - persons of open gender are masculine (the teacher, der Lehrer), except for professions after "is a";
 - the simple past and the present perfect are both the German perfect; only was and had are war and hatte;
 - the progressive is the present with "gerade";

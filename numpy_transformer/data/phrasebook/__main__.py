@@ -1,4 +1,4 @@
-"""Read the phrasebook: python -m numpy_transformer.data.phrasebook [--count N] [--seed S] [--tsv].
+"""Print the phrasebook: python -m numpy_transformer.data.phrasebook [--count N] [--seed S] [--tsv].
 
 Prints every construction with its explanation and N samples, or, with --tsv, N pairs as `English TAB German`.
 """
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="The constructions of the phrasebook grammar, explained, with samples.",
     )
     parser.add_argument("--count", type=int, metavar="N", help="samples of each construction (3), or pairs (1000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="other samples for another number (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed gives other samples (0)")
     parser.add_argument("--tsv", action="store_true", help="print pairs of all constructions, tab-separated")
     options = parser.parse_args(arguments)
     if options.tsv:

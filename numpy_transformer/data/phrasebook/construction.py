@@ -1,4 +1,4 @@
-"""What a construction is: a named, explained way to make sentence pairs."""
+"""A construction: a named, explained way to make sentence pairs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +41,6 @@ def construction(
 
 
 def sentence(clause: tuple[str, str], mark: str = ".") -> Pair:
-    """A clause as a sentence: a capital in front, a mark behind."""
+    """A clause as a sentence: a capital at the beginning, a punctuation mark at the end."""
     source, target = clause
     return Pair(source[0].upper() + source[1:] + mark, target[0].upper() + target[1:] + mark)

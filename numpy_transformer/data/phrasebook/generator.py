@@ -53,14 +53,14 @@ CONSTRUCTIONS: tuple[Construction, ...] = (
     complexes.purpose,
 )
 
-_PATIENCE = 500  # repetitions in a row after which a construction counts as exhausted
+_PATIENCE = 500  # consecutive repetitions after which a construction counts as exhausted
 _FIXED_SHARE = 0.03  # of a training set
 
 
 def generate(count: int, seed: int = 0, constructions: Sequence[Construction] = CONSTRUCTIONS) -> list[Pair]:
-    """`count` distinct pairs, a function of the arguments alone; a smaller count gives a prefix of a larger one.
+    """`count` distinct pairs, determined by the arguments alone; a smaller count gives a prefix of a larger one.
 
-    Raises InputError if `count` is negative or the constructions cannot make so many.
+    Raises InputError if `count` is negative or the constructions cannot make that many.
     """
     if count < 0:
         raise InputError(f"phrasebook: the number of sentences is {count}; give 0 or more")
@@ -74,10 +74,10 @@ def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tupl
     """Training, validation and test pairs that share no English and no German sentence.
 
     Validation and test pairs are drawn first, so they do not depend on the size of the training set. Fixed
-    expressions occur only in training, where they fill about one line in thirty, each as often as the others: they
-    cannot be put together from parts, so they must be seen often. The other training pairs are distinct.
+    expressions occur only in training, where they fill about one line in thirty, all equally often. They cannot be
+    put together from parts, so the model must see them often. The other training pairs are distinct.
 
-    Raises InputError if a number is negative or so many pairs cannot be made.
+    Raises InputError if a number is negative or the grammar cannot make that many pairs.
     """
     if min(train, valid, test) < 0:
         raise InputError(f"phrasebook: cannot split into {train}, {valid} and {test} sentences; give 0 or more")
@@ -127,9 +127,9 @@ def _stream(seed: int, constructions: Sequence[Construction]) -> Iterator[Pair]:
 def count_lower_bound() -> int:
     """A lower bound of the number of distinct pairs, counted from the tables.
 
-    It counts one shape of one construction: pronoun or plain definite person, transitive verb in the present, and
-    its object with a definite determiner, a possible adjective and no adverbial. Each choice of words is another
-    English sentence.
+    It counts one form of one construction: pronoun or plain definite person, transitive verb in the present, and
+    its object with a definite determiner, a possible adjective and no adverbial. Each choice of words gives a
+    different English sentence.
     """
     people = lexicon.select("people")
     subjects = len(sampling.PRONOUNS) + sum(1 if noun.plural_only else 2 for noun in people)

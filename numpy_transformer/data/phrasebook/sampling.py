@@ -1,6 +1,6 @@
 """Random words and phrases that make sense together: who can do what to whom, and where.
 
-Each function takes a `Draw`, the seeded source of randomness, and fits into any construction.
+Each function takes a `Draw`, the seeded source of randomness, and can be used in any construction.
 """
 
 import random
@@ -38,11 +38,11 @@ class Draw(random.Random):
         return options[int(self.random() * len(options))]
 
     def word(self, options: Sequence[T]) -> T:
-        """One of the options, the first ones more often, as in language: the tables begin with common words."""
+        """One of the options, the first ones more often, as in language; the tables list common words first."""
         return options[int(self.random() ** WORD_SKEW * len(options))]
 
     def index(self, bounds: Sequence[float]) -> int:
-        """An index into cumulative weights, as likely as its own weight."""
+        """An index into cumulative weights, with probability proportional to its own weight."""
         return bisect(bounds, self.random() * bounds[-1])
 
     def chance(self, probability: float) -> bool:
@@ -50,7 +50,7 @@ class Draw(random.Random):
         return self.random() < probability
 
 
-# The determiners of a noun phrase by its use; repetition is weight. Possessives come on top where they fit.
+# The determiners of a noun phrase by its use; repetition gives weight. Possessives are added where they fit.
 THE, AN, BARE, THIS, THESE = lexicon.THE, lexicon.AN, lexicon.BARE, lexicon.THIS, lexicon.THESE
 SINGULAR = (*(THE,) * 8, *(AN,) * 4, THIS)
 PLURAL = (*(THE,) * 4, *(BARE,) * 3, lexicon.MANY, lexicon.SOME, THESE)
