@@ -3,14 +3,14 @@
     ReLU     y = max(x, 0)
     swish    y = x s, with the gate s = 1 / (1 + exp(-x))        (Ramachandran et al. 2017; also called SiLU)
 
-Derivation. Each element stands alone. ReLU: y_i = x_i where x_i > 0, else 0, so dx_i = dy_i where x_i > 0, else 0. At
-x = 0 there is no derivative; any value in [0, 1] is a subgradient and 0 is the usual choice.
+Derivation. The elements are independent. ReLU: y_i = x_i where x_i > 0, else 0, so dx_i = dy_i where x_i > 0, else 0.
+At x = 0 there is no derivative; any value in [0, 1] is a subgradient and 0 is the usual choice.
 
 Swish: the gate's own derivative is ds/dx = s (1 - s), so by the product rule
 
     dx = dy (s + x s (1 - s)) = dy (s + y (1 - s))
 
-The paper's activation is ReLU. A configuration names another one by its key in ACTIVATIONS.
+The paper's activation is ReLU. A configuration selects another by its key in ACTIVATIONS.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def swish_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
 
 @dataclass(frozen=True)
 class Activation:
-    """A forward and the backward that belongs to it."""
+    """A forward and its backward."""
 
     forward: Callable[[Array], tuple[Array, Any]]  # x -> y, cache
     backward: Callable[[Array, Any], Array]  # dy, cache -> dx

@@ -4,10 +4,10 @@
     weights = softmax(scores)            (T, S)  each row positive, sums to 1
     context = weights value              (T, K)
 
-T queries meet S keys and values, each a vector of K numbers; sentences B and heads H run along in front. Dividing by
+T queries meet S keys and values, each a vector of K numbers; sentences B and heads H are leading axes. Dividing by
 sqrt(K) keeps the scores' variance near 1 for vectors of K independent unit-variance numbers. Where a mask is False the
-query must not see the key: its weight is exactly 0. A query that may see no key at all, in a sentence of padding only,
-has all weights 0 and context 0.
+query must not see the key: its weight is exactly 0. A query that may see no key at all, in a sentence that is all
+padding, has all weights 0 and context 0.
 
 Derivation, for one sentence and head. In indices:
 
@@ -48,7 +48,7 @@ class AttentionCache(NamedTuple):
 
 
 def causal_mask(length: int, like: Array) -> Array:
-    """(T, T), True where query t may see key s: s <= t. The decoder must not look at words it has yet to say."""
+    """(T, T), True where query t may see key s: s <= t. The decoder must not look at words it has yet to generate."""
     positions = array_module(like).arange(length)
     return positions <= positions[:, None]
 
@@ -65,7 +65,7 @@ def scaled_dot_product_attention_forward(
     """query (B, H, T, K), key and value (B, H, S, K) -> context (B, H, T, K).
 
     `mask` is a bool array that broadcasts to (B, H, T, S), True where a query may see a key. `out` receives the
-    context. Strided views are welcome: no operand is copied as long as the last axis is contiguous.
+    context. Strided views are fine: no operand is copied as long as the last axis is contiguous.
     """
     scores = matmul(query, key.swapaxes(-1, -2))  # (B, H, T, S)
     scores *= 1 / math.sqrt(query.shape[-1])

@@ -8,10 +8,10 @@ block of keys at a time, and no weight outlives its block (Dao et al. 2022, Flas
     context_t = sum_s exp(scores_ts - m) value_s / sum_s exp(scores_ts - m)        for any number m
 
 Both sums can be taken block by block. m, the largest score so far, keeps the exponentials from overflowing; when a
-block raises it from m to m', what was summed so far is multiplied by exp(m - m').
+block raises it from m to m', the sums so far are multiplied by exp(m - m').
 
-2. Recomputation. The forward keeps one number a row, logsum_t = log sum_s exp(scores_ts). With it the backward makes
-any block of weights again, without a second pass for the maximum:  weights_ts = exp(scores_ts - logsum_t).
+2. Recomputation. The forward keeps one number per row, logsum_t = log sum_s exp(scores_ts). From it the backward
+recomputes any block of weights, without a second pass for the maximum:  weights_ts = exp(scores_ts - logsum_t).
 
 Derivation. That of attention.py, block by block: dvalue, dquery and dkey are sums over blocks. Only softmax's inner
 product needs a whole row of weights, and it equals one that does not:
@@ -21,7 +21,7 @@ product needs a whole row of weights, and it equals one that does not:
 so  dscores_ts = weights_ts (dweights_ts - dcontext_t . context_t).
 
 A masked score becomes a large negative number, whose exponential is 0. A query that may see no key has both sums 0; its
-context is 0. Blocks that no query of theirs may see (the future, behind a causal mask) are skipped.
+context is 0. Blocks hidden from all their queries (the future, under a causal mask) are skipped.
 """
 
 import math
@@ -62,7 +62,7 @@ def blocked_attention_forward(
     out: Array | None = None,
     block: int = BLOCK,
 ) -> tuple[Array, BlockedAttentionCache]:
-    """query (B, H, T, K), key and value (B, H, S, K) -> context (B, H, T, K), as the plain form without dropout.
+    """query (B, H, T, K), key and value (B, H, S, K) -> context (B, H, T, K), like the plain form without dropout.
 
     `mask` is a bool array that broadcasts to (B, H, T, S), True where a query may see a key. `out` receives the
     context.
@@ -73,7 +73,7 @@ def blocked_attention_forward(
     logsum = xp.zeros((*query.shape[:-1], 1), query.dtype)
     for rows in _blocks(query.shape[-2], block):
         scaled_query = query[..., rows, :] * scale
-        # A start below every real score and above every masked one.
+        # Initially below every real score and above every masked one.
         highest = xp.full(logsum[..., rows, :].shape, MASKED_SCORE / 2, query.real.dtype)
         total = xp.zeros(highest.shape, query.dtype)  # sum_s exp(scores - highest)
         weighted = xp.zeros(query[..., rows, :].shape, query.dtype)  # sum_s exp(scores - highest) value
@@ -121,7 +121,7 @@ def blocked_attention_backward(
 
 
 def blocked_attention_weights(cache: BlockedAttentionCache) -> Array:
-    """All the weights (B, H, T, S) at once, to be looked at."""
+    """All the weights (B, H, T, S) at once, for inspection."""
     query, key, _, _, logsum, mask, _ = cache
     visible = None if mask is None else array_module(query).broadcast_to(mask, (*query.shape[:-1], key.shape[-2]))
     scores = _scores(query * (1 / math.sqrt(query.shape[-1])), key, visible)
@@ -132,7 +132,7 @@ def blocked_attention_weights(cache: BlockedAttentionCache) -> Array:
 def _scores(scaled_query: Array, key: Array, visible: Array | None) -> Array:
     """The scores of one block, masked where `visible` is False.
 
-    The queries come scaled by 1/sqrt(K): the same as scaling their scores, and fewer numbers.
+    The queries are already scaled by 1/sqrt(K): the same as scaling their scores, with fewer numbers.
     """
     xp = array_module(scaled_query)
     scores = matmul(scaled_query, key.swapaxes(-1, -2))
@@ -156,9 +156,9 @@ def _visible_blocks(length: int, mask: Array | None, rows: slice, block: int) ->
             yield columns, part
 
 
-# --- Which of the two forms a sentence takes ---
+# --- Choosing between the two forms ---
 
-# From so many keys on, attention works in blocks: there as fast as the plain form, in a quarter of the memory; at 4,096
+# From this many keys, attention works in blocks: as fast here as the plain form, in a quarter of the memory; at 4,096
 # keys 2.5 times as fast, in a fiftieth (benchmarks/results/attention.txt).
 BLOCKED_FROM = 1024
 
@@ -180,7 +180,7 @@ def attend(
 def attend_backward(
     dcontext: Array, cache: AttentionCache | BlockedAttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
 ) -> None:
-    """The backward that belongs to the cache: dcontext (B, H, T, K) -> writes dquery, dkey and dvalue."""
+    """The backward for this cache: dcontext (B, H, T, K) -> writes dquery, dkey and dvalue."""
     if isinstance(cache, BlockedAttentionCache):
         blocked_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
     else:
@@ -188,5 +188,5 @@ def attend_backward(
 
 
 def attention_weights(cache: AttentionCache | BlockedAttentionCache) -> Array:
-    """The weights (B, H, T, S) of an attention, to be looked at."""
+    """The weights (B, H, T, S) of an attention, for inspection."""
     return blocked_attention_weights(cache) if isinstance(cache, BlockedAttentionCache) else cache.weights

@@ -10,7 +10,7 @@ The target distribution gives 1 - e to the gold token and spreads e evenly over 
 `token_count` is the number of real target tokens of the whole batch. It is an argument, since a shard or a micro-batch
 sees only some of them; with one token_count for all, the losses and gradients of the parts simply add up.
 
-Adding one number to all z_v changes nothing, as the weights 1 - e and e sum to 1. So the largest may be moved to 0.
+Adding one number to all z_v changes nothing, as the weights 1 - e and e sum to 1. So the largest can be shifted to 0.
 
 Derivation. d log sum exp / d z_v = exp(z_v) / sum_u exp(z_u) = p_v, and the other terms are linear, so
 
@@ -51,7 +51,7 @@ def cross_entropy_forward(
 
 
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array | None = None) -> Array:
-    """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then gone."""
+    """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then lost."""
     probabilities, targets, label_smoothing, token_count = cache
     xp = array_module(probabilities)
     N, V = probabilities.shape

@@ -2,7 +2,7 @@
 
     y = x * kept / (1 - p)
 
-Derivation. The mask is drawn, not computed, so it is a constant: dx = dy * kept / (1 - p), with the very mask of the
+Derivation. The mask is drawn, not computed, so it is a constant: dx = dy * kept / (1 - p), with the same mask as in the
 forward pass. That is why each use of dropout keeps its own mask in its cache.
 """
 

@@ -63,8 +63,8 @@ def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
 def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters) -> None:
     """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative.
 
-    The derivation in one line is np.add.at(gradients.weight, ids, sqrt(D) * dy). It handles one row after the other;
-    `add_rows` says the same several times as fast.
+    The derivation in one line is np.add.at(gradients.weight, ids, sqrt(D) * dy). It handles one row at a time;
+    `add_rows` does the same several times as fast.
     """
     rows = dy.reshape(-1, dy.shape[-1]) * math.sqrt(dy.shape[-1])
     add_rows(gradients.weight, ids.reshape(-1), rows)

@@ -1,12 +1,12 @@
-"""Layer normalization: each position's vector is brought to mean 0 and variance 1, then scaled and shifted per feature
-(section 5.4; Ba et al. 2016).
+"""Layer normalization: each position's vector is normalized to mean 0 and variance 1, then scaled and shifted per
+feature (section 5.4; Ba et al. 2016).
 
     mean = sum_i x_i / D        variance = sum_i (x_i - mean)^2 / D
     r = 1 / sqrt(variance + epsilon), the inverse deviation
     normalized_i = (x_i - mean) r
     y_i = gain_i normalized_i + bias_i
 
-Derivation. gain and bias meet every position n, so their gradients sum over positions:
+Derivation. gain and bias apply at every position n, so their gradients sum over positions:
 
     dgain_i = sum_n dy_ni normalized_ni        dbias_i = sum_n dy_ni
 
@@ -23,7 +23,7 @@ directly, through the mean and through r:
     dx_k = r (dnormalized_k - mean_i(dnormalized_i) - normalized_k mean_i(dnormalized_i normalized_i))
 
 In words: take out of the gradient what would shift the whole vector and what would stretch it, because the layer undoes
-both. The gain stands inside both means: a backward that leaves it out passes any test with gain 1.
+both. The gain is inside both means: a backward that leaves it out passes any test with gain 1.
 """
 
 from typing import NamedTuple

@@ -23,7 +23,7 @@ class LinearParameters(NamedTuple):
 
 
 def linear_spec(inputs: int, outputs: int, *, fan_out: int | None = None) -> LinearParameters:
-    """Xavier-uniform weight, drawn as a part of one with `fan_out` outputs if that is given, and zero bias."""
+    """Xavier-uniform weight, drawn as part of one with `fan_out` outputs if given, and zero bias."""
     return LinearParameters(parameter((inputs, outputs), xavier_uniform(fan_out)), parameter((outputs,), zeros))
 
 

@@ -8,14 +8,14 @@ In self-attention query, key and value come from one input, so their projections
 cross-attention the decoder asks (query, from x) and the encoder's output answers (key and value, from memory).
 
 Splitting into heads is a reshape and a swap of axes: no number changes, so its backward is the inverse reshape. Nothing
-is copied in either direction, the projections' buffers are read and written through strided views.
+is copied in either direction: the projections' buffers are read and written through strided views.
 
-Derivation. A linear layer, one attention per head and again a linear layer, so their backwards in reverse (linear.py,
+Derivation. A linear layer, one attention per head, another linear layer: so their backwards in reverse (linear.py,
 attention.py). dcontext = dy W_o^T is split into heads, each head gives its columns of dquery, dkey and dvalue, and
 
     dx = dquery W_q^T        dmemory = dkey W_k^T + dvalue W_v^T
 
-In self-attention x takes all three parts, so dx is the sum of three, which the fused matrix adds up by itself:
+In self-attention x takes all three parts, so dx is the sum of three, which the fused product adds up by itself:
 dx = [dquery dkey dvalue] [W_q W_k W_v]^T.
 
 A key bias moves all scores of a query by the same amount, which softmax ignores: its gradient is exactly zero.
@@ -51,7 +51,7 @@ def self_attention_spec(d_model: int) -> SelfAttentionParameters:
 
 
 def cross_attention_spec(d_model: int) -> CrossAttentionParameters:
-    """Parameters of cross-attention, drawn as those of self-attention are."""
+    """Parameters of cross-attention, drawn like those of self-attention."""
     return CrossAttentionParameters(
         linear_spec(d_model, d_model, fan_out=3 * d_model),
         linear_spec(d_model, 2 * d_model, fan_out=3 * d_model),
@@ -143,7 +143,7 @@ def cross_attention_backward(
 ) -> Array:
     """dy (B, T, D) -> dx (B, T, D); writes the three projections' gradients and ADDS to dmemory (B, S, D).
 
-    It adds, since every layer of a decoder looks at the same memory.
+    It adds because every decoder layer attends to the same memory.
     """
     x, memory, attention, context = cache
     xp = array_module(dy)

@@ -1,6 +1,6 @@
-"""Output projection, and the loss on it forward and back, without ever holding all logits (sections 3.4 and 5.4).
+"""Output projection and its loss, forward and backward, without ever holding all logits (sections 3.4 and 5.4).
 
-    logits = x E^T (+ b)            (N, V), with E the embedding table (V, D), b a bias if there is one
+    logits = x E^T (+ b)            (N, V), with E the embedding table (V, D), b an optional bias
     loss   = cross_entropy(logits)
 
 Derivation. A linear layer, so with dlogits from cross_entropy.py:
@@ -8,7 +8,7 @@ Derivation. A linear layer, so with dlogits from cross_entropy.py:
     dx = dlogits E        dE = dlogits^T x        db = sum_n dlogits_n
 
 N x V logits are by far the largest array of a training step (8,192 tokens, V = 37,000: 1.2 GB in float32). The loss is
-where backpropagation turns around, so a chunk of rows can go forward and back at once, and its logits be forgotten:
+where backpropagation turns around, so a chunk of rows can go forward and back at once, and its logits be discarded:
 per chunk one product makes the logits, cross-entropy turns them into their gradient in place, and two products use it.
 """
 
@@ -20,7 +20,7 @@ from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross
 
 # Rows per matrix product: enough to keep the processor busy and to add into dE rarely.
 PRODUCT_ROWS = 1024
-# Up to so many rows, as when one sentence is translated, E x^T is faster than x E^T: the right factor is rearranged.
+# Up to this many rows, as when translating one sentence, E x^T is faster than x E^T: the right factor is rearranged.
 FEW_ROWS = 8
 # Logits per pass of cross-entropy: its several passes over the same rows then stay within the cache.
 CACHED_LOGITS = 1 << 18
@@ -32,7 +32,7 @@ class OutputParameters(NamedTuple):
 
 
 def output_projection(x: Array, parameters: OutputParameters, *, out: Array | None = None) -> Array:
-    """Logits x E^T, plus the bias if there is one. (..., D) -> (..., V); `out` (N, V) receives them if it is given."""
+    """Logits x E^T, plus the bias, if any. (..., D) -> (..., V); `out` (N, V) receives them if given."""
     rows = x.reshape(-1, x.shape[-1])
     if 1 < len(rows) <= FEW_ROWS:
         logits = array_module(x).empty((len(rows), len(parameters.weight)), dtype=x.dtype) if out is None else out
@@ -74,7 +74,7 @@ def output_loss_and_gradients(
         gradients.weight[...] = 0
     if gradients.bias is not None:
         gradients.bias[...] = 0
-    buffer = xp.empty((min(N, PRODUCT_ROWS), V), dtype=x.dtype)  # the logits of one chunk after the other
+    buffer = xp.empty((min(N, PRODUCT_ROWS), V), dtype=x.dtype)  # the logits of one chunk at a time
     partial = None
     for start in range(0, N, PRODUCT_ROWS):
         rows = slice(start, min(start + PRODUCT_ROWS, N))
@@ -95,7 +95,7 @@ def output_loss_and_gradients(
 def _loss_in_place(
     logits: Array, targets: Array, label_smoothing: float, token_count: int, *, with_gradient: bool
 ) -> Array:
-    """The chunk's loss; `logits` (n, V) are overwritten, with their gradient if it is wanted."""
+    """The chunk's loss; `logits` (n, V) are overwritten, with their gradient if requested."""
     step = max(1, CACHED_LOGITS // logits.shape[-1])
     total = array_module(logits).zeros((), dtype=logits.dtype)
     for start in range(0, len(targets), step):

@@ -24,14 +24,14 @@ Initialiser = Callable[[np.random.Generator, tuple[int, ...]], Array]
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """What a leaf of the tree will be: its shape, and how its first values are drawn (float64, on the host)."""
+    """What a leaf of the tree will be: its shape, and how its initial values are drawn (float64, on the host)."""
 
     shape: tuple[int, ...]
     initialise: Initialiser
 
 
 def parameter(shape: tuple[int, ...], initialise: Initialiser) -> Array:
-    """What stands in a tree of specs where the array will be. The trees share their types, hence the claim."""
+    """A placeholder for the array in a tree of specs. Both kinds of tree share a type, hence the cast."""
     return cast(Array, ParameterSpec(shape, initialise))
 
 
@@ -48,7 +48,7 @@ def ones(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 def xavier_uniform(fan_out: int | None = None) -> Initialiser:
     """Uniform within +-sqrt(6 / (in + out)), which keeps the variance of values and gradients (Glorot and Bengio 2010).
 
-    `fan_out` replaces the number of outputs, for a matrix that is drawn as a part of a wider one.
+    `fan_out` replaces the number of outputs, for a matrix drawn as part of a wider one.
     """
 
     def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -81,7 +81,7 @@ class Parameters(Generic[Tree]):
 
     @classmethod
     def allocate(cls, spec: Any, *, dtype: str = "float32", xp: ModuleType = np) -> "Parameters[Any]":
-        """Room for a tree of ParameterSpec, set to zero."""
+        """A zeroed buffer for a tree of ParameterSpec."""
         sizes: list[int] = []
         map_tree(lambda _, leaf: sizes.append(math.prod(leaf.shape)), spec)
         flat = xp.zeros(sum(sizes), dtype=dtype)
@@ -100,12 +100,12 @@ class Parameters(Generic[Tree]):
         return cls(flat, map_tree(take, shapes))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For copies and pickles: their views look into their own buffer, not into copies of its parts."""
+        """Makes the views of copies and pickles point into their own buffer, not into copies of its parts."""
         shapes = map_tree(lambda _, leaf: SimpleNamespace(shape=leaf.shape), self.tree)
         return type(self).view, (self.flat, shapes)
 
     def initialise(self, spec: Any, *, seed: int) -> None:
-        """Draw the first values, the same ones for every dtype and device."""
+        """Draw the initial values, the same ones for every dtype and device."""
         rng = np.random.default_rng(seed)
         views = dict(self.named())
 

@@ -38,5 +38,5 @@ def positional_encoding_rows(positions: Array, like: Array) -> Array:
 
 
 def _room(length: int) -> int:
-    """Few distinct lengths, so that the table is made rarely."""
+    """Rounds up to few distinct lengths, so that the table is rarely rebuilt."""
     return max(64, 1 << (length - 1).bit_length())

@@ -10,7 +10,7 @@ sublayer(dy, cache, parameters, gradients) -> dx.
 Derivation. A sum hands its gradient to both terms unchanged, so x receives two gradients: one along the residual path
 and one through the sub-layer. They add up. With s = x + Dropout(Sublayer(inner)):
 
-    ds      = dy through the norm behind the sum (post-norm), or dy
+    ds      = dy through the norm after the sum (post-norm), or dy
     dinner  = ds through dropout and sub-layer
     dx      = ds + (dinner through the norm before the sub-layer (pre-norm), or dinner)
 """
@@ -37,7 +37,7 @@ class ResidualCache(NamedTuple):
     before: LayerNormCache | None  # of the norm before the sub-layer (pre-norm)
     sublayer: Any
     dropout: DropoutCache | None
-    after: LayerNormCache | None  # of the norm behind the sum (post-norm)
+    after: LayerNormCache | None  # of the norm after the sum (post-norm)
 
 
 def residual_forward(

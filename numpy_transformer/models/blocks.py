@@ -1,7 +1,7 @@
 """Encoder layer and decoder layer: sub-layers wired with residual connections and norms (section 3.1, figure 1).
 
-Derivation. Sub-layers in a row, so their backwards run in reverse order (residual.py derives the wiring of one). The
-memory enters a decoder layer at one place, cross-attention, so its gradient leaves there, beside dx.
+Derivation. The sub-layers form a chain, so their backwards run in reverse order (residual.py derives the wiring of
+one). The memory enters a decoder layer at one place, cross-attention, so its gradient leaves there, beside dx.
 """
 
 from functools import partial

@@ -24,7 +24,7 @@ class TransformerConfig:
     Sizes keep the paper's names: `d_model` (D in shape comments), `d_ff` (F), `heads` (H), `vocabulary_size` (V).
 
     `norm` is "post" for LayerNorm(x + Sublayer(x)), as the paper writes it in section 3.1, or "pre" for
-    x + Sublayer(LayerNorm(x)), which also puts one last norm behind each stack. `dropout` is applied where section
+    x + Sublayer(LayerNorm(x)), which also adds a final norm after each stack. `dropout` is applied where section
     5.4 says: to the output of every sub-layer and to the sums of embeddings and positions. `attention_dropout`, on
     the attention weights, is not in the paper's text (its published code has it) and is off by default.
 
@@ -95,7 +95,7 @@ class TransformerConfig:
         return dataclasses.replace(self, **changes)
 
     def to_json(self) -> str:
-        """The configuration as a JSON object, one field a line."""
+        """The configuration as a JSON object, one field per line."""
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The whole model: embed, encode, decode, loss, and the way back (sections 3.1 to 3.5, figure 1).
+"""The whole model: embed, encode, decode, loss, and the backward (sections 3.1 to 3.5, figure 1).
 
 Plain functions over a tree of parameters; class Transformer (models/transformer.py) owns a configuration and the
 parameters, and is what users call. Its `loss_and_gradients` is where forward turns into backward:
@@ -52,14 +52,14 @@ from numpy_transformer.models.recompute import layer_cache, layer_forward
 class TransformerParameters(NamedTuple):
     embedding: EmbeddingParameters  # (V, D): source, target and output projection
     encoder: tuple[EncoderLayerParameters, ...]
-    encoder_norm: LayerNormParameters | None  # behind the last layer (pre-norm)
+    encoder_norm: LayerNormParameters | None  # after the last layer (pre-norm)
     decoder: tuple[DecoderLayerParameters, ...]
-    decoder_norm: LayerNormParameters | None  # behind the last layer (pre-norm)
+    decoder_norm: LayerNormParameters | None  # after the last layer (pre-norm)
     output_bias: Array | None = None  # (V,) added to the logits; the paper has none
 
 
 def transformer_spec(config: TransformerConfig) -> TransformerParameters:
-    """The shape and the first value of every parameter of a model."""
+    """The shape and initial value of every parameter of a model."""
     last_norm = layer_norm_spec(config.d_model) if config.norm == "pre" else None
     return TransformerParameters(
         embedding=embedding_spec(config.vocabulary_size, config.d_model),
@@ -72,7 +72,7 @@ def transformer_spec(config: TransformerConfig) -> TransformerParameters:
 
 
 def output_parameters(parameters: TransformerParameters) -> OutputParameters:
-    """The output projection: the embedding's table once more, and its bias if there is one."""
+    """The output projection: the embedding's table once more, and its bias, if any."""
     return OutputParameters(parameters.embedding.weight, parameters.output_bias)
 
 
@@ -162,7 +162,7 @@ def decoder_forward(
 ) -> tuple[Array, DecoderCache]:
     """target ids (B, T) beginning with bos, memory (B, S, D), source ids (B, S) -> (B, T, D).
 
-    Padding stands behind the real tokens, so the causal mask alone keeps every real position from seeing it.
+    Padding follows the real tokens, so the causal mask alone keeps every real position from seeing it.
     """
     self_mask = causal_mask(target_input.shape[1], memory)
     memory_mask = source_mask(source, config)
@@ -204,13 +204,13 @@ def _last_norm_backward(
     return layer_norm_backward(dy, cache, parameters, gradients)
 
 
-# --- The whole model, up to the vectors that the loss looks at ---
+# --- The whole model, up to the vectors that enter the loss ---
 
 
 class TransformerCache(NamedTuple):
     encoder: EncoderCache
     decoder: DecoderCache
-    positions: Array  # (N,) where the real positions stand among the B * T
+    positions: Array  # (N,) the real positions among the B * T
 
 
 def transformer_forward(
@@ -225,7 +225,7 @@ def transformer_forward(
 ) -> tuple[Array, TransformerCache]:
     """source ids (B, S), target ids (B, T) beginning with bos -> the decoder's output (N, D) at `positions`, cache.
 
-    `positions` (N,) are those of the B * T that have a real token to predict; the others never meet the loss.
+    `positions` (N,) are those of the B * T that have a real token to predict; the others never enter the loss.
     """
     memory, encoder = encoder_forward(source, parameters, config, dropouts=dropouts, recompute=recompute)
     y, decoder = decoder_forward(
@@ -237,7 +237,7 @@ def transformer_forward(
 def transformer_backward(
     dfinal: Array, cache: TransformerCache, parameters: TransformerParameters, gradients: TransformerParameters
 ) -> None:
-    """dfinal (N, D) -> all gradients. It ADDS to the embedding's, where the output projection's part must stand."""
+    """dfinal (N, D) -> all gradients. It ADDS to the embedding's, which must hold the output projection's part."""
     B, T = cache.decoder.embed.ids.shape
     dy = array_module(dfinal).zeros((B * T, dfinal.shape[1]), dtype=dfinal.dtype)
     dy[cache.positions] = dfinal  # positions that do not enter the loss have gradient 0

@@ -1,9 +1,8 @@
-"""Recomputation: memory for time (Chen et al. 2016). A layer keeps its input only and runs again in the backward.
+"""Recomputation trades time for memory (Chen et al. 2016): a layer keeps only its input and runs again in the backward.
 
-The caches of a step grow with batch, length and depth, and the backward needs one layer's at a time. With
-recomputation a layer's cache is forgotten when its forward is over; before its backward the forward runs once more,
-from the same input and with the same dropout masks, and gives the same bits. The price is one more forward, a third of
-a step.
+The caches of a step grow with batch, length and depth, and the backward needs one layer's at a time. With recomputation
+a layer's cache is discarded after its forward. Before its backward the forward runs again, from the same input and with
+the same dropout masks, and gives the same bits. The cost is one more forward, a third of a step.
 """
 
 from collections.abc import Callable
@@ -17,14 +16,14 @@ LayerForward = Callable[..., tuple[Array, Any]]  # (*, dropouts) -> y, cache
 
 
 class Recomputed(NamedTuple):
-    """Stands where a layer's cache would."""
+    """Takes the place of a layer's cache."""
 
     forward: LayerForward
     dropouts: Dropouts  # as they were before the layer drew its masks
 
 
 def layer_forward(forward: LayerForward, dropouts: Dropouts, *, recompute: bool) -> tuple[Array, Any]:
-    """y and the cache of a layer, or with `recompute` what is needed to make the cache again."""
+    """y and the cache of a layer, or with `recompute` what is needed to rebuild the cache."""
     if not recompute:
         return forward(dropouts=dropouts)
     before = Dropouts(*map(copy, dropouts))
@@ -33,7 +32,7 @@ def layer_forward(forward: LayerForward, dropouts: Dropouts, *, recompute: bool)
 
 
 def layer_cache(kept: Any) -> Any:
-    """The cache of a layer, made again if it was not kept."""
+    """The cache of a layer, recomputed if it was not kept."""
     if not isinstance(kept, Recomputed):
         return kept
     _, cache = kept.forward(dropouts=Dropouts(*map(copy, kept.dropouts)))

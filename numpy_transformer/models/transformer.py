@@ -30,7 +30,7 @@ DTYPES = ("float32", "float64", "complex128")
 class Transformer:
     """A configuration and its parameters.
 
-    `seed` draws the first parameters, the same ones for every dtype and device. `dtype` is "float32" (training),
+    `seed` draws the initial parameters, the same ones for every dtype and device. `dtype` is "float32" (training),
     "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". `precision` is that of float32 matrix
     products on a GPU in `loss_and_gradients`, and nowhere else (precision.py). `recompute` saves memory: layers compute
     their caches twice (recompute.py). `philox` draws dropout masks on a CPU as a GPU draws them, more slowly
@@ -76,10 +76,10 @@ class Transformer:
     ) -> tuple[Any, Parameters[TransformerParameters]]:
         """The label-smoothed loss per real target token, and its gradient.
 
-        source (B, S) and target (B, 1 + T) are integer arrays, padded behind with pad_id; target begins with bos_id
+        source (B, S) and target (B, 1 + T) are integer arrays, right-padded with pad_id; target begins with bos_id
         and ends with eos_id. `seed` draws the dropout masks; None means no dropout. `token_count` replaces the
         number of real target tokens as the denominator, for a shard of a larger batch. `gradients` is overwritten
-        and returned; without it a new one is made. Raises InputError for shapes, ids or a smoothing that cannot be.
+        and returned; without it a new one is allocated. Raises InputError for invalid shapes, ids or smoothing.
         """
         source, target = self._checked(source, target)
         _check_loss(target, label_smoothing)
@@ -138,7 +138,7 @@ class Transformer:
         return output_projection(y, output_parameters(tree))
 
     def save(self, path: str | Path) -> None:
-        """Write configuration and parameters as one safetensors file; a file that exists is whole."""
+        """Write configuration and parameters as one safetensors file, atomically."""
         on_host = Parameters.view(to_host(self.parameters.flat), self.parameters.tree)
         metadata = {"config": self.config.to_json()}
         if self.tokenizer_digest is not None:
@@ -172,7 +172,7 @@ class Transformer:
     def _loss_ids(self, source: Array, target: Array) -> list[Array]:
         """From host arrays to the model's device: source, target input, and the N real positions with their gold ids.
 
-        The positions are found on the host, so that a GPU need not be waited for.
+        The positions are found on the host, so that the host need not wait for a GPU.
         """
         labels = target[:, 1:].reshape(-1)
         real = np.flatnonzero(labels != self.config.pad_id)
@@ -190,7 +190,7 @@ class Transformer:
         return Dropouts(masks(0, self.config.dropout), masks(1, self.config.attention_dropout))
 
     def _checked(self, source: Array, target: Array) -> tuple[Array, Array]:
-        """Host arrays of ids, two axes each, of as many sentences."""
+        """Host arrays of ids, two axes each, with equally many sentences."""
         source, target = np.asarray(source), np.asarray(target)
         for name, ids in (("source", source), ("target", target)):
             if ids.ndim != 2 or ids.shape[1] == 0 or not np.issubdtype(ids.dtype, np.integer):
@@ -206,7 +206,7 @@ class Transformer:
 def check_ids(name: str, ids: Array, config: TransformerConfig) -> None:
     """Raises InputError unless all ids of a host array are in the vocabulary.
 
-    NumPy would take negative ones from the end of the table, and a GPU reads foreign memory without a word.
+    NumPy would take negative ones from the end of the table, and a GPU silently reads foreign memory.
     """
     if ids.size and not 0 <= ids.min() <= ids.max() < config.vocabulary_size:
         raise InputError(
@@ -215,7 +215,7 @@ def check_ids(name: str, ids: Array, config: TransformerConfig) -> None:
 
 
 def _check_loss(target: Array, label_smoothing: float) -> None:
-    """Raises InputError for a batch without a token to predict, and for a label smoothing that is no probability."""
+    """Raises InputError for a batch with no token to predict, or a label smoothing that is not a probability."""
     if len(target) == 0 or target.shape[1] < 2:
         raise InputError(f"target is {target.shape}; it must hold at least one sentence of bos_id and one more token")
     if not 0 <= label_smoothing <= 1:
