@@ -62,7 +62,7 @@ def device_module(device: str) -> ModuleType:
 
 @cache
 def _check_card(cupy: ModuleType) -> None:
-    """Raises InputError unless the card is new enough, and CUDA's compiler, headers and cuBLAS do their work on it."""
+    """Raises InputError unless the card is new enough, and CUDA's compiler, headers and cuBLAS work on it."""
     capability = cupy.cuda.Device().compute_capability  # "90" is 9.0
     if int(capability) < OLDEST_CAPABILITY:
         raise InputError(
@@ -95,8 +95,8 @@ def to_device(x: Array, xp: ModuleType) -> Array:
 def ids_to_device(xp: ModuleType, *ids: Array) -> list[Array]:
     """Host arrays of integers as arrays of module `xp`: to a GPU as int64, in one transfer.
 
-    The host does not wait. CuPy copies the ids into a block of pinned memory of their own, which is used again only
-    when they have arrived; so several batches can be on their way.
+    The host does not wait. CuPy copies the ids into their own block of pinned memory, and reuses it only when they have
+    arrived, so several batches can be in flight.
     """
     if xp is np:
         return list(ids)

@@ -34,7 +34,7 @@ def processor_features() -> set[str]:
 
 def blas_description(pools: Sequence[Mapping[str, Any]]) -> str:
     """The library, its version, the kernels it chose for this processor, and how many threads it may use now."""
-    if not pools:  # not one that threadpoolctl knows, as Apple's Accelerate
+    if not pools:  # one that threadpoolctl does not know, such as Apple's Accelerate
         name = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {}).get("name", "unknown")
         return f"BLAS: {name}"
     pool = pools[0]

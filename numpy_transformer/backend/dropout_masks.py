@@ -1,12 +1,12 @@
 """The masks of dropout: which elements are kept, as a function of (seed, site).
 
-A site numbers the uses of dropout within one forward pass. So nothing needs to be stored to repeat a step exactly. Each
-element spends 16 random bits, so p is rounded to a multiple of 1/65536 and the scale uses the rounded value: the mean
+A site numbers the uses of dropout within one forward pass. So a step can be repeated exactly with nothing stored. Each
+element uses 16 random bits, so p is rounded to a multiple of 1/65536 and the scale uses the rounded value: the mean
 stays exact.
 
-Two generators draw the bits. On a CPU it is SFC64, the fastest that NumPy has (0.5 ns an element). On a GPU it is
+Two generators draw the bits. On a CPU it is SFC64, the fastest that NumPy has (0.5 ns per element). On a GPU it is
 Philox (philox.py), inside the kernels; the backward draws the mask again from its DropoutSite and none is ever stored.
-A CPU can be asked for Philox too (4 to 5 ns an element), to compare the two with dropout on.
+A CPU can be asked for Philox too (4 to 5 ns per element), to compare the two with dropout on.
 """
 
 import operator
@@ -30,13 +30,13 @@ class DropoutSite(NamedTuple):
     threshold: int  # 16 random bits below this: dropped
 
     def mask(self, shape: tuple[int, ...]) -> Array:
-        """True where an element is kept, on the host; the last axis of `shape` are the rows' columns."""
+        """True where an element is kept, on the host; the last axis of `shape` is the columns."""
         rows, columns = int(np.prod(shape[:-1])), shape[-1] if shape else 1
         return (random_halves(rows, columns, key=self.key, site=self.site) >= self.threshold).reshape(shape)
 
 
 class DropoutMasks:
-    """The masks of one forward pass, one after the other; those of a GPU, or with philox=True, come from Philox."""
+    """The masks of one forward pass, in order; those of a GPU, or with philox=True, come from Philox."""
 
     def __init__(
         self, probability: float, seed: int | Sequence[int], xp: ModuleType = np, *, philox: bool = False

@@ -1,9 +1,9 @@
 """Twins: on a GPU another function takes the place of a layer function.
 
-A layer file holds the textbook and knows nothing of twins. What joins the two sides:
+A layer file holds the textbook and knows nothing of twins. The two sides are joined like this:
 
 - `layers/__init__.py` calls `give_way` for each layer file when the package is imported. From then on a public function
-  of that file looks at its arrays: NumPy arrays, and complex ones of any kind, run the function as it is written.
+  of that file inspects its arrays: NumPy arrays, and complex ones of any kind, run the function as it is written.
 - Real arrays of another module run the twin, if one is registered. The files of backend/kernels/ register theirs:
 
       @twin_of(layer_norm.layer_norm_forward)
@@ -29,14 +29,14 @@ _twins: dict[Callable[..., Any], Callable[..., Any]] = {}  # by layer function
 
 
 class Twinned:
-    """A layer function that gives way to its twin for real arrays of a GPU."""
+    """A layer function that gives way to its twin for real arrays on a GPU."""
 
     def __init__(self, reference: FunctionType) -> None:
         self.reference: Callable[..., Any] = reference
         update_wrapper(self, reference)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], np.ndarray) and args[0].dtype.kind == "f":  # the way of a CPU, in a hurry
+        if args and isinstance(args[0], np.ndarray) and args[0].dtype.kind == "f":  # the fast path on a CPU
             return self.reference(*args, **kwargs)
         deciding = _first_real_or_complex((*args, *kwargs.values()))
         if deciding is None or isinstance(deciding, np.ndarray) or deciding.dtype.kind == "c":
@@ -58,7 +58,7 @@ def give_way(module: ModuleType) -> None:
 
 
 def twin_of(layer_function: Callable[..., Any]) -> Callable[[Function], Function]:
-    """Decorates the function that takes the place of `layer_function` for real arrays of a GPU."""
+    """Decorates the function that takes the place of `layer_function` for real arrays on a GPU."""
 
     def register(twin: Function) -> Function:
         _twins[layer_function.__wrapped__] = twin  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ def twin_of(layer_function: Callable[..., Any]) -> Callable[[Function], Function
 
 
 def textbook(layer_function: Function) -> Function:
-    """The function as its layer file says it, whatever the array."""
+    """The function as written in its layer file, whatever the array."""
     return layer_function.reference  # type: ignore[attr-defined]
 
 
@@ -79,7 +79,7 @@ def registered() -> dict[Callable[..., Any], Callable[..., Any]]:
 
 
 def _first_real_or_complex(arguments: Iterable[Any]) -> Any:
-    """The first array of floating-point numbers, also inside tuples; None if there is none. Ids do not decide."""
+    """The first array of floating-point numbers, also inside tuples; None if there is none. Ids are ignored."""
     for argument in arguments:
         if isinstance(argument, tuple):
             argument = _first_real_or_complex(argument)

@@ -1,4 +1,4 @@
-"""The memory of the machine: how much is free; and keeping what was freed for the next step."""
+"""The memory of the machine: how much is free; and reusing freed blocks in the next step."""
 
 import ctypes
 import sys
@@ -8,12 +8,12 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of g
 
 
 def keep_freed_memory() -> bool:
-    """Make malloc reuse large blocks; True if it could be told so (glibc on Linux).
+    """Make malloc reuse large blocks; True if it can (glibc on Linux).
 
     A training step allocates the same large arrays again and again. By default glibc maps each of them anew and unmaps
-    it when it is freed, so the system must clear and enter every page of every array in every step: up to a tenth of a
-    small model's time, less where it has huge pages to give (docs/performance.md). One arena, because the heaps of
-    further ones are too small for large arrays.
+    it when it is freed, so the system must clear and map every page of every array in every step: up to a tenth of a
+    small model's time, less where huge pages are available (docs/performance.md). One arena, because the heaps of other
+    arenas are too small for large arrays.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -29,7 +29,7 @@ def keep_freed_memory() -> bool:
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that programs may still take without swapping or being killed; None where the system does not say.
+    """Bytes that programs may still allocate without swapping or being killed; None where the system does not say.
 
     Linux: the least of what is free and what a container may take. `root` is where /proc and /sys are.
     """

@@ -1,9 +1,9 @@
 """Philox4x32-10: random numbers as a function of a counter (Salmon et al. 2011, "Parallel Random Numbers: As Easy as
 1, 2, 3").
 
-A generator with a state must be asked in order. This one is a function: 10 rounds of multiplying and mixing turn a
+A generator with a state must be called in order. This one is a function: 10 rounds of multiplying and mixing turn a
 counter of four words and a key of two into four random words. So every thread of a GPU draws its own numbers, and the
-backward draws the forward's again instead of having stored them.
+backward redraws the forward's numbers instead of storing them.
 
 Here a counter names eight neighbours in a row of a matrix:
 

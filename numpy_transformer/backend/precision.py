@@ -5,7 +5,7 @@ in each case. The precision belongs to a model, which sets it around its trainin
 float32 unless their caller does the same:
 
     with precision("bfloat16"):
-        ...every matmul (layers/matmul.py) of float32 arrays on a GPU
+        ...every matmul (layers/arithmetic.py) of float32 arrays on a GPU
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def current_precision() -> str:
 
 
 def check_precision(name: str, xp: ModuleType) -> None:
-    """Raises InputError for a precision that does not exist, or not on this device."""
+    """Raises InputError for a precision that is unknown, or not supported on this device."""
     if name not in PRECISIONS:
         raise InputError(f"precision is {name!r}; it must be one of {', '.join(PRECISIONS)}")
     if name == "float32":

@@ -1,6 +1,6 @@
 """Fused kernels for a GPU: twins of layer functions, which register themselves when this package is imported.
 
-Each file is named as its layer, its functions as the layer's, and its CUDA text stands beside it.
+Files and functions are named after the layer's; the CUDA source is beside each file.
 """
 
 from numpy_transformer.backend.kernels import (  # noqa: F401  (importing registers)

@@ -1,6 +1,6 @@
 """Clipping and Adam on a GPU, three launches for all parameters (adam.cu). Mathematics: optimizer.py.
 
-Whether the step is finite, the gradient's norm, and the number of updates so far are known to the card alone.
+Whether the step is finite, the gradient's norm, and the number of updates so far are known only on the card.
 """
 
 import math
@@ -31,7 +31,7 @@ def guarded_adam_update(
 ) -> None:
     """Adam in place on flat buffers (n,), gradients clipped to the norm `clip`; no change if the step is not finite.
 
-    `loss` is a scalar array; `updates` (int64 scalar) is counted on; `results` (3,), float64, receives the loss, the
+    `loss` is a scalar array; `updates` (int64 scalar) is incremented; `results` (3,), float64, receives the loss, the
     gradient's norm before clipping, and 1 if the step was made, else 0.
     """
     xp = array_module(parameters)

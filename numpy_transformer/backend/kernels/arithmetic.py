@@ -5,15 +5,15 @@ whether to read it transposed. A row-major (R, C) array with rows `ld` apart is,
 
     c = a b    becomes    c^T = b^T a^T
 
-with the factors swapped and every flag as it is. A transposed view, `key.swapaxes(-1, -2)`, only flips its flag; a view
-of some columns of a wider matrix, such as the query inside (B, T, 3D), only has a larger leading dimension.
+with the factors swapped and every flag unchanged. A transposed view, `key.swapaxes(-1, -2)`, only flips its flag; a
+view of some columns of a wider matrix, such as the query inside (B, T, 3D), only has a larger leading dimension.
 
-A batch of products takes one distance between neighbours per operand. The heads of a (B, H, T, K) view do not lie
-evenly over both leading axes, so one of the two is looped over here: the shorter one. A small model's step is bound by
-what the host does for each launch; so everything is worked out once, and the loop only adds to three addresses.
+A batch of products takes one stride per operand. The heads of a (B, H, T, K) view are not evenly spaced over both
+leading axes, so the shorter of the two is looped over here. A small model's step is bound by the host's work per
+launch, so everything is computed once and the loop only adds to three addresses.
 
-In the precisions tf32 and bfloat16 cuBLAS rounds the float32 operands itself, on their way to the tensor cores, and
-adds up in float32; nothing is stored in fewer bits.
+In tf32 and bfloat16, cuBLAS itself rounds the float32 operands on their way to the tensor cores and accumulates in
+float32; nothing is stored in fewer bits.
 """
 
 import math
@@ -32,7 +32,7 @@ _ZERO = {"f": np.zeros((), dtype="float32"), "d": np.zeros((), dtype="float64")}
 
 
 class Operand(NamedTuple):
-    """A stack of matrices in the words of cuBLAS, counted in elements."""
+    """A stack of matrices as cuBLAS describes it, in elements."""
 
     transposed: bool
     leading: int  # distance between the rows of the row-major matrix underneath
@@ -67,7 +67,7 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
         return y
     target = y if _layout(y) == (False, _leading(y)) else xp.empty(y.shape, dtype=y.dtype)
     a, b = _readable(a), _readable(b)
-    # CuPy's array module has no such function; another one may bring its own.
+    # CuPy's array module has no such function; another may provide its own.
     getattr(xp, "strided_batched_gemm", _cublas)(a, b, target, _gemm(a, b, target), current_precision())
     if target is not y:
         y[...] = target

@@ -1,7 +1,7 @@
 """Scaled dot-product attention on a GPU: cuBLAS, and one kernel for all between the products (softmax.cu).
 
-Mathematics: layers/attention.py. The cache keeps the weights before dropout; what dropout made of them is computed
-again in the backward, not stored.
+Mathematics: layers/attention.py. The cache keeps the weights before dropout; the backward recomputes those after
+dropout.
 """
 
 import math
@@ -35,7 +35,7 @@ def scaled_dot_product_attention_forward(
     weights = scores
     weights_of(scores, weights=weights, scale=scale, mask=mask, dropped=dropped, site=site)
     context = matmul(weights if dropped is None else dropped, value, out=out)  # (B, H, T, K)
-    # The weights after dropout are made again in the backward, from the site.
+    # The backward recomputes the weights after dropout, from the site.
     return context, AttentionCache(query, key, value, weights, weights, cast(Any, site))
 
 
@@ -67,7 +67,7 @@ def blocked_attention_forward(
     out: Array | None = None,
     block: int = 0,
 ) -> tuple[Array, AttentionCache]:
-    """Long sentences, too, go through the plain form here; the cache says so to the backward."""
+    """Here long sentences use the plain form too; the cache tells the backward."""
     return scaled_dot_product_attention_forward(query=query, key=key, value=value, mask=mask, out=out)
 
 
@@ -75,12 +75,12 @@ def blocked_attention_forward(
 def blocked_attention_backward(
     dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
 ) -> None:
-    """The plain form's backward, as the forward above is the plain form's."""
+    """The plain form's backward, to match the forward above."""
     scaled_dot_product_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
 
 
 def empty_scores(query: Array, key: Array) -> Array:
-    """Memory for (B, H, T, S) whose rows begin at multiples of 16 bytes, which kernels and tensor cores want."""
+    """Memory for (B, H, T, S) whose rows begin at multiples of 16 bytes, which kernels and tensor cores need."""
     in_a_load, S = 16 // query.itemsize, key.shape[-2]
     padded = array_module(query).empty((*query.shape[:-1], -(-S // in_a_load) * in_a_load), dtype=query.dtype)
     return padded[..., :S]

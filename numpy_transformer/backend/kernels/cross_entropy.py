@@ -1,4 +1,4 @@
-"""Label-smoothed cross-entropy on a GPU: a kernel forward, one backward (cross_entropy.cu), both able to work in place.
+"""Label-smoothed cross-entropy on a GPU: one kernel forward, one backward (cross_entropy.cu), both in place if asked.
 
 Mathematics: layers/cross_entropy.py.
 """
@@ -32,7 +32,7 @@ def cross_entropy_forward(
 
 @twin_of(cross_entropy.cross_entropy_backward)
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array | None = None) -> Array:
-    """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then gone."""
+    """-> dlogits (N, V) = dloss (p - q) / token_count. `out` may be the cached probabilities, which are then lost."""
     probabilities, targets, label_smoothing, token_count = cache
     N, V = probabilities.shape
     dlogits = array_module(probabilities).empty(probabilities.shape, dtype=probabilities.dtype) if out is None else out

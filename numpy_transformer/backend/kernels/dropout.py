@@ -29,7 +29,7 @@ def dropout_backward(dy: Array, cache: DropoutSite | None) -> Array:
 
 
 def site_arguments(site: DropoutSite | None) -> tuple[int, int, int, int]:
-    """What a kernel is told of its dropout: key_low, key_high, site, threshold; threshold 0 for none."""
+    """A kernel's dropout arguments: key_low, key_high, site, threshold; threshold 0 for none."""
     return (0, 0, 0, 0) if site is None else (*site.key, site.site, site.threshold)
 
 

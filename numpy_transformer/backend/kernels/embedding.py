@@ -1,6 +1,6 @@
 """Embedding on a GPU (embedding.cu): one kernel forward, with positions or without; backward a sort and two kernels.
 
-Mathematics: layers/embedding.py. Ids were checked on the host: a kernel would read foreign memory without a word.
+Mathematics: layers/embedding.py. Ids were checked on the host: a kernel would silently read foreign memory.
 """
 
 import math
@@ -14,7 +14,7 @@ from numpy_transformer.layers import embedding
 from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.position_table import encodings
 
-WINDOW = 32  # at most so many rows of the gradient are summed by one block, one after the other
+WINDOW = 32  # one block sums at most this many rows of the gradient, in order
 
 
 @twin_of(embedding.embedding_forward)

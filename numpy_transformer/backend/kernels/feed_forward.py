@@ -1,4 +1,4 @@
-"""The feed-forward network on a GPU: bias and ReLU in one kernel, and back with the bias's gradient in one pass.
+"""The feed-forward network on a GPU: bias and ReLU in one kernel, their backward and the bias gradient in one pass.
 
 Mathematics: layers/feed_forward.py. ReLU keeps no mask: its output is kept anyway, and is positive where x was.
 """
@@ -22,7 +22,7 @@ def feed_forward_forward(
         return textbook(feed_forward.feed_forward_forward)(x, parameters, activation=activation)
     hidden = matmul(x.reshape(-1, x.shape[-1]), parameters.hidden.weight)  # (N, F)
     add_bias(hidden, parameters.hidden.bias, relu=True)
-    activated = hidden.reshape(*x.shape[:-1], hidden.shape[-1])  # in its place
+    activated = hidden.reshape(*x.shape[:-1], hidden.shape[-1])  # in place
     y = linear_forward(activated, parameters.output)
     return y, FeedForwardCache(x, RELU, None, activated)
 
@@ -36,7 +36,7 @@ def feed_forward_backward(
         return textbook(feed_forward.feed_forward_backward)(dy, cache, parameters, gradients)
     x, activated = cache.input, cache.activated
     dactivated = linear_backward(dy, activated, parameters.output, gradients.output)
-    dhidden = dactivated.reshape(-1, activated.shape[-1])  # in its place
+    dhidden = dactivated.reshape(-1, activated.shape[-1])  # in place
     relu_backward(dhidden, activated.reshape(dhidden.shape), dbias=gradients.hidden.bias)
     matmul(x.reshape(-1, x.shape[-1]).T, dhidden, out=gradients.hidden.weight)
     return matmul(dhidden, parameters.hidden.weight.T).reshape(x.shape)

@@ -1,9 +1,9 @@
 """Starts the CUDA kernels of this folder: each is named by its file and its function.
 
-On a card the file is compiled once for each dtype, by NVRTC through CuPy, with common.cuh in front of it; CuPy keeps
-what it compiled on disk. The launch goes to the current stream and is not waited for. A stand-in for CuPy has no
-compiler but a function `run_twin`, which runs the kernel's NumPy twin: a function with the kernel's arguments that
-writes where the kernel would.
+On a card the file is compiled once for each dtype, by NVRTC through CuPy, with common.cuh in front of it; CuPy caches
+the result on disk. The launch goes to the current stream; the host does not wait. A stand-in for CuPy has no compiler
+but a function `run_twin`, which runs the kernel's NumPy twin: a function with the kernel's arguments that writes where
+the kernel would.
 """
 
 import re
@@ -50,7 +50,7 @@ class Kernel(NamedTuple):
 def source(file: str) -> str:
     """The CUDA text of a kernel file with what it builds on: common.cuh, and the headers that it includes.
 
-    They are put in here, as CuPy would not notice that an included file has changed, and run what it compiled before.
+    They are inlined because CuPy would not notice a changed include and would run what it compiled before.
     """
 
     def text(name: str) -> str:
@@ -60,7 +60,7 @@ def source(file: str) -> str:
 
 
 def options(dtype: str) -> tuple[str, ...]:
-    """What NVRTC is told, besides the architecture, for a dtype's character code."""
+    """NVRTC's options, besides the architecture, for a dtype's character code."""
     return ("--std=c++14", f"-DREAL={C_NAMES[dtype]}")
 
 
@@ -82,7 +82,7 @@ def rows_of_eight(rows: int, length: int, *, threads: int = 128) -> tuple[tuple[
 
 def _c(argument: Array | float | None) -> Any:
     if argument is None:
-        return np.int64(0)  # a null pointer; CuPy takes None for an argument that is not there
+        return np.int64(0)  # a null pointer; CuPy takes None for a missing argument
     if isinstance(argument, int):
         return np.int64(argument)
     return np.float64(argument) if isinstance(argument, float) else argument

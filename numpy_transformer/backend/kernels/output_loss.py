@@ -1,8 +1,8 @@
 """Output projection and loss on a GPU: large chunks, and one kernel that turns logits into their gradient in place.
 
 Mathematics: layers/output_loss.py. The rows of the logits are padded to a multiple of 64 numbers, in this buffer only:
-tensor cores want rows that begin at round addresses, and kernels move 16 bytes at once. The padding is never read, and
-the vocabulary, the parameters and their files know nothing of it.
+tensor cores want rows that begin at aligned addresses, and kernels move 16 bytes at once. The padding is never read,
+and the vocabulary, the parameters and their files know nothing of it.
 """
 
 import numpy as np

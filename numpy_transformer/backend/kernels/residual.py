@@ -1,5 +1,5 @@
-"""A residual connection on a GPU: one kernel for the sub-layer's last bias, dropout, sum and norm, and one for the way
-back with all column sums (residual.cu). Mathematics: layers/residual.py.
+"""A residual connection on a GPU: one kernel for the sub-layer's last bias, dropout, sum and norm, and one for the
+backward with all column sums (residual.cu). Mathematics: layers/residual.py.
 """
 
 from typing import Any, cast
@@ -23,7 +23,7 @@ from numpy_transformer.layers.linear import LinearParameters
 from numpy_transformer.layers.residual import P, ResidualCache, SublayerBackward, SublayerForward
 
 SUMMED = 256  # threads of a block that sums columns (residual.cu)
-MOST_PARTS = 512  # partial sums of a column: some blocks for each multiprocessor
+MOST_PARTS = 512  # partial sums of a column: several blocks per multiprocessor
 TOTAL_THREADS = 512
 
 
@@ -36,7 +36,7 @@ def residual_forward(
     norm: str,
     dropout: DropoutMasks | None,
 ) -> tuple[Array, ResidualCache]:
-    """(..., D) -> (..., D). The sub-layer runs without its last bias, which one kernel adds with all the rest."""
+    """(..., D) -> (..., D). The sub-layer runs without its last bias, which one kernel adds with everything else."""
     D = x.shape[-1]
     if D > LONGEST_ROW:
         return textbook(residual.residual_forward)(x, sublayer, parameters, norm=norm, dropout=dropout)
@@ -106,7 +106,7 @@ def sum_forward(x: Array, update: Array, bias: Array, site: DropoutSite | None) 
 
 
 def sum_backward(dy: Array, dbias: Array, site: DropoutSite | None) -> Array:
-    """(..., D) -> dupdate; writes dbias. Without dropout it is dy itself: never change it in place."""
+    """(..., D) -> dupdate; writes dbias. Without dropout it is dy itself: do not modify it in place."""
     xp = array_module(dy)
     dupdate = dy if site is None else xp.empty(dy.shape, dtype=dy.dtype)
     parts, threads, sizes = _parts(dy)
@@ -162,7 +162,7 @@ def norm_backward(
 
 
 def _parts(dy: Array) -> tuple[int, int, tuple[int, int, int, int]]:
-    """How the rows are dealt out to sum their columns: (blocks, threads of each, (N, D, lanes, rows of a block))."""
+    """How the rows are divided to sum their columns: (blocks, threads of each, (N, D, lanes, rows of a block))."""
     D = dy.shape[-1]
     N = dy.size // max(1, D)
     _, threads, lanes = rows_of_eight(N, D, threads=SUMMED)

@@ -20,14 +20,14 @@ from numpy_transformer.layers.softmax import MASKED_SCORE
 def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = None) -> tuple[Array, Array]:
     """Rows of (..., n) to weights that sum to 1; the cache is the result. `out` may be x itself.
 
-    `mask` is a bool array that broadcasts to x, False where the weight shall be 0.
+    `mask` is a bool array that broadcasts to x, False where the weight must be 0.
     """
     xp = array_module(x)
     if out is not None and not out.flags.c_contiguous:
         out[...] = softmax_forward(x, mask=mask)[0]
         return out, out
     y = xp.empty(x.shape, dtype=x.dtype) if out is None else out
-    x, four = xp.ascontiguousarray(x), (math.prod(x.shape[:-3]), *x.shape[-3:])  # the kernel knows no more axes
+    x, four = xp.ascontiguousarray(x), (math.prod(x.shape[:-3]), *x.shape[-3:])  # the kernel takes at most four axes
     if x.ndim > 4 and mask is not None:
         mask = xp.broadcast_to(mask, x.shape).reshape(four)
     weights_of(x.reshape(four), weights=y.reshape(four), mask=mask)
@@ -54,7 +54,7 @@ def weights_of(
 ) -> None:
     """weights = softmax(scale scores) over the visible keys and dropped = dropout(weights).
 
-    All are of up to four axes, in rows that lie equally far apart, and weights may be scores. A bool mask broadcasts to
+    All have up to four axes and evenly spaced rows, and weights may be scores. A bool mask broadcasts to
     them. `dropped` is None where `site` is.
     """
     rows, n, stride = _rows(scores)
@@ -74,7 +74,7 @@ def scores_backward(
     dropped: Array | None = None,
     site: DropoutSite | None = None,
 ) -> None:
-    """ddropped -> writes dscores, which may be ddropped, and once more what the forward left in `dropped`."""
+    """ddropped -> writes dscores, which may be ddropped, and recomputes what the forward left in `dropped`."""
     rows, n, stride = _rows(weights)
     grid, threads, lanes = rows_of_eight(rows, n)
     arrays = ddropped, weights, dscores, dropped
