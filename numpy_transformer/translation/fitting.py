@@ -26,7 +26,7 @@ def check_tokenizer(model: Transformer, tokenizer: ModelTokenizer) -> None:
 
 
 def check_same_tokenizer(one: ModelTokenizer, other: ModelTokenizer, *, name: str | Path) -> None:
-    """Raises InputError if the model called `name` has another tokenizer than the first of its ensemble."""
+    """Raises InputError if the tokenizer of model `name` differs from that of the first in its ensemble."""
     if isinstance(one, Tokenizer) and isinstance(other, Tokenizer):
         same = one.digest == other.digest
     else:

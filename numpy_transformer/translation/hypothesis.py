@@ -11,6 +11,6 @@ class Hypothesis:
 
     text: str
     ids: list[int]  # without bos and eos
-    log_probability: float  # of the ids and the eos behind them, natural logarithm
+    log_probability: float  # of the ids and eos, natural logarithm
     score: float  # log_probability / length penalty: what the search ranks by
     alignment: Alignment = ()  # from the words of the text to those of the translation, where it was asked for

@@ -24,9 +24,9 @@ class LoadedModel(NamedTuple):
 def load_model(path: str | Path, *, device: str = "cpu") -> LoadedModel:
     """Open a run folder, a checkpoint file, or a Marian model's folder (formats/marian.py).
 
-    Of a run folder the averaged checkpoint is taken if there is one, else the best, else the newest. The tokenizer of
-    a checkpoint file is looked for in its folder and in the folder above. Raises InputError, or bpe.TokenizerError,
-    that names the file and the remedy.
+    A run folder gives its averaged checkpoint if there is one, else the best, else the newest. A checkpoint file's
+    tokenizer may be in its folder or the one above. Raises InputError, or bpe.TokenizerError, naming the file and the
+    remedy.
     """
     path = Path(path)
     if not path.exists():
@@ -53,7 +53,7 @@ def load_model(path: str | Path, *, device: str = "cpu") -> LoadedModel:
 def load_models(paths: Sequence[str | Path], *, device: str = "cpu") -> tuple[list[Transformer], ModelTokenizer]:
     """The models of an ensemble, and the one tokenizer that they share.
 
-    Raises InputError, with the name of the first that does not fit, unless all have the same tokenizer.
+    Raises InputError, naming the first that does not match, unless all have the same tokenizer.
     """
     if not paths:
         raise InputError("there is no model: name at least one")

@@ -1,4 +1,4 @@
-"""What a translator is asked to search for: one record, checked once, when it is made."""
+"""What a translator searches for: one record, validated when it is created."""
 
 import math
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class SearchOptions:
     alpha: exponent of the length penalty ((5 + length) / 6)^alpha, at least 0; larger favours longer ones.
     n_best: how many translations of each text are returned.
     sampling: draw n_best translations at random instead of searching.
-    batch_tokens: source tokens that are decoded at once, padding included; a matter of memory and speed only.
+    batch_tokens: source tokens that are decoded at once, padding included; affects only memory and speed.
     coverage: weight of the coverage penalty of beam search (Wu et al. 2016), at least 0; 0.2 is usual.
-    constraints: what the translations must hold or not hold; beam search only.
+    constraints: what the translations must or must not contain; beam search only.
     shortlist: search among likely tokens only; the translator must have a shortlist.
     """
 

@@ -1,20 +1,20 @@
-"""Cutting a paragraph into sentences, and what is still too long into smaller parts.
+"""Splits a paragraph into sentences, and sentences that are still too long into smaller parts.
 
-A translation model learns from single sentences. A paragraph is therefore translated sentence by sentence, and a text
-without any sentence ends where a reader would pause: at a comma, else between words, else anywhere.
+A translation model learns from single sentences. A paragraph is therefore translated sentence by sentence, and text
+without sentence ends is cut where a reader would pause: at a comma, else between words, else anywhere.
 """
 
 from collections.abc import Callable
 
 import regex
 
-# A full stop behind these ends no sentence (English and German).
+# A full stop after these does not end a sentence (English and German).
 _WRITTEN_WITH_A_STOP = """
     mr mrs ms dr prof st no vs etc e.g i.e cf approx inc ltd jr sr gen col capt fig vol pp
     hr fr frl nr bzw usw z.b d.h u.a vgl ca evtl ggf inkl str abs art bd hrsg jh mio mrd
 """
 ABBREVIATIONS = frozenset(_WRITTEN_WITH_A_STOP.split())
-# Marks that end a sentence, with closing quotes and brackets behind them, before a space. Full-width marks need none.
+# Marks that end a sentence, with closing quotes and brackets after them, before a space. Full-width marks need none.
 SENTENCE_END = regex.compile(r"""(?:[.!?…]+["'”’“»«)\]]*(?=\s)|[。！？]+[」』”]?)\s*""")
 LAST_WORD = regex.compile(r"""[\p{L}\p{N}.]+$""")
 CLAUSE_END = regex.compile(r"[,;:，；、]\s*|\s[-–—]\s")
@@ -56,7 +56,7 @@ def cut(text: str, fits: Callable[[str], bool]) -> list[str]:
         return [text]
     middle = len(text) // 2
     for mark in (CLAUSE_END, SPACE):
-        # Not so near an end that the other part stays almost as long.
+        # Not so near an end that the other part is almost as long.
         found = mark.finditer(text, len(text) // 4, len(text) - len(text) // 4)
         places = [place.end() for place in found if 0 < place.end() < len(text)]
         if places:

@@ -1,13 +1,13 @@
 """Translating any number of lines in constant memory: an iterator of lines in, an iterator of translations out.
 
 Lines are read in windows of a few thousand. Within a window the translator sorts by length, so that a batch holds
-sentences of similar length; what comes out is in the order of the lines again. A translation depends on its line alone,
-so neither the window nor the number of workers can be seen in it.
+sentences of similar length; the output is in the order of the lines. A translation depends on its line alone, so
+neither the window nor the number of workers affects it.
 
 Each worker is a process with its own batches. A window is cut into chunks of similar length, longest first, which the
-workers take one after the other; while the last ones of a window are translated, the next window has already begun.
+workers take in turn; while the last chunks of a window are translated, the next window has begun.
 
-A line of more tokens than the model takes is translated in parts, and says so (`Translated.parts`).
+A line with more tokens than the model takes is translated in parts; `Translated.parts` counts them.
 """
 
 import functools
@@ -55,7 +55,7 @@ class _Window:
 
     def __init__(self, lines: list[str], before: int, translator: Translator, sentences: bool) -> None:
         self.lines = lines
-        self.before = before  # lines of the windows before
+        self.before = before  # lines in earlier windows
         parts = [line_parts(line, translator, sentences=sentences) for line in lines]
         self.parts = [len(texts) for texts in parts]
         self.texts = [text for texts in parts for text in texts]
@@ -66,7 +66,7 @@ class _Window:
         return self.before + next(number for number, end in enumerate(ends, 1) if text < end)
 
     def located(self, indices: Sequence[int], result: Callable[[], list[list[Hypothesis]]]) -> Any:
-        """result(), the hypotheses of some of the texts; a TextError of theirs gets the number of the line at fault."""
+        """result(), the hypotheses of some of the texts; a TextError gets the number of the line at fault."""
         try:
             return result()
         except TextError as error:
@@ -107,7 +107,7 @@ def translate_lines(
             yield from window.join(window.located(range(len(window.texts)), find))
         return
 
-    from concurrent.futures import BrokenExecutor  # needed by few: a single sentence should not wait for it
+    from concurrent.futures import BrokenExecutor  # rarely needed: a single sentence should not wait for it
 
     executor = _worker_pool(translator, workers)
     started: deque[Iterator[Translated]] = deque()
@@ -144,11 +144,10 @@ _worker = threading.local()  # in a worker, a process or a thread: .translator
 
 
 def _worker_pool(translator: Translator, workers: int) -> "Executor":
-    """Processes that inherit the translator: the many small operations of a decoding step would keep threads waiting
-    for each other's interpreter lock. Threads where a process cannot inherit it: on a GPU, and on systems without
-    fork.
+    """Processes that inherit the translator: the many small operations of a decoding step would make threads wait for
+    the interpreter lock. Threads where a process cannot inherit it: on a GPU, and on systems without fork.
     """
-    import multiprocessing  # needed by few: a single sentence should not wait for them
+    import multiprocessing  # rarely needed: a single sentence should not wait for them
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
     translator.pack()
@@ -183,7 +182,7 @@ def _found(translator: Translator, texts: list[str], search: SearchOptions, alig
 
 
 def read_windows(lines: Iterable[str], window_lines: int) -> Iterator[list[str]]:
-    """The lines, some thousand at a time."""
+    """The lines, a few thousand at a time."""
     window: list[str] = []
     characters = 0
     for line in lines:

@@ -1,4 +1,4 @@
-"""What is wrong with one text of a call, and which one it is."""
+"""Errors in one text of a call, and which one it is."""
 
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
@@ -12,7 +12,7 @@ class TextError(InputError):
         self.reason = reason
         super().__init__(f"line {number} {reason}")
 
-    def __reduce__(self) -> tuple[type, tuple[int, str]]:  # so that it comes out of a worker process
+    def __reduce__(self) -> tuple[type, tuple[int, str]]:  # so that a worker process can raise it
         return TextError, (self.number, self.reason)
 
 
@@ -24,7 +24,7 @@ class OverlongError(TextError):
 
 
 class ForbiddenError(TextError):
-    """The constraints forbid every translation that the search came upon."""
+    """The constraints forbid every translation that the search found."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "has no translation that fulfils the constraints: loosen them, or widen the beam")

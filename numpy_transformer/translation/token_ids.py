@@ -12,9 +12,9 @@ ModelTokenizer = Tokenizer | MarianTokenizer
 
 
 def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int) -> list[list[int]]:
-    """Each text's ids with eos behind them, as in training; a blank text has none.
+    """Each text's ids followed by eos, as in training; a blank text has none.
 
-    Raises TextError for what is no text, OverlongError for a text of more than 1,000 tokens.
+    Raises TextError for anything but text, OverlongError for a text of more than 1,000 tokens.
     """
     if isinstance(texts, str):
         raise InputError("translate a list of texts, not a single str: translate([text])")
@@ -33,7 +33,7 @@ def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int
 
 
 def with_eos(ids: Sequence[int], tokenizer: ModelTokenizer, *, eos_id: int) -> list[int]:
-    """The ids of a translation and eos behind them. Raises InputError for an id that is not in the vocabulary."""
+    """The ids of a translation followed by eos. Raises InputError for an id that is not in the vocabulary."""
     unknown = [i for i in ids if i not in tokenizer.vocabulary]
     if unknown:
         raise InputError(f"there is no token {unknown[0]}; the vocabulary has {len(tokenizer)}")
@@ -43,6 +43,6 @@ def with_eos(ids: Sequence[int], tokenizer: ModelTokenizer, *, eos_id: int) -> l
 def written_text(tokenizer: ModelTokenizer, ids: Sequence[int]) -> str:
     """The text of some ids, for a person to read.
 
-    A byte-level model may write any bytes, half a surrogate pair among them, which no file or terminal takes.
+    A byte-level model may write any bytes, even half a surrogate pair, which no file or terminal accepts.
     """
     return tokenizer.decode(ids).encode("utf-8", "replace").decode("utf-8")

@@ -33,18 +33,18 @@ from numpy_transformer.translation.token_ids import ModelTokenizer, encode_texts
 class Translator:
     """Translates with a model and the tokenizer that it was trained with.
 
-    What a sentence becomes depends on nothing but the sentence and the options: not on the other sentences, their
-    order or the batch size.
+    A translation depends only on its sentence and the options, not on the other sentences, their order or the batch
+    size.
 
     model: one model, or several: an ensemble, where the probability of a token is the mean of all the models'
         (decoding/ensemble.py).
-    shortlist: search among its tokens only (decoding/lexical_shortlist.py): faster, at times another translation.
-        For a single model that was trained here.
+    shortlist: search among its tokens only (decoding/lexical_shortlist.py): faster, but some translations differ. For a
+    single model trained with this package.
 
-    The first search packs the model's weights (decoding/packed.py). After a change of the model's parameters, make a
-    new Translator.
+    The first search packs the model's weights (decoding/packed.py). After changing the model's parameters, make a new
+    Translator.
 
-    Raises InputError if the tokenizer does not fit a model, or there can be no shortlist.
+    Raises InputError if the tokenizer does not fit a model, or a shortlist is impossible.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Translator:
     def load(cls, path: str | Path, *, device: str = "cpu", shortlist: bool = False) -> "Translator":
         """Open a run folder, a checkpoint file, or a Marian model's folder (loading.py).
 
-        shortlist: use the shortlist of the run. Raises InputError, or bpe.TokenizerError, that names the file and the
+        shortlist: use the shortlist of the run. Raises InputError, or bpe.TokenizerError, naming the file and the
         remedy.
         """
         return cls.load_ensemble([path], device=device, shortlist=shortlist)
@@ -129,10 +129,10 @@ class Translator:
         """The n best translations of each text, best first.
 
         A blank text has one hypothesis, the empty one. A text has fewer than n_best where the search found fewer.
-        `recorder` is told of every step of beam search, for a single text.
+        `recorder` receives every step of beam search, for a single text.
 
         Raises InputError for options that the translator's shortlist does not allow, OverlongError for a text of more
-        than 1,000 tokens, ForbiddenError for one of which the search found nothing that fulfils the constraints.
+        than 1,000 tokens, ForbiddenError if the search found nothing that satisfies the constraints.
         """
         if self._shortlist is not None:
             options = replace(options, shortlist=True)
@@ -217,11 +217,11 @@ class Translator:
         return scores.tolist()
 
     def align(self, texts: Iterable[str], translations: Sequence[Sequence[int]]) -> list[Alignment]:
-        """Which word of each text each word of its translation comes from (decoding/alignment.py).
+        """For each word of a translation, the source word it comes from (decoding/alignment.py).
 
         The translations are ids, such as Hypothesis.ids. Words are what `str.split` finds; a blank text or translation
-        has no links. Raises OverlongError for a text of more than 1,000 tokens, InputError for unknown ids and for
-        another number of translations than of texts.
+        has no links. Raises OverlongError for a text of more than 1,000 tokens, InputError for unknown ids or if texts
+        and translations differ in number.
         """
         vocabulary = self.tokenizer.vocabulary
         sources, targets = self._encode(texts), [self._with_eos(ids) for ids in translations]
@@ -239,7 +239,7 @@ class Translator:
         return found
 
     def attention(self, text: str, ids: Sequence[int]) -> AttentionMaps:
-        """Where each layer and head looks, for a text and the ids of a translation of it, such as Hypothesis.ids.
+        """The attention of every layer and head for a text and its translation's ids, such as Hypothesis.ids.
 
         For an ensemble, the first model's attention. Raises InputError for a blank text and for unknown ids.
         """
@@ -262,7 +262,7 @@ class Translator:
         return [PackedModel(model) for model in self._models]
 
     def _padded(self, sources: Sequence[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        """Ids (B, S) with padding behind, and how long the translations may be (B,)."""
+        """Right-padded ids (B, S), and the length limits of the translations (B,)."""
         lengths = np.array([len(ids) for ids in sources])
         return padded(sources, self.model.config.pad_id), lengths - 1 + EXTRA_LENGTH
 
