@@ -2,24 +2,24 @@
 
     reference.py          greedy and beam search in their plainest form; the others must find the same
     scoring.py            the result of a search, the length penalty, the best tokens of a step
-    incremental.py        one new position a step: a decoder that keeps the keys and values of the past
+    incremental.py        one new position per step: a decoder that keeps the keys and values of the past
     forwards.py           the layers' forwards as a decoder step uses them
     token_by_token.py     greedy search of a whole batch, and drawing tokens at random
     beam.py               beam search of many sentences side by side
 
-Then what a search may be asked for besides:
+Then the options of a search:
 
     rules.py              tokens that may not come next
-    required_terms.py     terms that every translation must hold
+    required_terms.py     terms that every translation must contain
     constraints.py        both, as a user writes them in text
     lexical_shortlist.py  only the likely tokens of the vocabulary
     ensemble.py           several models as one
     packed.py             weights in an order that makes products of few rows fast
 
-And what is seen of a search and a translation:
+And how to look inside a search or a translation:
 
     recorder.py           each step of a beam search, written down
-    live.py               the same while the search goes on
+    live.py               the same while the search runs
     forced.py             the log-probability of a given translation
     attention_weights.py  where every layer and head looks
     attention_maps.py     the same with the tokens, for people to read

@@ -4,9 +4,9 @@
     m_ji = mean over the tokens t of target word j of the sum over the tokens s of source word i of a_ts
     j is linked to   argmax_i  m_ji / sum_j' m_j'i
 
-The last layers are those that look at the word being written; earlier ones rather look at its neighbourhood. A word is
-not linked to what it looks at most, but to the source word of whose whole attention it takes the largest share: heads
-with nothing to do rest on a few words, such as the subject or the full stop, which would otherwise win too many links.
+The last layers are those that look at the word being written; earlier ones look more at its neighbourhood. A word is
+linked not to the source word it looks at most, but to the one of whose attention it takes the largest share: heads with
+nothing to do rest on a few words, such as the subject or the full stop, which would otherwise win too many links.
 
 Every target word gets one link; several may share a source word. eos is on neither side.
 """
@@ -29,7 +29,7 @@ Alignment = tuple[tuple[int, int], ...]  # (source word, target word), each from
 def attended(models: Sequence[Transformer], source: Array, target: Array) -> Array:
     """a: how much each target token looks at each source token, when it is written.
 
-    source (B, S) and target (B, T) are host arrays of ids, ending with eos and padded behind -> (B, T, S), on the host.
+    source (B, S) and target (B, T) are host arrays of ids, ending with eos and right-padded -> (B, T, S), on the host.
     The mean over all models.
     """
     found = []

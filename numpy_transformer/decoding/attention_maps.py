@@ -15,15 +15,15 @@ class AttentionMaps(NamedTuple):
 
 
 def token_label(token: bytes) -> str:
-    """A token's bytes as something to read: spaces become visible, bytes that are no text appear in hex."""
+    """A token's bytes in readable form: spaces become visible, bytes that are not text appear in hex."""
     text = token.decode("utf-8", errors="backslashreplace").replace(" ", "\N{LOWER ONE EIGHTH BLOCK}")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def token_groups(tokens: Sequence[bytes]) -> list[int]:
-    """For each token, eos the last of them, the number of the word or mark that it is a piece of, from 0.
+    """For each token, eos the last of them, the number of the word or mark that it belongs to, from 0.
 
-    A group is letters and digits in a row; a mark, eos, and what begins with a space begin one of their own.
+    A group is letters and digits in a row; a mark, eos, and anything that begins with a space start a new one.
     """
     groups, number = [], -1
     for i, token in enumerate(tokens):

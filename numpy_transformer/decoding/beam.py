@@ -13,12 +13,12 @@ sentence:
     total / penalty(limit). (The coverage penalty only lowers scores.) Stopping earlier may lose the better
     translation.
 
-A sentence that is done leaves the batch, and one that waits takes its place.
+A finished sentence leaves the batch, and a waiting one takes its place.
 
 With W = 1 this is greedy search. With W as large as the number of possible translations it finds the best of all.
 
 The search itself, on a few numbers per sentence, runs in NumPy on the host; the device computes the logits and finds
-their largest. Everything is an array over the b sentences in the batch and their W hypotheses.
+the largest. Everything is an array over the b sentences in the batch and their W hypotheses.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ from numpy_transformer.decoding.scoring import (
 )
 from numpy_transformer.models.config import TransformerConfig
 
-REFILL = 4  # sentences that wait join when one row in so many is free: encoding a few at once is cheaper
+REFILL = 4  # waiting sentences join when one row in this many is free: encoding a few at once is cheaper
 
 
 def beam_search(
@@ -65,15 +65,15 @@ def beam_search(
     """The n best translations found for each sentence, best first.
 
     models: one model, or several whose mean probabilities are searched (ensemble.py).
-    source (B, S) is a host array of ids, each row ending with eos and padded behind with pad_id.
+    source (B, S) is a host array of ids, each row ending with eos and right-padded with pad_id.
     limits (B,) are the most tokens a translation may have before eos; there, eos is forced.
     alpha >= 0 is the exponent of the length penalty, coverage >= 0 the weight of the coverage penalty.
-    rules forbid tokens; of the required terms each translation holds all.
+    rules forbid tokens; each translation contains all required terms.
     rows: how many sentences are decoded at once; the others wait, in their order. By default none waits.
-    shortlist: the tokens that each translation may hold; for one model, without rules and required terms.
+    shortlist: the tokens that each translation may contain; for one model, without rules and required terms.
 
     A sentence has fewer than n results only where fewer were finished; none if the rules forbid every translation.
-    Raises InputError if a model does not compute numbers.
+    Raises InputError if a model computes NaN.
     """
     if not len(source):
         return []
@@ -150,7 +150,7 @@ class _Waiting:
 
     @property
     def count(self) -> int:
-        """How many wait."""
+        """How many are waiting."""
         return len(self._source) - self._next
 
     def take(self, count: int) -> tuple[Array, Array]:
@@ -177,7 +177,7 @@ class _Beams(NamedTuple):
         b = len(sentence)
         totals = np.full((b, beam), -np.inf)
         totals[:, 0] = 0
-        parents = np.zeros((b, beam), dtype=np.intp)  # there is nothing yet that they could differ in
+        parents = np.zeros((b, beam), dtype=np.intp)  # they cannot differ yet
         return cls(
             sentence=sentence,
             length=np.zeros(b, dtype=np.intp),
@@ -221,12 +221,12 @@ def _forbid(
 ) -> None:
     """Set the logits (b, W, V) of what may not come next to -inf; at the length limit that is all but eos.
 
-    They are the logits of the tokens vocabulary (V,), in rising order; `rules` know the whole vocabulary only.
+    They are the logits of the tokens vocabulary (V,), in ascending order; `rules` apply only to the whole vocabulary.
     """
     xp = array_module(logits)
     pad, bos, eos = np.searchsorted(vocabulary, (config.pad_id, config.bos_id, config.eos_id)).tolist()
     eos_logits = logits[:, :, eos].copy()
-    logits[:, :, pad] = logits[:, :, bos] = -np.inf  # no translation holds them
+    logits[:, :, pad] = logits[:, :, bos] = -np.inf  # no translation contains them
     if rules:
         forbidden = np.zeros(logits.shape, dtype=bool)
         for rule in rules:
@@ -257,7 +257,7 @@ def _best_continuations(
     if required is not None:  # the tokens of its terms are candidates as well, however improbable
         advancing = required.advancing(hypotheses)  # (b, W, A)
         [advancing_logits] = on_host(xp.take_along_axis(logits, to_device(advancing, xp), axis=2))
-    k = min(beam, V)  # of one hypothesis no more than these can be among the best of all
+    k = min(beam, V)  # at most this many of one hypothesis can be among the best of all
     values, tokens, normalizers = on_host(*largest(logits.reshape(b * W, V), k), normalizers)
     values, tokens = values.reshape(b, W, k), vocabulary[tokens].reshape(b, W, k)
     if required is not None:
@@ -266,7 +266,7 @@ def _best_continuations(
         values = np.concatenate([values, advancing_logits], axis=2)
         tokens = np.concatenate([tokens, advancing], axis=2)
 
-    candidates = tokens.shape[2]  # of each hypothesis
+    candidates = tokens.shape[2]  # per hypothesis
     log_probabilities = values - normalizers[:, :, None]
     all_tokens = tokens.reshape(b, W * candidates)
     all_totals = (totals[:, :, None] + log_probabilities).reshape(b, W * candidates)
@@ -287,11 +287,11 @@ class _Results:
 
     def __init__(self, sentences: int, n_best: int) -> None:
         self._n_best = n_best
-        self.found: list[list[Decoded]] = [[] for _ in range(sentences)]  # in falling order of score
+        self.found: list[list[Decoded]] = [[] for _ in range(sentences)]  # in descending order of score
         self.worst = np.full(sentences, -np.inf)  # the score a new one must beat; -inf while there is room
 
     def keep(self, sentence: int, decoded: Decoded) -> None:
-        """Keep the translation if it is among the n best so far; of equal ones the first stays."""
+        """Keep the translation if it is among the n best so far; ties keep the first."""
         found = self.found[sentence]
         found.append(decoded)
         found.sort(key=lambda one: -one.score)

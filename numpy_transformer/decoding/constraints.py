@@ -10,7 +10,7 @@ from numpy_transformer.errors import InputError
 
 
 class Vocabulary(Protocol):
-    """What is needed of a tokenizer."""
+    """What constraints need from a tokenizer."""
 
     @property
     def vocabulary(self) -> Mapping[int, bytes]: ...
@@ -30,8 +30,8 @@ class Compiled(NamedTuple):
 class Constraints:
     """Lengths count tokens. Raises InputError for impossible values.
 
-    minimum_length, maximum_length: tokens of a translation; the maximum is by default that of the source + 50.
-    no_repeat_ngram: no so many tokens in a row twice in one translation.
+    minimum_length, maximum_length: tokens of a translation; the default maximum is the source length + 50.
+    no_repeat_ngram: no sequence of this many tokens occurs twice in one translation.
     prefix: how every translation begins.
     banned: texts that occur in no translation, as a whole or as a part of words.
     required: texts that occur in every translation.

@@ -2,7 +2,7 @@
 
     log p(v) = log (1/M sum_m exp(l_mv)) = logsumexp_m(l_mv) - log M
 
-where l_m are model m's log-probabilities. Models that were trained from different seeds, or checkpoints of one run, err
+where l_m are model m's log-probabilities. Models trained from different seeds, or checkpoints of one run, err
 differently; what they agree on is more often right.
 """
 

@@ -1,4 +1,4 @@
-"""Forced scoring: the log-probability of translations that are given, not searched."""
+"""Forced scoring: the log-probability of given translations."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ from numpy_transformer.models.transformer import Transformer
 def forced_log_probabilities(
     models: Transformer | Sequence[Transformer], pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, rows: int = 32
 ) -> list[float]:
-    """Of each pair, log p(target and the eos behind it | source), natural logarithm.
+    """For each pair, log p(target and its eos | source), natural logarithm.
 
-    A source ends with eos, a target has neither bos nor eos. `rows` pairs are computed at once; pairs of like length
-    beside each other waste little. Raises InputError if a model does not compute numbers.
+    A source ends with eos, a target has neither bos nor eos. `rows` pairs are computed at once; adjacent pairs of
+    similar length waste little. Raises InputError if a model computes NaN.
     """
     models = [models] if isinstance(models, Transformer) else models
     config = models[0].config
@@ -36,7 +36,7 @@ def forced_log_probabilities(
 
 
 def padded(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray:
-    """(n, longest), pad behind."""
+    """(n, longest), right-padded."""
     array = np.full((len(sequences), max(map(len, sequences))), pad_id)
     for row, ids in zip(array, sequences, strict=True):
         row[: len(ids)] = ids

@@ -1,8 +1,8 @@
 """The layers' forwards as searches use them: rows of positions, and nothing kept for a backward.
 
-The formulas are those of layers/; what differs is that intermediate arrays are overwritten and caches are not made. A
-step for one sentence is a few hundred tiny operations, whose time is NumPy's own cost per call, so each call counts.
-On a card the layers' fused kernels do the same.
+The formulas are those of layers/, but intermediate arrays are overwritten and no caches are kept. A step for one
+sentence is a few hundred tiny operations, dominated by NumPy's overhead per call, so each call counts. On a card the
+layers' fused kernels do the same.
 """
 
 import math
@@ -135,7 +135,7 @@ def feed_forward(x: Array, parameters: FeedForwardParameters, *, activation: str
 
 
 def _product(x: Array) -> Callable[..., Array]:
-    """The matrix product for x: of NumPy arrays without the detour through layers/matmul.py, as each call counts."""
+    """The matrix product for x: for NumPy arrays it bypasses layers/arithmetic.py, as each call counts."""
     return np.matmul if isinstance(x, np.ndarray) else matmul
 
 

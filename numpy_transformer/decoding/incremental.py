@@ -1,11 +1,11 @@
 """The incremental decoder: one new position per step, everything already computed is kept.
 
 A plain decoder would run over the whole translation again for each new token. But the causal mask means that no
-position ever changes once it is computed, so a step needs only the new token's query, and of the past only each
+position ever changes once it is computed, so a step needs only the new token's query, and, from the past, only each
 layer's self-attention keys and values. The source side is computed once per sentence: the encoder, and each layer's
 cross-attention keys and values.
 
-Of each sentence B, a step extends W hypotheses at once. They share everything they can:
+A step extends W hypotheses of each sentence B at once. They share everything they can:
 
     cross-attention    query (B, H, W, K) against one key (B, H, S, K): the hypotheses are rows of one matrix product
     self-attention     query (B, H, W, K) against one key (B, H, N, K): the N columns hold the tokens of all hypotheses
@@ -14,9 +14,9 @@ Of each sentence B, a step extends W hypotheses at once. They share everything t
 So when beam search lets two hypotheses continue the same parent, no key or value moves: only rows of `seen` do. A
 column that no hypothesis sees any more is taken by a new token, so that N grows little faster than the translations.
 
-The batch is continuous: a sentence that is done leaves, and another takes its room while the rest go on.
+The batch is continuous: a finished sentence leaves, and another takes its place while the rest go on.
 
-With a shortlist the logits are those of the listed tokens only (shortlist.py): `vocabulary` says which they are.
+With a shortlist there are logits for listed tokens only (lexical_shortlist.py): `vocabulary` names them.
 
 The weights may be packed for products with few rows (packed.py). The mathematics is that of the layers (forwards.py);
 this file only decides what to keep.
@@ -36,13 +36,13 @@ from numpy_transformer.layers.softmax import MASKED_SCORE
 from numpy_transformer.models.transformer import Transformer, check_ids
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
-ENCODED_TOGETHER = 512  # source tokens, padding included: what they become stays in the processor's cache
+ENCODED_TOGETHER = 512  # source tokens, padding included: the results stay in the processor's cache
 
 
 class IncrementalDecoder:
-    """Decodes a batch of sentences, one position a step.
+    """Decodes a batch of sentences, one position per step.
 
-    `source` is a host array (B, S) of ids, padded behind with pad_id. The batch shrinks with `retain` and grows with
+    `source` is a host array (B, S) of ids, right-padded with pad_id. The batch shrinks with `retain` and grows with
     `admit`; `step` always works on the sentences that are in it, each at a position of its own.
     """
 
@@ -57,7 +57,7 @@ class IncrementalDecoder:
         self._positions = np.zeros(0, dtype=np.intp)  # (B,) tokens so far
         self._lengths = np.zeros(0, dtype=np.intp)  # (B,) source tokens
         self._seen = np.zeros((0, 1, FIRST_ROOM), dtype=bool)  # (B, W, room)
-        # Keys and values side by side, as the projections make them, of L layers. Of the rows the first B are in use.
+        # Keys and values side by side, as the projections make them, of L layers. The first B rows are in use.
         L, width = len(self._parameters.decoder), 2 * self._config.d_model
         self._cross_cache = xp.zeros((L, 0, 0, width), dtype=self._dtype)  # (L, rows, S, 2D)
         self._self_cache = xp.zeros((L, 0, FIRST_ROOM, width), dtype=self._dtype)  # (L, rows, room, 2D)
@@ -72,7 +72,7 @@ class IncrementalDecoder:
         self.admit(source)
 
     def admit(self, source: Array) -> None:
-        """Sentences (n, S) join behind those already there; their next tokens are bos, in all W columns.
+        """Sentences (n, S) are appended to those already there; their next tokens are bos, in all W columns.
 
         Raises InputError for ids that are not in the vocabulary.
         """
@@ -161,7 +161,7 @@ class IncrementalDecoder:
         return self._weights.mean(axis=1)
 
     def retain(self, rows: Array) -> None:
-        """Go on with fewer sentences: sentence b of the new batch is sentence rows[b] of the present one.
+        """Continue with fewer sentences: sentence b of the new batch is sentence rows[b] of the present one.
 
         `rows` (host array, each row at most once) should leave as many sentences as possible where they are, since
         only the others are copied; see `rows_that_stay`.
@@ -183,7 +183,7 @@ class IncrementalDecoder:
         return int(np.flatnonzero(self._seen.any(axis=(0, 1))).max(initial=-1)) + 1
 
     def _new_columns(self, sentences: Array, W: int, parents: Array | None) -> Array:
-        """A column of its own for each new token (B, W): each sentence's first ones that no hypothesis sees any more.
+        """A column of its own for each new token (B, W): each sentence's first ones that no hypothesis still sees.
 
         Each hypothesis sees what its parent saw, and its own new token.
         """
@@ -205,7 +205,7 @@ class IncrementalDecoder:
         return columns
 
     def _mask_padding(self) -> None:
-        """After the batch has changed; columns of padding only are not looked at."""
+        """After the batch has changed; columns of padding only are skipped."""
         columns = np.arange(self._lengths.max(initial=0))
         padding = columns >= self._lengths[:, None]  # (B, S)
         self._padding = None

@@ -20,7 +20,7 @@ class LiveRecorder(BeamRecorder):
     """A BeamRecorder for one sentence: after each step it calls `show` with the drafts, the best score first.
 
     They are the hypotheses that go on and the best that have finished, at most as many of either as the beam is wide.
-    What `show` raises ends the search and comes out of it.
+    An exception from `show` ends the search and propagates.
     """
 
     def __init__(self, show: Callable[[list[Draft]], None]) -> None:

@@ -1,9 +1,9 @@
-"""Weights packed for products with few rows: what BLAS would do again at every step is done once.
+"""Weights packed for products with few rows: what BLAS would repeat at every step is done once.
 
-A step of decoding multiplies some rows, at times only a beam's four, by every weight of the decoder. BLAS first copies
-both factors into an order of its own; with few rows that costs more than the product. OpenBLAS has kernels that do
-without, for products of at most a million multiplications, but in a row-major weight the columns of such a product lie
-far apart. So here
+A decoding step multiplies a few rows, sometimes only a beam's four, by every weight of the decoder. BLAS first copies
+both factors into an order of its own; with few rows that costs more than the product. OpenBLAS has kernels that do not
+copy, for products of at most a million multiplications, but in a row-major weight the columns of such a product lie far
+apart. So here
 
     W (I, O)   ->   panels (O / 64, I, 64), each contiguous
     y = x W    =    [x panel_0 | x panel_1 | ...], a few rows of x at a time
@@ -54,7 +54,7 @@ class PackedWeight:
         self._whole = weight if weight.flags.c_contiguous else None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """NumPy's way to ask: x (M, I) @ self -> (M, O)."""
+        """How NumPy calls it: x (M, I) @ self -> (M, O)."""
         if ufunc is not np.matmul or method != "__call__" or inputs[1] is not self:
             return NotImplemented
         x = inputs[0]
@@ -77,7 +77,7 @@ class PackedWeight:
 
 
 class PackedModel:
-    """What searches need of a model, with its weights packed where that pays.
+    """What searches need from a model, with its weights packed where that pays.
 
     It holds copies: packed once and used for many searches, it does not see later changes of the model's parameters.
     """

@@ -16,7 +16,7 @@ class Candidate(NamedTuple):
     parent: int  # the place, in the step before, of the candidate that it continues; 0 at the first step
     token: int
     log_probability: float  # of the token
-    total: float  # of all tokens up to this one; -inf for what cannot be
+    total: float  # of all tokens up to this one; -inf if impossible
     score: float  # what it would be worth if it ended here: total / length penalty; finished, with the coverage penalty
     fate: Fate  # goes on, ended with eos, or was not among the best
 
@@ -31,19 +31,19 @@ class Step(NamedTuple):
 
 
 class Continuations(NamedTuple):
-    """What the hypotheses of b sentences may become; along n, those that stay first, from the best to the worst."""
+    """What the hypotheses of b sentences may become; along n, the kept ones first, from best to worst."""
 
     tokens: Array  # (b, n)
     parents: Array  # (b, n) the hypothesis that each continues
     log_probabilities: Array  # (b, n) of the token
-    totals: Array  # (b, n) of the hypothesis and the token; -inf for what cannot be
+    totals: Array  # (b, n) of the hypothesis and the token; -inf if impossible
 
 
 class BeamRecorder:
     """Pass one to `beam_search`: afterwards `steps[sentence][t]` is step t.
 
-    Of its candidates the first ones, as many as the beam is wide, were kept (live or finished); up to as many behind
-    them were dropped.
+    Its first candidates, as many as the beam is wide, were kept (live or finished); up to as many after them were
+    dropped.
     """
 
     def __init__(self) -> None:

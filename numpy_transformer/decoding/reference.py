@@ -27,7 +27,7 @@ def next_log_probabilities(model: Transformer, source: list[int], ids: list[int]
 
 
 def words_and_eos(model: Transformer) -> list[int]:
-    """The tokens that a translation may be written with: all but pad and bos."""
+    """The tokens that a translation may contain: all but pad and bos."""
     config = model.config
     return [token for token in range(config.vocabulary_size) if token not in (config.pad_id, config.bos_id)]
 

@@ -1,11 +1,11 @@
-"""Required terms: every translation holds all of them (dynamic beam allocation, Post and Vilar 2018).
+"""Required terms: every translation contains all of them (dynamic beam allocation, Post and Vilar 2018).
 
 Forbidding the end of a translation until all terms are there is not enough: the beam would fill with hypotheses that
-put the terms off for ever. So
+put the terms off forever. So
 
     the tokens that advance a term are always candidates, however improbable;
     the beam is shared evenly among the banks, bank p holding the candidates with p tokens of the terms in place;
-    a token may come only if behind it there is still room for all that is missing.
+    a token may come only if it leaves room for everything still missing.
 
 The last point is what makes it a guarantee.
 """
@@ -33,7 +33,7 @@ class Term(NamedTuple):
         )
 
     def next_tokens(self, ids: list[int]) -> tuple[list[int], int]:
-        """The tokens that begin it or continue what of it `ids` end with, and how many there are to come at least."""
+        """The tokens that begin it or continue the part that `ids` end with, and the fewest still to come."""
         begun = (n for n in range(min(len(self.inside) - 1, len(ids)), 0, -1) if ids[-n:] == self.inside[:n])
         n = next(begun, 0)
         tokens, missing = [self.inside[0], self.inside[n]], len(self.inside) - n
@@ -52,7 +52,7 @@ class TermProgress(NamedTuple):
 
 
 class RequiredTerms:
-    """What every translation must hold. Raises InputError for an empty term."""
+    """What every translation must contain. Raises InputError for an empty term."""
 
     def __init__(self, terms: Sequence[Term], *, eos_id: int, pad_id: int) -> None:
         if not all(term.inside and term.at_start for term in terms):
@@ -62,11 +62,11 @@ class RequiredTerms:
 
     @property
     def tokens(self) -> int:
-        """What all terms need at most."""
+        """The most tokens that all terms can need."""
         return sum(len(term.inside) for term in self._terms)
 
     def progress(self, ids: list[int]) -> TermProgress:
-        """Of the tokens of one hypothesis."""
+        """The progress of one hypothesis, from its tokens."""
         unmet = [term for term in self._terms if not term.is_in(ids)]
         ahead = [term.next_tokens(ids) for term in unmet]
         begun = (len(term.inside) - missing for term, (_, missing) in zip(unmet, ahead, strict=True))
@@ -78,7 +78,7 @@ class RequiredTerms:
         )
 
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
-        """No eos before all terms are there, and no token behind which there is no room for what is missing."""
+        """No eos before all terms are there, and no token that leaves too little room for what is missing."""
         behind = (hypotheses.limits - hypotheses.length - 1).tolist()  # tokens that may follow the next one
         for row, paths in enumerate(hypotheses.paths()):
             for column, ids in enumerate(paths):
@@ -92,7 +92,7 @@ class RequiredTerms:
                     forbidden[row, column, others] = True
 
     def advancing(self, hypotheses: Hypotheses) -> Array:
-        """(b, W, A) the tokens that advance a term, each once, and pad, which no translation holds, behind."""
+        """(b, W, A) the tokens that advance a term, each once, padded with pad, which no translation contains."""
         b, W, _ = hypotheses.ids.shape
         found = np.full((b, W, 3 * len(self._terms)), self._pad_id)
         for row, paths in enumerate(hypotheses.paths()):
@@ -115,7 +115,7 @@ class RequiredTerms:
                 if totals[row, candidate] > -np.inf:
                     missing = self.progress([*paths[parent], int(tokens[row, candidate])]).missing
                     banks.setdefault(missing, []).append(candidate)
-            # One of each bank in turn, those that miss least first; a bank that runs out leaves its share to the rest.
+            # One of each bank in turn, those missing least first; a bank that runs out leaves its share to the rest.
             chosen: list[int] = []
             for rank in range(beam):
                 chosen += [banks[missing][rank] for missing in sorted(banks) if rank < len(banks[missing])]

@@ -1,8 +1,8 @@
 """Rules: small objects that forbid beam search some of the next tokens.
 
 Each looks at the tokens of the hypotheses so far and marks what may not follow. They compose: what one of them forbids
-stays forbidden. The probabilities of the tokens that remain are left as they are, so that a score is always the
-model's own and not that of a changed distribution.
+stays forbidden. The probabilities of the tokens that remain are left as they are, so a score is always the model's own,
+not that of a changed distribution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ class Hypotheses(NamedTuple):
     """The live hypotheses of b sentences, W each; host arrays."""
 
     sentence: Array  # (b,) which sentence of the search each is
-    ids: Array  # (b, W, room); beyond length[b] without meaning
+    ids: Array  # (b, W, room); meaningless beyond length[b]
     length: Array  # (b,) tokens so far
-    limits: Array  # (b,) tokens before eos at most
+    limits: Array  # (b,) most tokens before eos
 
     def paths(self) -> list[list[list[int]]]:
-        """Of each sentence, of each hypothesis, its tokens."""
+        """The tokens of each hypothesis of each sentence."""
         return [rows[:, :length].tolist() for rows, length in zip(self.ids, self.length.tolist(), strict=True)]
 
 
@@ -45,7 +45,7 @@ class MinimumLength:
 
 
 class NoRepeatedNgram:
-    """No n tokens in a row twice in one translation (Paulus et al. 2018, section 2.5)."""
+    """No sequence of n tokens twice in one translation (Paulus et al. 2018, section 2.5)."""
 
     def __init__(self, n: int) -> None:
         self._n = n

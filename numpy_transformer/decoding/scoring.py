@@ -10,9 +10,9 @@ from numpy_transformer.decoding.forwards import SAFE_EXPONENT
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import CACHED_LOGITS
 
-# A translation may have this many tokens more than its source (section 6.1).
+# A translation may have this many more tokens than its source (section 6.1).
 EXTRA_LENGTH = 50
-# So many of the largest are found by repeated argmax, which is faster than a partition.
+# Up to this many of the largest are found by repeated argmax, which is faster than a partition.
 FEW = 16
 
 
@@ -20,7 +20,7 @@ class Decoded(NamedTuple):
     """One translation as the searches return it."""
 
     ids: list[int]  # without bos and eos
-    log_probability: float  # of the ids and the eos behind them
+    log_probability: float  # of the ids and eos
     score: float  # log_probability / length_penalty
 
 
@@ -66,7 +66,7 @@ def log_normalizer(logits: Array) -> Array:
 def largest(x: Array, count: int) -> tuple[Array, Array]:
     """The `count` largest values of each row of x (N, M), which is overwritten, and their columns: (N, count) each.
 
-    In falling order; of equal values the first comes first.
+    In descending order; of equal values the first comes first.
     """
     xp = array_module(x)
     if count <= FEW:
@@ -83,7 +83,7 @@ def largest(x: Array, count: int) -> tuple[Array, Array]:
 
 
 def check_numbers(log_probabilities: Array) -> None:
-    """Raises InputError when the model computes NaN, as after a training run that diverged."""
+    """Raises InputError when the model computes NaN, as it does after a run that diverged."""
     if np.isnan(log_probabilities).any():
         raise InputError("the model computes NaN instead of probabilities: use a checkpoint from before it diverged")
 
@@ -91,7 +91,7 @@ def check_numbers(log_probabilities: Array) -> None:
 def on_host(*arrays: Array) -> list[Array]:
     """Ids and log-probabilities on the host, in 64 bits: sums over long sentences stay exact.
 
-    From a GPU they come in one transfer, as each makes the host wait; float64 holds every id exactly.
+    From a GPU they come in one transfer, since each makes the host wait; float64 holds every id exactly.
     """
     if isinstance(arrays[0], np.ndarray):
         wide = list(arrays)

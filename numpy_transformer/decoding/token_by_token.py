@@ -1,4 +1,4 @@
-"""Greedy search and sampling, token by token: each translation grows by one a step, and none is ever taken back.
+"""Greedy search and sampling, token by token: each translation grows by one per step, and none is ever taken back.
 
 Greedy search takes the most probable token. Sampling draws one from the model's distribution, shaped by
 
@@ -9,9 +9,9 @@ Greedy search takes the most probable token. Sampling draws one from the model's
 in this order. A draw is a race: token v arrives after the time E_v / p_v, where E_v has the standard exponential
 distribution, and the first to arrive is drawn. It is token v with probability p_v (the minimum of exponentials; as the
 Gumbel-max trick, without its logarithms). The numbers of a sample are a function of (seed, source ids, number of the
-sample), so that it does not depend on what else is in the batch. Nor does it on how that rounds p: only a dead heat
-could change its winner, whereas a walk along the cumulative probabilities, the other way to draw, stumbles over the
-last bits of p wherever many improbable tokens lie close together.
+sample), so it does not depend on what else is in the batch. Nor does it depend on how the batch rounds p: only a dead
+heat could change the winner. Sampling from cumulative probabilities, the alternative, is sensitive to the last bits of
+p wherever many improbable tokens lie close together.
 """
 
 import math

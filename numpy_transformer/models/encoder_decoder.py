@@ -237,7 +237,7 @@ def transformer_forward(
 def transformer_backward(
     dfinal: Array, cache: TransformerCache, parameters: TransformerParameters, gradients: TransformerParameters
 ) -> None:
-    """dfinal (N, D) -> all gradients. It ADDS to the embedding's, which must hold the output projection's part."""
+    """dfinal (N, D) -> all gradients. It ADDS to the embedding's, which already holds the output projection's part."""
     B, T = cache.decoder.embed.ids.shape
     dy = array_module(dfinal).zeros((B * T, dfinal.shape[1]), dtype=dfinal.dtype)
     dy[cache.positions] = dfinal  # positions that do not enter the loss have gradient 0

@@ -72,7 +72,7 @@ def threads_for(length: int) -> int:
 def rows_of_eight(rows: int, length: int, *, threads: int = 128) -> tuple[tuple[int], int, int]:
     """(grid, threads of a block, threads of a row) where each thread works on eight neighbours of a row (rows.cuh).
 
-    A block has about `threads`, more if one row needs more. In rows over LONGEST_ROW a thread has several eights.
+    A block has about `threads`, more if one row needs more. In rows over LONGEST_ROW a thread takes several.
     """
     groups = min(LONGEST_ROW // 8, max(1, -(-length // 8)))
     lanes = 1 << (groups - 1).bit_length() if groups <= 32 else -(-groups // 32) * 32
