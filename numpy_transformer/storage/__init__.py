@@ -1,1 +1,1 @@
-"""Files that exist are whole: writing atomically, tensors on disk."""
+"""Files that are always complete: atomic writing, tensors on disk."""
