@@ -1,4 +1,4 @@
-"""The cases that `python -m numpy_transformer.gradcheck` runs, in the order of the derivations' page."""
+"""The cases that `python -m numpy_transformer.gradcheck` runs, in the order of docs/gradients.md."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -70,9 +70,9 @@ DERIVATIONS = {
     "swish": "layers/activation.py",
     "self_attention": "layers/multi_head_attention.py",
     "cross_attention": "layers/multi_head_attention.py",
-    "encoder_layer": "blocks.py",
-    "decoder_layer": "blocks.py",
-    "transformer": "transformer.py",
+    "encoder_layer": "models/blocks.py",
+    "decoder_layer": "models/blocks.py",
+    "transformer": "models/encoder_decoder.py",
 }
 
 
