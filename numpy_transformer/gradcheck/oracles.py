@@ -19,9 +19,10 @@ Two errors work against each other. Truncation, h^2 |f'''| / 6, calls for a smal
 value of f has an error of about u |f|, u = 2^-53 = 1.1e-16, and the division turns it into u |f| / h. If f changes by
 its own size over a length l, so that |f'''| is about |f| / l^3, the sum is least at h = (3u)^(1/3) l = 7e-6 l. There it
 is about 2e-11 |f| / l: the bottom of a V. Along a direction that moves n numbers at once, l shrinks and the bottom
-rises to 1e-8. One step of Richardson's extrapolation lowers it again: D(h / 4) has 1/16 of the truncation error of D(h), so
-(16 D(h / 4) - D(h)) / 15 has none of order h^2. The rest is of order h^4, the best step about u^(1/5) l = 6e-4 l, and
-the error there about 1e-13 |f| / l. `python -m numpy_transformer.gradcheck --plot FILE.png` draws all of this.
+rises to 1e-8. One step of Richardson's extrapolation lowers it again: D(h / 4) has 1/16 of the truncation error of
+D(h), so (16 D(h / 4) - D(h)) / 15 has none of order h^2. The rest is of order h^4, the best step about
+u^(1/5) l = 6e-4 l, and the error there about 1e-13 |f| / l. `python -m numpy_transformer.gradcheck --plot FILE.png`
+draws all of this.
 
 The length l is not known in advance: for layer norm it is the spread of a row, for attention 1 / (the size of the
 keys). So it is measured: steps go down a ladder, each a quarter of the previous one, until two neighbours agree. Twice
