@@ -1,4 +1,4 @@
-"""Bias, dropout, residual and norm in one kernel, forward and backward: twin and emulated, beside the reference."""
+"""Bias, dropout, residual and norm in one kernel, forward and backward: twin and emulation against the reference."""
 
 from contextlib import nullcontext
 
@@ -29,7 +29,7 @@ __all__ = ["executed"]  # a fixture
 
 
 def there_and_back(xp, arrays, *, norm, p, with_bias):
-    """Everything that the two functions give and write, by name."""
+    """Everything that the two functions return and write, by name."""
     x, update, dy, bias, *norms = arrays
     parameters = LayerNormParameters(*norms)
     gradients = LayerNormParameters(*(xp.full_like(parameter, xp.nan) for parameter in parameters))
@@ -68,7 +68,7 @@ SHAPES = {
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_residual(shape, dtype, norm, p, with_bias):
-    """Beside the reference in float64, also where no row begins at a multiple of 16 bytes: the same bits."""
+    """Compare with the reference in float64; if no row begins at a multiple of 16 bytes, the bits are the same."""
     arrays = draw(SHAPES[shape], dtype)
     options = {"norm": norm, "p": p, "with_bias": with_bias}
     expected = there_and_back(np, [array.astype("float64") for array in arrays], **options)

@@ -1,4 +1,4 @@
-"""translate.py as a user meets it: what goes where, and one clear line for everything that cannot work."""
+"""translate.py as a user sees it: what goes where, and one clear line for every invalid use."""
 
 import io
 import os
@@ -452,7 +452,7 @@ def test_a_reader_that_leaves_a_long_input_ends_the_program_quietly(workplace):
 
 
 def feed(pipe: Any, line: bytes, count: int) -> None:
-    """Write to a program that may not want it all."""
+    """Write to a program that may not read everything."""
     with suppress(BrokenPipeError):
         for _ in range(count):
             pipe.write(line)

@@ -1,4 +1,4 @@
-"""A Marian model as transformers stores it, randomly initialised here, computes in NumPy what it computes there."""
+"""A randomly initialised Marian model, stored by transformers, computes in NumPy what it computes there."""
 
 import io
 import json

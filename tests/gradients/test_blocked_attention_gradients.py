@@ -86,7 +86,7 @@ def test_weights_can_be_looked_at():
 
 
 def test_memory_grows_with_the_length_not_with_its_square():
-    """Twice the length: no more than twice the memory, forward and backward, behind a causal mask."""
+    """Twice the length takes at most twice the memory, forward and backward, with a causal mask."""
 
     def peak(length):
         q, k, v, dcontext = np.random.default_rng(0).normal(size=(4, 1, 1, length, 8)).astype(np.float32)

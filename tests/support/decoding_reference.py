@@ -1,4 +1,4 @@
-"""Decoding as one would write it for clarity alone: one sentence, plain lists, the whole model run for each token."""
+"""Decoding written only for clarity: one sentence, plain lists, the whole model run for each token."""
 
 import itertools
 
@@ -10,7 +10,7 @@ VOCABULARY = 7  # pad, bos, eos and four words
 
 
 def small_model(seed: int, norm: str = "post", sharpness: float = 1.0) -> nt.Transformer:
-    """A random model whose distributions are far from uniform; the larger `sharpness`, the surer it is."""
+    """A random model whose distributions are far from uniform; a larger `sharpness` makes it more confident."""
     config = nt.TransformerConfig(
         vocabulary_size=VOCABULARY, encoder_layers=2, decoder_layers=2, d_model=8, d_ff=12, heads=2, norm=norm
     )
@@ -21,12 +21,12 @@ def small_model(seed: int, norm: str = "post", sharpness: float = 1.0) -> nt.Tra
 
 
 def random_sources(rng: np.random.Generator, count: int, longest: int = 6) -> list[list[int]]:
-    """Sentences of words 3 to 6, each with eos behind it."""
+    """Sentences of words 3 to 6, each followed by eos."""
     return [[*rng.integers(3, VOCABULARY, rng.integers(0, longest)).tolist(), 2] for _ in range(count)]
 
 
 def padded(sources: list[list[int]], extra: int = 0) -> np.ndarray:
-    """One row per sentence, 0 behind."""
+    """One row per sentence, padded with 0."""
     array = np.zeros((len(sources), max(map(len, sources)) + extra), dtype=int)
     for row, source in zip(array, sources, strict=True):
         row[: len(source)] = source
@@ -40,7 +40,7 @@ def next_log_probabilities(model: nt.Transformer, source: list[int], prefix: lis
 
 
 def forced_log_probability(model: nt.Transformer, source: list[int], ids: list[int]) -> float:
-    """Of ids and the eos behind them."""
+    """The log-probability of ids and the eos after them."""
     logits = model.logits(np.array([source]), np.array([[1, *ids]]))[0]
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     return float(sum(log_probabilities[t, token] for t, token in enumerate([*ids, 2])))
@@ -57,7 +57,7 @@ def all_translations(limit: int) -> list[list[int]]:
 
 
 def plain_greedy_search(model: nt.Transformer, source: list[int], limit: int) -> list[int]:
-    """The most probable token again and again."""
+    """Append the most probable token repeatedly."""
     ids: list[int] = []
     while len(ids) < limit:
         token = 2 + int(next_log_probabilities(model, source, ids)[2:].argmax())
