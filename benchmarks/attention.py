@@ -3,12 +3,12 @@
     python benchmarks/attention.py                        # lengths 64 to 8,192, one thread each
     python benchmarks/attention.py --lengths 4096 --threads 2 --causal
 
-All sides take the same random query, key and value of one sentence, D 512 in 8 heads, float32, and the same gradient
-of the result; the three gradients come back. They take turns in one process; the table gives the median of the rounds.
-With several threads, PyTorch uses its own; ours gives each thread a share of the heads, with single-threaded BLAS, as a
-trainer's workers share the sentences of a batch. Memory is the peak above the inputs and the outputs, by tracemalloc:
-NumPy's arrays only, so there is no such figure for PyTorch. Plain attention is left out where its weights would take
-more than 2 GB.
+All sides get the same random query, key and value of one sentence, D 512 in 8 heads, float32, and the same gradient of
+the result; they return three gradients. They take turns in one process; the table gives the median of the rounds. With
+several threads, PyTorch uses its own. Ours gives each thread a share of the heads, with single-threaded BLAS, just as a
+trainer's workers share the sentences of a batch. Memory is the peak above the inputs and the outputs, by tracemalloc.
+It counts only NumPy's arrays, so there is no such figure for PyTorch. Plain attention is left out if its weights would
+take more than 2 GB.
 """
 
 import argparse

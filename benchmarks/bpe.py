@@ -1,17 +1,17 @@
 # ruff: noqa: E402  (the threads of the peers and the search path must be set before they are imported)
-"""Speed of this BPE beside Hugging Face tokenizers, SentencePiece, tiktoken, subword-nmt and minbpe's algorithm.
+"""Speed of this BPE, Hugging Face tokenizers, SentencePiece, tiktoken, subword-nmt and minbpe's algorithm.
 
     python benchmarks/bpe.py [--corpus multi30k|tatoeba ...] [--repeat N] [--data-dir DIR] [--output PATH]
 
-One thread each, and the tools take turns, so that all meet the same noise. A figure is the median of the
-repeats, in processor time of this process: on a machine that is busy with other work the clock on the wall
-would measure that work. Tools that are not installed are left out.
+Each tool uses one thread, and they take turns, so that all meet the same noise. A figure is the median of the
+repeats, in processor time of this process, because on a busy machine the wall clock would also measure other work.
+Tools that are not installed are left out.
 
-Cold: a tokenizer just made, which has seen no text. Warm: the same call again. Hugging Face's and tiktoken's
-tokenizers have our vocabulary and give our ids (bpe_proofs.py shows it); SentencePiece and subword-nmt have
-their own of the same size. Of Hugging Face's ways to encode a list the fastest is shown, without the time to
-take the ids out of its results. minbpe's algorithm (recount every pair of the whole corpus before each merge)
-is written out below; its time is taken for a few merges and multiplied.
+Cold means a new tokenizer that has seen no text; warm means the same call again. The tokenizers of Hugging Face
+and tiktoken have our vocabulary and give our ids (bpe_proofs.py shows this). SentencePiece and subword-nmt have
+their own vocabularies of the same size. For Hugging Face the fastest way to encode a list is shown, without the time
+to extract the ids from its results. minbpe's algorithm (recount every pair of the whole corpus before each merge) is
+written out below; its time is measured for a few merges and multiplied.
 """
 
 import os
@@ -57,7 +57,7 @@ def installed(name: str) -> Any:
 
 
 def learners(lines: list[str]) -> dict[str, Callable[[], Any]]:
-    """For each tool a function that learns a vocabulary of SIZE."""
+    """For each tool, a function that learns a vocabulary of SIZE."""
     found: dict[str, Callable[[], Any]] = {"ours": lambda: bpe.train(lines, SIZE)}
     if tokenizers := installed("tokenizers"):
 
@@ -234,7 +234,7 @@ def megabytes(lines: list[str]) -> float:
 
 
 def is_slow(tool: str) -> bool:
-    """Is this tool timed once only, and encoding on a tenth of the lines?"""
+    """Whether this tool is timed only once, and encodes only a tenth of the lines."""
     return tool.startswith(("minbpe", "subword"))
 
 

@@ -1,4 +1,4 @@
-"""What the BPE benchmarks and proofs share: the real corpora, and a report that says where it was made."""
+"""Shared by the BPE benchmarks and proofs: the real corpora, and a report that says where it was made."""
 
 import gzip
 import importlib.metadata
@@ -53,12 +53,12 @@ def where() -> dict[str, Any]:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this program has held."""
+    """The peak memory of this program."""
     return (peak_memory() or 0) / 1e6
 
 
 class Report:
-    """Prints a line at once, and keeps all to be written in the end."""
+    """Prints each line at once, and keeps all of them to write at the end."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -73,7 +73,7 @@ class Report:
         print(line, flush=True)
 
     def write(self, path: str | None) -> None:
-        """Write the lines to PATH.txt and the values to PATH.json; nothing without a path."""
+        """Write the lines to PATH.txt and the values to PATH.json; do nothing without a path."""
         if path is not None:
             Path(path + ".txt").write_text("\n".join(self.lines) + "\n", encoding="utf-8")
             Path(path + ".json").write_text(json.dumps(self.values, indent=1) + "\n", encoding="utf-8")

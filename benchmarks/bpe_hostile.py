@@ -3,9 +3,9 @@
 
     python benchmarks/bpe_hostile.py [--repeat N] [--data-dir DIR] [--output PATH]
 
-Each pattern is encoded at 100,000 and at 1,000,000 characters, in a process of its own, with a tokenizer of 8,000
-tokens learned on Multi30k. Printed: processor time of the fastest of N calls, the ratio of the two (10 is linear;
-asked: under 15) and the most memory that the process ever held (asked: under 300 MB). Exit status 1 if one fails.
+Each pattern is encoded at 100,000 and at 1,000,000 characters, in its own process, with a tokenizer of 8,000 tokens
+learned on Multi30k. The program prints the processor time of the fastest of N calls, the ratio of the two (10 is
+linear; required: under 15), and the peak memory of the process (required: under 300 MB). Exit status 1 if one fails.
 """
 
 import sys

@@ -1,16 +1,16 @@
 # ruff: noqa: E402  (the search path must be set before the packages are imported)
-"""The proofs of the BPE at full size; the tests hold shorter forms of each.
+"""The proofs of the BPE at full size; the tests have a shorter form of each.
 
     python benchmarks/bpe_proofs.py [PROOF ...] [--strings N] [--seed N] [--data-dir DIR] [--output PATH]
 
 ids        with the same vocabulary, our ids are those of tiktoken and of Hugging Face tokenizers, on every line of
            Multi30k and Tatoeba and on 100,000 generated strings, for both well-known split patterns
-learning   the merges of Hugging Face's trainer on Multi30k, all of them, when ties go by its rule; and where
-           ours, going by the bytes, first differs
-fuzz       decode(encode(s)) == s for 1,000,000 generated strings, lone surrogates and special tokens' spellings
-           among them; no special id; on each tenth string, the ids of the reference in bpe/reference.py
+learning   the merges of Hugging Face's trainer on Multi30k, all of them, with ties broken by its rule; and where ours,
+           with ties broken by the bytes, first differs
+fuzz       decode(encode(s)) == s for 1,000,000 generated strings, including lone surrogates and spelled-out special
+           tokens; no special id; on every tenth string, the ids of the reference in bpe/reference.py
 
-Exit status 1 if anything is not as it should be.
+Exit status 1 if a proof fails.
 """
 
 import sys
@@ -50,8 +50,8 @@ SPACES = (" ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u2003", "\u3000", "\u2028",
 def strings(number: int, lines: list[str], seed: int, *, surrogates: bool) -> Iterator[str]:
     """Yield generated strings, of seven kinds in turn.
 
-    Without `surrogates`, only what other tokenizers can be asked: no lone surrogates, no special tokens, and
-    code points assigned in the Unicode version of this Python, since their tables of letters differ beyond.
+    Without `surrogates`, only strings that other tokenizers accept: no lone surrogates, no special tokens, and only
+    code points assigned in the Unicode version of this Python, since beyond it their tables of letters differ.
     """
     draw = random.Random(seed)
 

@@ -1,21 +1,21 @@
-"""Beam search and greedy search: tokens per second of ours, CTranslate2 and Hugging Face, with the same weights.
+"""Beam search and greedy search: tokens per second of ours, CTranslate2 and Hugging Face.
 
     python benchmarks/decoding.py --preset tiny
     python benchmarks/decoding.py --preset base --side ours --side ct2 --side ct2-int8 --json result.json
 
-The weights are random, so every side is held to a fixed length: each source has --source tokens, each translation
---length tokens, of 8,000 possible ones. CTranslate2 gets the same weights through our exporter; Hugging Face runs a
-MarianMTModel of the same shape (its weights are its own random ones: with the length fixed the work is equal). "same"
-is the share of sentences for which a side's tokens equal ours: with random weights scores lie close together, and
-other rounding can tip them.
+The weights are random, so every side has a fixed length: each source has --source tokens, each translation --length
+tokens, of 8,000 possible ones. CTranslate2 gets the same weights through our exporter. Hugging Face runs a
+MarianMTModel of the same shape with its own random weights; with a fixed length the work is equal. "same" is the share
+of sentences for which a side's tokens equal ours: with random weights scores are close together, and different
+rounding can change their order.
 
-Each side lives in a process of its own, pinned to the same --threads processors, and waits while another is measured.
-The sides take turns, case by case and round by round. A figure is the median of the rounds; for one sentence the
-latencies of all repetitions count. Ours searches a batch in as many shards as there are threads, each in a
-worker process (as translate.py --workers does) with single-threaded BLAS; one sentence is searched with --threads BLAS
-threads if the model is wide, else with one. Peak memory is that of the process and its workers, libraries and weights
-included; pages that workers share count once for each. "Cold" is `python translate.py --model RUN TEXT`, from the
-start of the process to its end. "Without caches" runs the whole decoder again for every token, encoder included.
+Each side runs in its own process, pinned to the same --threads processors, and waits while another is measured. The
+sides take turns, case by case and round by round. A figure is the median of the rounds; for one sentence the latencies
+of all repetitions count. Ours searches a batch in as many shards as there are threads, each in a worker process (as
+translate.py --workers does) with single-threaded BLAS. It searches one sentence with --threads BLAS threads if the
+model is wide, else with one. Peak memory is that of the process and its workers, including libraries and weights; pages
+that workers share count once for each. "Cold" is `python translate.py --model RUN TEXT`, from the start of the process
+to its end. "Without caches" runs the whole model, including the encoder, again for every token.
 """
 
 import argparse
@@ -111,7 +111,7 @@ def parse_options() -> argparse.Namespace:
 
 
 class Side:
-    """A process that searches what it is asked to."""
+    """A process that searches on request."""
 
     def __init__(self, side: str, options: argparse.Namespace, folder: Path) -> None:
         threads = str(options.threads)
@@ -190,7 +190,7 @@ def print_table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
 
 
 def cold_starts(folder: Path, options: argparse.Namespace) -> list[float]:
-    """Seconds of whole processes that translate one word; the first, which fills the disk's cache, is left out."""
+    """Seconds of whole processes that translate one word, without the first, which fills the disk's cache."""
     command = [sys.executable, str(ROOT / "translate.py"), "--model", str(folder), "Hello", "--max-length", "18"]
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
     seconds = []
@@ -221,7 +221,7 @@ def make_models(preset: str, folder: Path) -> None:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Answer questions, one JSON object a line, until there are no more."""
+    """Answer questions, one JSON object per line, until there are no more."""
     side, folder = options.child[0], Path(options.child[1])
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, available_cpus()[: options.threads])

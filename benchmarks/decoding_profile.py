@@ -1,12 +1,12 @@
-"""Where the time of a beam search goes: one process with one BLAS thread, as each worker of benchmarks/decoding.py.
+"""Where the time of a beam search goes: one process with one BLAS thread, like each worker of benchmarks/decoding.py.
 
     python benchmarks/decoding_profile.py --preset tiny --batch 1 --batch 16 --batch 64
 
-Random weights, --length tokens for each sentence. Every part is timed by a wrapper around the function that does it;
-what a wrapper adds is in the part around it. "GFLOP/s" is what the part's matrix products alone would amount to, and
-stands beside the best rate of a product in the same run, which is the most that BLAS gives. "At best" is what all these
-products would take at that rate: no float32 search of the whole vocabulary is faster on this BLAS and one core. Below,
-products with the decoder's weights as they are and packed (numpy_transformer/decoding/packed.py).
+The weights are random, and each sentence has --length tokens. A wrapper around the function that does it times each
+part; the wrapper's own time counts for the part around it. "GFLOP/s" is the rate of the part's matrix products alone.
+Beside it is the best rate of a product in the same run, the most that BLAS gives. "At best" is the time that all these
+products would take at that rate: no float32 search of the whole vocabulary is faster on this BLAS and one core. Below
+are products with the decoder's weights, unpacked and packed (numpy_transformer/decoding/packed.py).
 """
 
 import argparse
@@ -115,7 +115,7 @@ def profile(model: PackedModel, batch: int, options: argparse.Namespace) -> dict
 
 
 class Clock:
-    """Adds up the seconds spent in functions; those of a function called by another count for the inner one only."""
+    """Adds up the seconds spent in functions; if one function calls another, the time counts only for the inner one."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -177,13 +177,13 @@ def weight_shapes(config: TransformerConfig) -> list[tuple[int, int]]:
 
 
 def compare_products(rows: int, inputs: int, outputs: int) -> dict[str, Any]:
-    """GFLOP/s with the weight as it is and packed."""
+    """GFLOP/s with the weight unpacked and packed."""
     plain, packed = (product_rate(rows, inputs, outputs, packed=packed) for packed in (False, True))
     return {"rows": rows, "weight": (inputs, outputs), "plain": plain, "packed": packed}
 
 
 def product_rate(rows: int, inputs: int, outputs: int, *, packed: bool) -> float:
-    """GFLOP/s of x W, over weights that do not all fit into the cache, as those of a whole model."""
+    """GFLOP/s of x W, over weights that together exceed the cache, like those of a whole model."""
     rng = np.random.default_rng(0)
     count = max(2, 60_000_000 // (4 * inputs * outputs))
     drawn = [rng.standard_normal((inputs, outputs), dtype=np.float32) for _ in range(min(count, 60))]

@@ -1,4 +1,4 @@
-"""What the gpu_* benchmarks share: the card's name, time by events on its stream, and what a profiler sees on it."""
+"""Shared by the gpu_* benchmarks: the card's name, time by events on its stream, and what a profiler sees on it."""
 
 import statistics
 import sys
@@ -12,21 +12,21 @@ def card_name(cupy: Any) -> str:
 
 
 class Clock:
-    """Times work on a card by events before and behind it.
+    """Times work on a card by events before and after it.
 
-    The card is first given other work, and the host launches everything meanwhile: so what is measured is the card's
-    own time, without gaps in which it waits for Python. Caches are cold: other memory is written between two runs.
+    The card first gets other work, and meanwhile the host launches everything. So the time measured is the card's own,
+    without gaps in which it waits for Python. Caches are cold: other memory is written between two runs.
     """
 
     def __init__(self, cupy: Any, *, busy: int, cold: int) -> None:
-        """`busy` is the size of the matrices that are multiplied meanwhile, `cold` how many bytes are written."""
+        """`busy`: the size of the matrices multiplied meanwhile; `cold`: how many bytes are written."""
         self._cupy = cupy
         self._busy = cupy.ones((busy, busy), dtype="float32")
         self._product = cupy.empty_like(self._busy)
         self._cold = cupy.empty((cold,), dtype="uint8")
 
     def milliseconds(self, action: Callable[[], object], *, runs: int = 10) -> float:
-        """The median of some runs, after two to warm up."""
+        """The median of several runs, after two warm-up runs."""
         for _ in range(2):
             action()
         stream, marks = self._cupy.cuda.get_current_stream(), []
@@ -41,9 +41,9 @@ class Clock:
 
 
 def launches(work: Callable[[], object], steps: int) -> dict[str, Any] | None:
-    """What runs on the card during `work`, per one of its `steps`; None if there is no profiler that sees it.
+    """What runs on the card during `work`, per step of its `steps`; None if no profiler can see it.
 
-    "kernels" is how many, "busy_milliseconds" how long altogether, "longest" the ones that take most of it. The
+    "kernels" is their number, "busy_milliseconds" their total time, "longest" the ones that take most of it. The
     profiler listens to the driver, so it sees the kernels of every library in the process.
     """
     try:

@@ -1,11 +1,11 @@
-"""Target tokens per second of beam search on a GPU: ours beside Hugging Face on the same card, and ours on the CPU.
+"""Target tokens per second of beam search on a GPU: ours and Hugging Face's on the same card, and ours on the CPU.
 
     python benchmarks/gpu_decoding.py --preset base --batch 1 --batch 32 --batch 128 --json result.json
 
-Models of random weights translate random sentences into a fixed number of tokens, as in decoding.py: what they say is
-noise, but the work is a trained model's. Hugging Face runs a MarianMTModel of the same shape. The clock is the host's,
-from the call to the last token, which is what a user waits for; the median of the runs is given. Each step of our
-search moves one small array from the card to the host.
+Models with random weights translate random sentences into a fixed number of tokens, as in decoding.py: the output is
+noise, but the work is that of a trained model. Hugging Face runs a MarianMTModel of the same shape. The host's clock
+measures from the call to the last token, which is what a user waits for; figures are the median of the runs. Each step
+of our search moves one small array from the card to the host.
 """
 
 import argparse

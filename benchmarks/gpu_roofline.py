@@ -1,13 +1,13 @@
-"""Each fused kernel of a training step against what the card can do: bytes that must move, operations, time.
+"""Each fused kernel of a training step compared with what the card can do: bytes that must move, operations, time.
 
     python benchmarks/gpu_roofline.py                  # the table of bytes and operations, for the base preset
     python benchmarks/gpu_roofline.py --measure        # with times, on a GPU
 
-"MB" counts each input once, each output once and what is kept for the backward, in float32; no kernel can move less. A
-kernel whose time is that over the bandwidth of a copy cannot be made faster, whatever its operations: all of these do
-less than ten per byte. A share of 20% says that its passes move five times as much, or that the card idles. Where a
-layer is several launches, as a sum in two stages, they are timed together. Matrix products are set against the best
-product instead. Times are the card's own (gpu_clock.py), caches cold.
+"MB" counts each input once, each output once, and what is kept for the backward, in float32; no kernel can move less. A
+kernel that takes these bytes over the bandwidth of a copy cannot be made faster, whatever its operations: all of these
+do less than ten per byte. A share of 20% means that its passes move five times as much, or that the card idles. If a
+layer takes several launches, such as a sum in two stages, they are timed together. Matrix products are compared with
+the best product instead. Times are the card's own (gpu_clock.py), with cold caches.
 """
 
 import argparse
@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Of a batch and a model, with the paper's letters; R rows of logits, P parameters."""
+    """Sizes of a batch and a model, in the paper's letters; R rows of logits, P parameters."""
 
     N: int
     T: int
@@ -72,7 +72,7 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(config: TransformerConfig, tokens: int, length: int) -> Sizes:
-    """The loss is computed on so many rows at once as fit into 2^27 logits; parameters are counted, not made."""
+    """The loss is computed on as many rows at once as fit into 2^27 logits; parameters are counted, not created."""
     D, F, V = config.d_model, config.d_ff, config.vocabulary_size
     attention, norm, network = 4 * (D * D + D), 2 * D, 2 * D * F + F + D
     encoder = config.encoder_layers * (attention + network + 2 * norm)
@@ -92,7 +92,7 @@ def numbers(xp: Any, *shape: int) -> Any:
 
 
 def draw_ids(s: Sizes) -> np.ndarray:
-    """As frequent as words are: the r-th most frequent id about 1 / r as often as the first."""
+    """Random ids with the frequencies of words: the r-th most frequent id about 1 / r as often as the first."""
     weights = 1 / np.arange(1, s.V + 1)
     return np.random.default_rng(0).choice(s.V, (s.N // s.T, s.T), p=weights / weights.sum())
 
@@ -121,7 +121,7 @@ def embedding_rows(s: Sizes) -> list[Row]:
 
 
 def norm_rows(s: Sizes) -> list[Row]:
-    """What stands behind each sub-layer, and layer norm alone, which pre-norm models have."""
+    """What follows each sub-layer, and layer norm alone, which pre-norm models have."""
 
     def parameters(xp: Any) -> LayerNormParameters:
         return LayerNormParameters(xp.ones((s.D,), dtype="float32"), xp.zeros((s.D,), dtype="float32"))
@@ -159,7 +159,7 @@ def norm_rows(s: Sizes) -> list[Row]:
 
 
 def attention_rows(s: Sizes) -> list[Row]:
-    """What stands between attention's two products, with the decoder's mask; dropout there is an option."""
+    """What comes between attention's two products, with the decoder's mask; dropout there is optional."""
     B, shape = s.N // s.T, (s.N // s.T, s.H, s.T, s.T)
     count, scale = s.N * s.H * s.T, math.sqrt(s.H / s.D)
 
@@ -226,7 +226,7 @@ def elementwise_rows(s: Sizes) -> list[Row]:
 
 
 def loss_rows(s: Sizes) -> list[Row]:
-    """Of one chunk of logits."""
+    """The loss of one chunk of logits."""
     targets = np.random.default_rng(0).integers(0, s.V, s.R)
     options = {"label_smoothing": 0.1, "token_count": s.N}
 
@@ -358,7 +358,7 @@ def costs(row: Row) -> str:
 
 
 def measured(sizes: Sizes, options: argparse.Namespace) -> None:
-    """Print the tables with times; one kernel's failure is said and leaves the others."""
+    """Print the tables with times; if one kernel fails, report it and continue with the others."""
     cupy = device_module("gpu")
     clock = Clock(cupy, busy=options.product, cold=options.copied)
     bandwidth = copy_bandwidth(cupy, clock, options.copied)
@@ -410,7 +410,7 @@ def measured(sizes: Sizes, options: argparse.Namespace) -> None:
 
 
 def copy_bandwidth(cupy: Any, clock: Clock, size: int) -> float:
-    """Bytes per second that a copy of so many numbers reads and writes."""
+    """Bytes per second that a copy of this many numbers reads and writes."""
     x = cupy.zeros((size,), dtype="float32")
     y = cupy.empty_like(x)
     return 2 * x.nbytes / (clock.milliseconds(lambda: cupy.copyto(y, x)) / 1000)

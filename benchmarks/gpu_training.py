@@ -1,15 +1,15 @@
-"""Target tokens per second of a training step on one GPU: ours beside PyTorch's nn.Transformer on the same card.
+"""Target tokens per second of a training step on one GPU: ours and PyTorch's nn.Transformer on the same card.
 
     python benchmarks/gpu_training.py --preset base --tokens 25000 --vocabulary 37000 --json result.json
     python benchmarks/gpu_training.py --preset tiny --tokens 4096 --vocabulary 8000 --sides "ours tf32" "PyTorch tf32"
 
 The work is that of training_step.py: random ids, dropout, label smoothing, Adam, one embedding shared three ways. Each
 side runs in a fresh process and times every step with events on the card, after warm-up; the table gives the median.
-Our step reads its results once in ten steps, as in training; PyTorch's loss is not read at all. "of peak" is the share
-of the best matrix product that any side reached in this run in the same precision (the FLOPs of a step are counted as
-training_step.py says). Memory is the most that the side's allocator took from the card. "kernels" are launches of one
-step, and "busy" the share of the step in which one runs, both as PyTorch's profiler sees them; the file --json has a
-list of the longest. It is written anew after each side.
+Our step reads its results once in ten steps, as in training; PyTorch's loss is never read. "of peak" is the share of
+the best matrix product that any side reached in this run in the same precision (training_step.py explains how it counts
+the FLOPs of a step). Memory is the most that the side's allocator took from the card. "kernels" are launches of one
+step, and "busy" is the share of the step in which one runs, both according to PyTorch's profiler. The file --json lists
+the longest kernels and is rewritten after each side.
 """
 
 import argparse

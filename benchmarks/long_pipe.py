@@ -4,10 +4,10 @@
     python benchmarks/long_pipe.py [--lines N] [--workers N] [--output FILE]
 
 A very small model learns for a moment to repeat lines of one to three words. Then `translate.py --beam 1` reads N lines
-from a pipe and writes to another. Every line that comes back is compared with what the same model says of that line
-alone, and the memory of the process (with --workers: of the one that reads and writes) is read again and again from
-/proc (Linux). Exit status 1 if a line is missing or
-wrong, or if the peak of the memory grows by more than 10% after a tenth of the way.
+from a pipe and writes to another. The program compares every line that comes back with the same model's output for that
+line alone. Meanwhile it repeatedly reads the memory of the process (with --workers: of the one that reads and writes)
+from /proc (Linux). Exit status 1 if a line is missing or wrong, or if peak memory grows by more than 10% after the
+first tenth.
 """
 
 import sys
@@ -68,7 +68,7 @@ def make_run(folder: Path, lines: list[str]) -> Translator:
 
 
 def feed(pipe: BinaryIO, lines: list[str], count: int) -> None:
-    """Write `count` lines, over and over the same ones."""
+    """Write `count` lines, repeating the same ones."""
     encoded = [f"{line}\n".encode() for line in lines]
     for line in itertools.islice(itertools.cycle(encoded), count):
         pipe.write(line)

@@ -1,4 +1,4 @@
-"""What a benchmark must say about the machine and the libraries it ran on."""
+"""The machine and libraries that a benchmark ran on, for its report."""
 
 import os
 import platform
@@ -60,7 +60,7 @@ def libraries() -> dict[str, str]:
 
 
 def peak_memory() -> int | None:
-    """The most memory this process has held so far, in bytes; None where the system does not say."""
+    """The peak memory of this process so far, in bytes; None if the system does not tell."""
     status = Path("/proc/self/status")
     if status.exists():  # unlike getrusage's figure, this one does not begin with the parent's
         for line in status.read_text().split("\n"):

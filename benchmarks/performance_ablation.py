@@ -1,18 +1,18 @@
 # ruff: noqa: E402  (path and environment must be set before the packages are imported)
-"""What each trick gains: a training step with all of them, beside the same step with one at a time switched off.
+"""What each trick gains: a training step with all of them, compared with the same step without one at a time.
 
     python benchmarks/performance_ablation.py --preset tiny --json ablation.json --plot ablation.png
     python benchmarks/performance_ablation.py --trick memory --trick chunks
 
-The tricks and their plain twins stand in performance_tricks.py. A step is that of `Workers.step`, with dropout 0.1,
-over two batches whose sentences have the lengths that natural ones have: 13 words on average, 4 up or down. The tricks
-for long sentences are measured on one batch of two sentences of 2,048 tokens.
+The tricks and their plain twins are in performance_tricks.py. A step is that of `Workers.step`, with dropout 0.1, over
+two batches whose sentences have natural lengths: 13 words on average, plus or minus 4. The tricks for long sentences
+are measured on one batch of two sentences of 2,048 tokens.
 
-In each round every batch is stepped through with the trick and without it, in turn, in one process. Tricks that cannot
-be switched in a running process (memory, kernels) get two fresh processes a round. Printed: the time without the trick
-over that with it (median, lowest and highest of the rounds; above 1 the trick pays); the same quotient for the time on
-processors, which other programs disturb less, but which leaves out waiting; and for the peak memory, of all arrays, or
-of the process where it is a fresh one.
+In each round every batch takes a step with the trick and one without it, in turn, in one process. Tricks that cannot be
+switched in a running process (memory, kernels) get two fresh processes per round. The program prints the time without
+the trick over the time with it (median, lowest and highest of the rounds; above 1 the trick pays). It prints the same
+ratio for processor time, which other programs disturb less but which leaves out waiting, and for peak memory: of all
+arrays, or of the whole process if it is a fresh one.
 """
 
 import os
@@ -85,7 +85,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds a token in each round, on the clock and of processors, and the most memory: [with it, without] each."""
+    """Seconds per token in each round, by the clock and on processors, and peak memory: [with it, without] each."""
     if not TRICKS[name].fresh_process:
         return spawn(name, STATES, options)
     rounds = []
@@ -166,7 +166,7 @@ class Run:
         self.adam = Adam.for_parameters(self.model.parameters.flat)
 
     def step(self, batch: Batch) -> np.ndarray:
-        """The seconds that one takes, and those that its threads spend on a processor."""
+        """The seconds that one step takes, and the seconds that its threads spend on a processor."""
         with self.switched(), Workers(self.model, self.setup.workers) as workers:
             before = np.array([time.perf_counter(), time.process_time()])
             workers.step(self.adam, [batch], rate=1e-4, seed=(0, self.adam.step), label_smoothing=0.1)

@@ -1,10 +1,10 @@
 # ruff: noqa: E402  (the path must be set before the packages are imported)
-"""What common NumPy expressions cost for each number, on one core: a price list to think with.
+"""What common NumPy expressions cost per number, on one core: a price list to reason with.
 
     python benchmarks/performance_functions.py
 
 Each is timed on a float32 array of 256 x 512, which fits the second-level cache of most cores, and on one of
-32,768 x 512 (64 MiB), which fits none; the fastest of several runs counts. Freed memory is kept, as in training.
+32,768 x 512 (64 MiB), which fits none. The fastest of several runs counts. Freed memory is kept, as in training.
 """
 
 import sys
@@ -28,7 +28,7 @@ SECONDS = 0.3  # for each figure
 
 
 def expressions(rows: int) -> dict[str, dict[str, Callable[[], object]]]:
-    """What to time, by heading and by how it is written."""
+    """The functions to time, by heading and by expression."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, rows, COLUMNS), dtype=np.float32)
     x64 = x.astype(np.float64)
@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def nanoseconds(action: Callable[[], object], rows: int) -> float:
-    """For each number of the array; the fastest of at least three runs."""
+    """Nanoseconds per number of the array; the fastest of at least three runs."""
     times: list[float] = []
     while len(times) < 4 or sum(times) < SECONDS:
         start = time.perf_counter()

@@ -1,17 +1,17 @@
 # ruff: noqa: E402  (the path must be set before the packages are imported)
-"""What one training step does, counted while it runs, beside how long the machine should take for that.
+"""What one training step does, counted while it runs, and how long the machine should take for it.
 
     python benchmarks/performance_operations.py --preset tiny --preset base
 
-The model's arrays are replaced by a subclass of numpy.ndarray whose ufuncs count themselves before they run: calls,
+A subclass of numpy.ndarray replaces the model's arrays. Its ufuncs count themselves before they run: calls,
 floating-point operations (a multiply-add of a matrix product is two, an element of any other ufunc one), and the bytes
-of all operands and results, as if every pass went to memory. Not counted: drawing the dropout masks and picking rows of
-the embedding table.
+of all operands and results, as if every pass went to memory. Drawing dropout masks and picking rows of the embedding
+table are not counted.
 
 The same step is then timed, with one worker and one BLAS thread, and compared with three speeds of the same run: the
 best matrix product of 2048 x 2048, elementwise operations on arrays larger than the caches, and calls on one number.
-A fourth, writing to memory that the process did not have before, is what memory.py spares. OPENBLAS_CORETYPE, which
-pins the BLAS kernel, is left as it is: with it, kernels can be compared.
+A fourth, writing to memory new to the process, is what backend/memory.py avoids. OPENBLAS_CORETYPE, which pins the BLAS
+kernel, stays as it is, so you can use it to compare kernels.
 """
 
 import sys
@@ -54,7 +54,7 @@ traffic: Counter[str] = Counter()
 
 
 class CountingArray(np.ndarray):
-    """An array that counts what is done with it."""
+    """An array that counts the operations on it."""
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
         inputs = tuple(map(plain, inputs))
@@ -180,20 +180,20 @@ def report(preset: str, config: TransformerConfig, size: StepSize, prices: Price
 
 
 def seconds_of_a_flop() -> float:
-    """In the best of several products of 2048 x 2048 matrices."""
+    """Seconds per operation in the best of several products of 2048 x 2048 matrices."""
     a, b = np.random.default_rng(0).random((2, 2048, 2048), dtype=np.float32)
     out = np.empty_like(a)
     return min(seconds_of(lambda: np.matmul(a, b, out=out)) for _ in range(8)) / (2 * len(a) ** 3)
 
 
 def seconds_of_a_byte() -> float:
-    """In y = a + b on arrays beyond the caches, which reads two numbers and writes one."""
+    """Seconds per byte of y = a + b, which reads two numbers and writes one, on arrays larger than the caches."""
     a, b, y = np.ones((3, 1 << 25), dtype=np.float32)
     return min(seconds_of(lambda: np.add(a, b, out=y)) for _ in range(8)) / (3 * a.nbytes)
 
 
 def seconds_of_a_fresh_byte() -> float:
-    """In writing to an array that the system has yet to find pages for."""
+    """Seconds per byte written to an array for which the system has not yet found pages."""
     size = 1 << 28
 
     def fill() -> None:
@@ -203,7 +203,7 @@ def seconds_of_a_fresh_byte() -> float:
 
 
 def speeds_by_shape(config: TransformerConfig, size: StepSize) -> dict[str, float]:
-    """FLOP/s of the step's products, each alone: the inner size, and whether it is one product or many, decide."""
+    """FLOP/s of the step's products, each alone; these depend on the inner size and the number of products."""
     rng = np.random.default_rng(0)
     B, S, _ = size
     D, F, V, H = config.d_model, config.d_ff, config.vocabulary_size, config.heads
@@ -228,7 +228,7 @@ def speeds_by_shape(config: TransformerConfig, size: StepSize) -> dict[str, floa
 
 
 def seconds_of_a_call() -> float:
-    """What one ufunc costs when there is nothing to compute."""
+    """Seconds of one ufunc with nothing to compute."""
     a = np.zeros(1, dtype=np.float32)
 
     def thousand() -> None:
@@ -239,7 +239,7 @@ def seconds_of_a_call() -> float:
 
 
 def seconds_of_layout(source: np.ndarray, target: np.ndarray, config: TransformerConfig) -> float:
-    """Ids of sentences to padded arrays, as the trainer does it before each step."""
+    """Seconds to turn ids of sentences into padded arrays, as the trainer does before each step."""
     text = EncodedText(list(source), list(target))
     return min(seconds_of(lambda: text.batch(np.arange(len(source)), config.pad_id)) for _ in range(8))
 

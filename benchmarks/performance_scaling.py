@@ -3,11 +3,11 @@
 
     python benchmarks/performance_scaling.py --grow batch --grow workers --json scaling.json --plot scaling.png
 
-From the tiny preset with a vocabulary of 8,000 and sentences of 16 tokens, one size at a time is changed. Everything
-runs in one process; each round visits every point once, and a point's time is that of its fastest step in any round.
-FLOP/s counts matrix products by the formula of training/costs.py, and their share is that of the best product of
-2048 x 2048 in the same run on as many threads. Memory is the peak of all arrays in a step, by tracemalloc, beside the
-estimate of the same file.
+The program starts from the tiny preset with a vocabulary of 8,000 and sentences of 16 tokens, and changes one size at a
+time. Everything runs in one process; each round visits every point once, and a point's time is that of its fastest step
+in any round. FLOP/s counts matrix products by the formula of training/costs.py. The share is relative to the best
+product of 2048 x 2048 in the same run on as many threads. Memory is the peak of all arrays in a step, by tracemalloc,
+with the estimate of the same file beside it.
 """
 
 import os
@@ -156,7 +156,7 @@ def measure(chosen: list[Point], options: argparse.Namespace) -> dict[str, Any]:
 
 
 def fastest_step(point: Point, seconds: float) -> float:
-    """Seconds of the fastest of the steps that fit, after one that warms up; at least two."""
+    """Seconds of the fastest of the steps that fit in the time, at least two, after one warm-up step."""
     model, batch = Transformer(point.config), make_batch(point)
     adam = Adam.for_parameters(model.parameters.flat)
     times: list[float] = []
@@ -168,7 +168,7 @@ def fastest_step(point: Point, seconds: float) -> float:
 
 
 def peak_of_arrays(point: Point) -> tuple[int, int]:
-    """Bytes of all arrays when a step needs most of them: as measured, and as the formula says."""
+    """Peak bytes of all arrays in a step: measured, and by the formula."""
     batch = make_batch(point)
     tracemalloc.start()
     model = Transformer(point.config)

@@ -1,8 +1,8 @@
-"""The tricks of a training step, each beside the plain way of doing the same: for performance_ablation.py.
+"""The tricks of a training step, each with the plain way of doing the same: for performance_ablation.py.
 
-The product's code is not touched. A trick is switched off from outside, by putting its plain twin in the place of a
-function or a constant; `mock.patch.object` objects if that has gone, so that this file cannot fall behind unnoticed.
-tests/benchmarks/test_performance_tricks.py holds the twins to the same loss and gradients.
+The package's own code stays unchanged. To switch off a trick, a plain twin replaces a function or a constant from
+outside. `mock.patch.object` fails if that has gone, so this file cannot fall behind unnoticed.
+tests/benchmarks/test_performance_tricks.py checks that the twins give the same loss and gradients.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ UNLIMITED = 1 << 40
 
 @dataclass
 class Setup:
-    """How a step is run, beside the functions it consists of."""
+    """How a step is run, apart from its functions."""
 
     workers: int  # one: BLAS has threads of its own
     dtype: str = "float32"
@@ -54,7 +54,7 @@ class Trick(NamedTuple):
 
 @contextmanager
 def switched_off(name: str, setup: Setup) -> Iterator[None]:
-    """Without the trick `name`: functions are replaced, `setup` is changed."""
+    """Switch off the trick `name`: replace functions and change `setup`."""
     with ExitStack() as stack:
 
         def patch(module: Any, attribute: str, value: Any) -> None:
@@ -129,7 +129,7 @@ def softmax_jacobians(patch: Patch, setup: Setup) -> None:
 
 
 def sentence_by_sentence(patch: Patch, setup: Setup) -> None:
-    """y = x W for x (B, T, I) as it stands: NumPy multiplies each of the B sentences by itself."""
+    """y = x W for x (B, T, I) without reshaping: NumPy multiplies each of the B sentences separately."""
 
     def forward(x: Array, parameters: LinearParameters) -> Array:
         y = np.matmul(x, parameters.weight)
@@ -199,7 +199,7 @@ def tensor_by_tensor(patch: Patch, setup: Setup) -> None:
 
 
 def formula_norm(patch: Patch, setup: Setup) -> None:
-    """Layer norm as its formulas are written, each operation with a new array."""
+    """Layer norm exactly as its formulas are written, with a new array for each operation."""
 
     def forward(x: Array, parameters: Any, *, epsilon: float = 1e-5) -> tuple[Array, LayerNormCache]:
         inverse_deviation = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + epsilon)
@@ -220,7 +220,7 @@ def formula_norm(patch: Patch, setup: Setup) -> None:
 
 
 def highest_score(patch: Patch, setup: Setup) -> None:
-    """Softmax that looks for the maximum of every row, and masks before."""
+    """Softmax that masks first and then finds the maximum of every row."""
 
     def forward(x: Array, *, mask: Array | None = None, out: Array) -> tuple[Array, Array]:
         if mask is not None:
@@ -239,7 +239,7 @@ def highest_score(patch: Patch, setup: Setup) -> None:
 
 
 def reduced_sums(patch: Patch, setup: Setup) -> None:
-    """np.add.reduce where einsum sums rows; and np.ones whose product with a matrix is taken by np.add.reduce."""
+    """np.add.reduce instead of einsum for sums of rows, and instead of products with np.ones."""
 
     class Ones(np.ndarray):
         def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:

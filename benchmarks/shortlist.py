@@ -3,9 +3,9 @@
     python -m numpy_transformer.shortlist RUN      (once, learns it)
     python benchmarks/shortlist.py RUN
 
-The test sentences of the run, from text to text, beam 4, one thread each. They are sorted by length and handed over in
-the same batches to every side; unlike in decoding.py, the sentences of a batch end at different times. The sides take
-turns, round by round; a figure is the median of the rounds. BLEU is that of all test sentences.
+Each side translates the test sentences of the run, from text to text, with beam 4 and one thread. Every side gets the
+same batches, sorted by length; unlike in decoding.py, the sentences of a batch end at different times. The sides take
+turns, round by round; a figure is the median of the rounds. BLEU is over all test sentences.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Target tokens per second of one training step: ours beside PyTorch's nn.Transformer and JAX, on the same CPUs.
+"""Target tokens per second of one training step: ours, PyTorch's nn.Transformer and JAX, on the same CPUs.
 
     python benchmarks/training_step.py --preset tiny --peer torch
     python benchmarks/training_step.py --preset tiny --peer torch --peer jax --scaling --layers --json result.json
@@ -6,19 +6,19 @@
 
 A step is forward, backward and the Adam update of one batch, with dropout and label smoothing, as the trainer does it
 (`Workers.step`). The peers do equal work: the same shapes and number of parameters, the embedding shared three ways,
-dropout on the sub-layers' outputs and on the embedding sums only, masks for padding and the future, the same smoothing,
-PyTorch with Adam's fused kernel. A batch holds random ids, all sentences of one length; with --multi30k, four batches
-of real sentences take turns, one from the middle of each quarter of the corpus sorted by length. Only tokens that are
-no padding count. (The peers compute logits for padded positions too; to leave these out is part of our design.)
+dropout only on the sub-layers' outputs and the embedding sums, masks for padding and the future, and the same
+smoothing; PyTorch uses Adam's fused kernel. A batch has random ids, with all sentences of one length. With --multi30k,
+four batches of real sentences take turns, one from the middle of each quarter of the corpus sorted by length. Padding
+does not count. (The peers compute logits for padded positions too; leaving these out is part of our design.)
 
 Each side runs in a fresh process, pinned to as many CPUs as it has threads, in turn (ours, peer, peer, ours, ...) over
-several rounds, so that a slow minute of the machine hits both. A round gives the median of its steps; the table gives
-the median of the rounds, with the lowest and the highest. "CPU ms" adds up the threads' time on a CPU, waiting loops
-included; where it is far below the step's time times the number of CPUs, other programs were in the way.
+several rounds, so that a slow minute of the machine affects both. A round gives the median of its steps; the table
+gives the median of the rounds, with the lowest and the highest. "CPU ms" adds up the threads' time on a CPU, including
+waiting loops; if it is far below the step's time times the number of CPUs, other programs were in the way.
 
-The operations of a step are those of its matrix products, counted by numpy_transformer/training/costs.py; their rate is
+The operations of a step are those of its matrix products, counted by numpy_transformer/training/costs.py. Their rate is
 compared with the best float32 product of two 2048 x 2048 matrices that any side reached in the run. (A side that
-multiplies in bfloat16, where the processor has instructions for it, has a higher peak of its own.)
+multiplies in bfloat16, on a processor with instructions for it, has a higher peak of its own.)
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""What tests share: Hypothesis profiles, one BLAS thread, and the card, or what stands in for it.
+"""Shared by the tests: Hypothesis profiles, one BLAS thread, and the card or its stand-in.
 
-The profile "default" draws the same examples each time, for CI; "long" draws many more, anew each time:
+The profile "default" draws the same examples each time, for CI; "long" draws many more, different each time:
 
     HYPOTHESIS_PROFILE=long python -m pytest      (or --hypothesis-profile=long)
 """
@@ -35,9 +35,9 @@ def _one_blas_thread():
 
 @pytest.fixture(params=["stand-in", pytest.param("card", marks=pytest.mark.gpu)])
 def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """CuPy on a card, where there is one; and the stand-in, so that such a test is known to run before it meets a card.
+    """CuPy on a card, if there is one; and the stand-in, so that such a test is known to run before it meets a card.
 
-    device="gpu" then means this one.
+    device="gpu" then means this module.
     """
     if request.param == "stand-in":
         monkeypatch.setitem(sys.modules, "cupy", strict_gpu)

@@ -1,7 +1,7 @@
 """JAX's side of training_step.py: the same model in jax.numpy, one jitted function for a whole training step.
 
-The embedding is shared three ways, dropout stands behind the sub-layers and the sums of embeddings and positions only,
-norms behind the residual sums, padding and the future are masked. The random bits come from XLA's own generator
+The embedding is shared three ways. Dropout comes only after the sub-layers and the sums of embeddings and positions;
+norms come after the residual sums; padding and the future are masked. The random bits come from XLA's own generator
 ("rbg"), which is faster on a CPU than JAX's default.
 """
 
@@ -22,7 +22,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.98, 1e-9
 
 
 def initial_parameters(config: TransformerConfig) -> Tree:
-    """Weights drawn as ours are, in size; zero biases."""
+    """Random weights as large as ours; zero biases."""
     rng = np.random.default_rng(0)
     D, F = config.d_model, config.d_ff
 

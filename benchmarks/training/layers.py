@@ -1,7 +1,7 @@
-"""Where the time of our training step goes: each layer's own time, its matrix products apart.
+"""Where the time of our training step goes: each layer's own time, with its matrix products separate.
 
-Every layer function is wrapped by a clock for the time of the measurement. A function's own time is its time without
-that of the functions it calls, so that the rows of the table add up to the step. One worker, hence one thread.
+During the measurement, a clock wraps every layer function. A function's own time excludes that of the functions it
+calls, so that the rows of the table add up to the step. There is one worker, hence one thread.
 """
 
 import importlib
@@ -77,7 +77,7 @@ def clocks_installed() -> Iterator[Clocks]:
 
 
 def layer_times(step: Callable[[], object], *, seconds: float) -> dict[str, float]:
-    """Seconds of one step by row, the step's own rest included; `step` runs in this thread."""
+    """Seconds of one step by row, including the rest of the step; `step` runs in this thread."""
     count, total = 0, 0.0
     with clocks_installed() as clocks:
         step()

@@ -1,4 +1,4 @@
-"""What training_step.py prints; run alone, the plot of several of its results:
+"""The output of training_step.py; run on its own, it plots several of its results:
 
 PYTHONPATH=. python benchmarks/training/report.py plot.png result.json ...
 """
@@ -26,7 +26,7 @@ def title(side: str) -> str:
 
 
 def work(options: dict[str, Any]) -> str:
-    """What the batches of a run hold."""
+    """Describe the batches of a run."""
     if options["multi30k"]:
         return f"Multi30k, up to {options['tokens']:,} tokens a side"
     return f"{options['tokens'] // options['length']} sentences of {options['length']} source and target tokens"
@@ -81,7 +81,7 @@ def report(rounds: dict[str, list[dict[str, Any]]], options: argparse.Namespace)
 
 
 def layer_table(layers: dict[str, float]) -> str:
-    """Our milliseconds by row, all matrix products together last; nothing without rows."""
+    """Our milliseconds by row, with all matrix products together as the last; nothing without rows."""
     if not layers:
         return ""
     total = sum(layers.values())
@@ -96,7 +96,7 @@ def layer_table(layers: dict[str, float]) -> str:
 
 
 def plot(file: Path, results: list[dict[str, Any]]) -> None:
-    """Left: how many times as fast ours is, by run and peer. Right: where our time goes, for the runs that say it."""
+    """Left: how many times as fast ours is, by run and peer. Right: where our time goes, if a run recorded it."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -145,7 +145,7 @@ def _run_name(options: dict[str, Any]) -> str:
 
 
 def _grouped(layers: dict[str, float]) -> dict[str, float]:
-    """The rows of the table, few enough to be told apart, in a fixed order."""
+    """The rows of the table, grouped so that they can be told apart, in a fixed order."""
     kinds = {
         "linear: matrix products": "products: linear layers",
         "output loss: matrix products": "products: logits",

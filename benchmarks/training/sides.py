@@ -19,7 +19,7 @@ Step = Callable[[int], float]  # number of the batch -> loss
 
 
 def run_side(side: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Time passes over the batches, then matrix products; or, for "layers", where our time goes."""
+    """Time passes over the batches, then matrix products; for "layers", measure where our time goes."""
     config = TransformerConfig.preset(options.preset, vocabulary_size=options.vocabulary)
     batches = load_batches(options.batches)
     if side == "layers":
@@ -73,7 +73,7 @@ def seconds_of(action: Callable[[], object]) -> float:
 def prepare(
     side: str, config: TransformerConfig, batches: Batches, options: argparse.Namespace
 ) -> tuple[Step, int, Callable[[], object]]:
-    """Imports here, so that a child holds only what it uses."""
+    """Prepare a side. Imports are here, so that a child loads only what it uses."""
     if side.startswith("ours"):
         return prepare_ours(config, batches, 1 if side == "ours-1" else options.workers, recompute=options.recompute)
     if side == "jax":

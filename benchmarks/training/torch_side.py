@@ -1,7 +1,7 @@
 """PyTorch's side of training_step.py: nn.Transformer doing the same work as our model.
 
-The embedding is shared three ways, dropout stands behind the sub-layers and the sums of embeddings and positions only,
-post-norm stacks have no further norm behind them, and padding and the future are masked.
+The embedding is shared three ways. Dropout comes only after the sub-layers and the sums of embeddings and positions;
+post-norm stacks have no further norm after them; padding and the future are masked.
 """
 
 import math
@@ -16,7 +16,7 @@ from numpy_transformer.models.config import TransformerConfig
 
 
 class Model(nn.Module):
-    """Batches, of sentences of at most `longest` tokens on either side, to the label-smoothed loss."""
+    """From batches, with at most `longest` tokens on either side, to the label-smoothed loss."""
 
     def __init__(self, config: TransformerConfig, longest: int, label_smoothing: float) -> None:
         super().__init__()

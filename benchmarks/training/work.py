@@ -58,7 +58,7 @@ def real_tokens(target: np.ndarray, config: TransformerConfig) -> int:
 
 
 def model_flops(config: TransformerConfig, source: np.ndarray, target: np.ndarray) -> int:
-    """Operations of one step on a batch (costs.py), without the logits of padding, which nobody needs."""
+    """Operations of one step on a batch (training/costs.py), without the logits of padding, which nobody needs."""
     (B, S), T = source.shape, target.shape[1] - 1
     padding = B * T - real_tokens(target, config)
     return step_flops(config, StepSize(B, S, T)) - 6 * padding * config.d_model * config.vocabulary_size

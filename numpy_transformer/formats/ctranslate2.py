@@ -1,7 +1,7 @@
-"""A model as CTranslate2 keeps it (https://opennmt.net/CTranslate2/).
+"""A model in CTranslate2's format (https://opennmt.net/CTranslate2/).
 
-Its weights are (out, in), ours (in, out); the rest corresponds one to one. It works with tokens as strings, so that a
-text becomes what `token_strings` calls its ids, followed by <eos>.
+Its weights are (out, in), ours (in, out); the rest corresponds one to one. It works with tokens as strings: a text
+becomes the names that `token_strings` gives its ids, followed by <eos>.
 """
 
 from pathlib import Path
@@ -63,7 +63,7 @@ def write_ctranslate2(model: Transformer, tokenizer: Tokenizer, folder: Path) ->
     spec.register_target_vocabulary(names)
     spec.config.bos_token, spec.config.eos_token = names[config.bos_id], names[config.eos_id]
     spec.config.decoder_start_token = names[config.bos_id]
-    spec.config.unk_token = names[config.pad_id]  # no text has an unknown token
+    spec.config.unk_token = names[config.pad_id]  # never needed: no text has an unknown token
     spec.config.add_source_eos = True
     spec.config.layer_norm_epsilon = 1e-5
     spec.validate()

@@ -1,4 +1,4 @@
-"""Pretrained Marian models (OPUS-MT) in plain NumPy, from a folder as Hugging Face's transformers stores them.
+"""Pretrained Marian models (OPUS-MT) in plain NumPy, from a folder in the format of Hugging Face's transformers.
 
     config.json  model.safetensors  vocab.json  source.spm  target.spm
 
@@ -7,11 +7,11 @@ Such a model is the paper's, post-norm, with these differences:
 - The feed-forward layers use swish, or whichever activation config.json names: the option `activation`.
 - The logits have a bias: the option `output_bias`.
 - A translation begins with pad instead of a token of its own: bos_id = pad_id.
-- Query, key and value are three matrices, here one or two: they are put side by side.
-- The sinusoids stand as [sines, cosines], here sine and cosine take turns. That needs no option: the order of the D
-  features of the residual stream has no meaning, as long as everything that reads or writes it agrees. So the features
-  of every matrix, bias and gain on that stream are put in our order once, when the model is read, and the
-  network computes the same function.
+- Query, key and value are three matrices there, and one or two here: we put them side by side.
+- The sinusoids are [sines, cosines] there; here sine and cosine alternate. That needs no option: the order of the D
+  features of the residual stream has no meaning, as long as everything that reads or writes it agrees. So when we read
+  the model, we put the features of every matrix, bias and gain on that stream in our order, and the network computes
+  the same function.
 
 Only model.safetensors is read. A pytorch_model.bin is a pickle, which may run any program when it is opened.
 """
@@ -56,7 +56,7 @@ def load_marian(path: Path, *, device: str = "cpu") -> "tuple[Transformer, Maria
 
 
 def _config(theirs: dict[str, Any], path: Path) -> TransformerConfig:
-    """Our configuration for theirs. Raises InputError for what this program does not compute."""
+    """Our configuration for theirs. Raises InputError for features that this program does not support."""
     needed = {"scale_embedding": True, "share_encoder_decoder_embeddings": True, "tie_word_embeddings": True}
     for name, value in needed.items():
         if theirs.get(name, name != "scale_embedding") != value:
@@ -67,7 +67,7 @@ def _config(theirs: dict[str, Any], path: Path) -> TransformerConfig:
     activation = theirs.get("activation_function")
     if activation not in ACTIVATIONS:
         raise InputError(
-            f"{path / 'config.json'}: activation_function is {activation!r}; known are {', '.join(ACTIVATIONS)}"
+            f"{path / 'config.json'}: unknown activation_function {activation!r}; give one of {', '.join(ACTIVATIONS)}"
         )
     try:
         if (theirs["encoder_ffn_dim"], theirs["encoder_attention_heads"]) != (
@@ -90,7 +90,7 @@ def _config(theirs: dict[str, Any], path: Path) -> TransformerConfig:
             eos_id=theirs["eos_token_id"],
         )
     except KeyError as error:
-        raise InputError(f"{path / 'config.json'}: has no {error.args[0]}: it is no Marian model's") from None
+        raise InputError(f"{path / 'config.json'}: has no {error.args[0]}: it is not from a Marian model") from None
 
 
 # --- Weights ---
@@ -108,11 +108,11 @@ def _read_weights(path: Path) -> dict[str, Array]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: is damaged, or no safetensors file ({error}): download it again") from None
+        raise InputError(f"{path}: is damaged, or not a safetensors file ({error}): download it again") from None
 
 
 def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path) -> dict[str, Array]:
-    """Their tensors by our names, in our shapes and with our order of features."""
+    """Their tensors with our names, shapes and order of features."""
     D = config.d_model
     ours: dict[str, Array] = {}
     # Ours 2i is their i, a sine; ours 2i + 1 is their D/2 + i, its cosine.
@@ -120,7 +120,7 @@ def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path
 
     def take(name: str) -> Array:
         if name not in theirs:
-            raise InputError(f"{path}: has no tensor {name}: it is no Marian model, or of another version")
+            raise InputError(f"{path}: has no tensor {name}: it is not a Marian model, or is of another version")
         return theirs[name]
 
     def reading(name: str, *sources: str) -> None:
@@ -159,7 +159,7 @@ def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path
     except (IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: its tensors have not the sizes that config.json says ({error})") from None
+        raise InputError(f"{path}: its tensors do not have the sizes given in config.json ({error})") from None
     return ours
 
 
@@ -167,9 +167,9 @@ def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path
 
 
 class MarianTokenizer:
-    """SentencePiece pieces of the source language in, of the target language out; one vocabulary of both.
+    """Encodes the source language and decodes the target language with SentencePiece; both share one vocabulary.
 
-    Has of bpe.Tokenizer what translating needs.
+    It has the part of bpe.Tokenizer's interface that translation needs.
     """
 
     def __init__(self, ids: dict[str, int], special_tokens: dict[str, int], source: Any, target: Any) -> None:
@@ -186,8 +186,8 @@ class MarianTokenizer:
         whole = all(isinstance(i, int) for i in ids.values())
         if "<unk>" not in ids or not whole or sorted(ids.values()) != list(range(config.vocabulary_size)):
             raise InputError(
-                f"{path / 'vocab.json'}: is no vocabulary of {config.vocabulary_size} pieces with <unk>, as the model "
-                "needs: download it again"
+                f"{path / 'vocab.json'}: is not a vocabulary of {config.vocabulary_size} pieces with <unk>, as the "
+                "model needs: download it again"
             )
         special = {piece: i for piece, i in ids.items() if i in (config.pad_id, config.eos_id) or piece == "<unk>"}
         return cls(ids, special, _sentencepiece(path / "source.spm"), _sentencepiece(path / "target.spm"))
@@ -202,11 +202,11 @@ class MarianTokenizer:
 
     @cached_property
     def of_target(self) -> "MarianTokenizer":
-        """The same, but texts to encode are of the target language."""
+        """The same, but it encodes texts in the target language."""
         return MarianTokenizer(self._ids, self.special_tokens, self._target, self._target)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text; >>code<< in front of it is the target language of a multilingual model."""
+        """The ids of a text; >>code<< before it names the target language of a multilingual model."""
         code, found, rest = text.partition("<<") if text.startswith(">>") else ("", "", text)
         pieces = self._source.encode(rest if found else text, out_type=str)
         if found:
@@ -235,5 +235,5 @@ def _sentencepiece(path: Path) -> Any:
         return SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError) as error:
         raise InputError(
-            f"{path}: is no SentencePiece model ({' '.join(str(error).split())}): download it again"
+            f"{path}: is not a SentencePiece model ({' '.join(str(error).split())}): download it again"
         ) from None

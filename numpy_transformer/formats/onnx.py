@@ -3,8 +3,8 @@
     encoder    source (B, S)                                             -> memory (B, S, D)
     decoder    target_input (B, T), memory (B, S, D), source (B, S)      -> logits (B, T, V)
 
-Ids are int64, padded behind with pad_id. The graphs follow the layers node by node, and are written with the onnx
-package alone. The decoder takes the whole prefix of a translation and keeps no cache.
+Ids are int64, padded at the end with pad_id. The graphs follow the layers node by node; writing them needs only the
+onnx package. The decoder takes the whole prefix of a translation and keeps no cache.
 """
 
 import math
@@ -28,7 +28,7 @@ LONGEST = 2048  # tokens: positions are a table here
 
 
 class Graph:
-    """A graph in the making: nodes and constants, for one model."""
+    """A graph under construction: nodes and constants, for one model."""
 
     def __init__(self, model: Transformer) -> None:
         self.config = model.config
@@ -39,13 +39,13 @@ class Graph:
         self._arrays: list[Array] = []  # keeps those arrays, and so their identities, alive
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """A node with one output, whose name is returned."""
+        """Add a node with one output; return the output's name."""
         name = f"{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
     def constant(self, values: Any, dtype: Any = None) -> str:
-        """A constant: a parameter, a number, or a shape (dtype int64)."""
+        """Add a constant: a parameter, a number, or a shape (dtype int64)."""
         key = id(values), dtype
         if key not in self._shared:
             name = f"constant_{len(self._constants)}"
@@ -57,11 +57,11 @@ class Graph:
         return self._shared[key]
 
     def indices(self, *values: int) -> str:
-        """A constant vector of int64."""
+        """Add a constant vector of int64."""
         return self.constant(list(values), np.int64)
 
     def model(self, inputs: dict[str, list[Any]], output: str, name: str, shape: list[Any]) -> Any:
-        """The finished ONNX model; a list of three axes is of numbers, of two of ids."""
+        """The finished ONNX model; values with three axes are numbers, those with two are ids."""
         number = helper.np_dtype_to_tensor_dtype(self.dtype)
         self._nodes.append(helper.make_node("Identity", [output], [name]))
         graph = helper.make_graph(
@@ -151,7 +151,7 @@ def _hidden_source(graph: Graph) -> str:
     return graph.add("Unsqueeze", padding, graph.indices(1, 2))
 
 
-# --- Sub-layers (blocks.py, residual.py) ---
+# --- Sub-layers (models/blocks.py, layers/residual.py) ---
 
 
 def _self_attention_sublayer(graph: Graph, x: str, p: Any, hidden: str) -> str:

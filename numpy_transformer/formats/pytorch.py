@@ -1,4 +1,4 @@
-"""A model as a state dict for torch.nn.Transformer, with the module that loads it. Writing it needs no PyTorch."""
+"""A model as a state dict for torch.nn.Transformer, with the module that loads it. Writing it does not need PyTorch."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.atomic import atomic_write
 
-# Our name of a sub-layer, and PyTorch's, in the two kinds of layer. Attention's projections are one matrix there,
+# Our name and PyTorch's for each sub-layer, in the two kinds of layer. There, attention's projections are one matrix,
 # whose parts are called in_proj_weight and in_proj_bias.
 MODULES = {
     "encoder": {

@@ -1,4 +1,4 @@
-"""The exported model in PyTorch's own parts. This file stands alone: it needs torch and safetensors, nothing else.
+"""The exported model, made of PyTorch's own parts. This file is self-contained: it needs only torch and safetensors.
 
     from model import load
     model = load("FOLDER")
@@ -35,7 +35,7 @@ class TranslationModel(nn.Module):
             "batch_first": True,
             "norm_first": pre_norm,
         }
-        # nn.Transformer by itself would put a last norm behind post-norm stacks as well, which the paper does not.
+        # By default nn.Transformer puts a final norm after post-norm stacks too; the paper does not.
         encoder = nn.TransformerEncoder(
             nn.TransformerEncoderLayer(**layer),
             config["encoder_layers"],
@@ -52,7 +52,7 @@ class TranslationModel(nn.Module):
         self.output_bias = nn.Parameter(torch.zeros(config["vocabulary_size"])) if config["output_bias"] else None
 
     def forward(self, source: Tensor, target_input: Tensor) -> Tensor:
-        """source (B, S) ending with eos, target_input (B, T) beginning with bos, padded behind -> logits (B, T, V)."""
+        """source (B, S) ending with eos, target_input (B, T) starting with bos, end-padded -> logits (B, T, V)."""
         return self.decode(target_input, self.encode(source), source)
 
     def encode(self, source: Tensor) -> Tensor:
@@ -78,14 +78,14 @@ class TranslationModel(nn.Module):
 
     @torch.no_grad()
     def greedy(self, source: Tensor, extra_length: int = 50) -> list[list[int]]:
-        """The most probable next token, again and again, at most source + extra_length tokens: (B, S) -> B lists."""
+        """Append the most probable next token, up to source + extra_length tokens: (B, S) -> B lists."""
         pad, bos, eos = (self.config[name] for name in ("pad_id", "bos_id", "eos_id"))
         memory = self.encode(source)
         target = torch.full((len(source), 1), bos, device=source.device)
         ended = torch.zeros(len(source), dtype=torch.bool, device=source.device)
         for _ in range(source.shape[1] + extra_length):
             logits = self.decode(target, memory, source)[:, -1]
-            logits[:, [pad, bos]] = -math.inf  # no translation holds them
+            logits[:, [pad, bos]] = -math.inf  # translations do not contain them
             chosen = logits.argmax(1).masked_fill(ended, eos)
             target = torch.cat([target, chosen[:, None]], dim=1)
             ended |= chosen == eos

@@ -2,8 +2,8 @@
 
     python -m numpy_transformer.gradcheck             a table of every gradient of every layer, the whole model last
 
-oracles.py      complex step and central differences: how to differentiate without a formula, and how exactly
+oracles.py      complex step and central differences: how to differentiate without a formula, and how accurately
 case.py         a layer with one draw of inputs, parameters and upstream gradient
 layer_cases.py  one case builder per layer; attention_cases.py and model_cases.py for the larger ones
-check.py        backward beside oracle: what counts as equal, and what a failure prints
+check.py        compares backward and oracle: what counts as equal, and what a failure prints
 """

@@ -1,4 +1,4 @@
-"""python -m numpy_transformer.gradcheck: every gradient of every layer beside two derivative oracles, as a table."""
+"""python -m numpy_transformer.gradcheck: compares every gradient of every layer with two oracles, in a table."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     unknown = [layer for layer in options.layers if layer not in SUITE]
     if unknown:
-        raise InputError(f"no layer is called {unknown[0]!r}; choose from {', '.join(SUITE)}")
+        raise InputError(f"unknown layer {unknown[0]!r}; choose from {', '.join(SUITE)}")
     if options.seed < 0:
         raise InputError(f"--seed is {options.seed}; it must be 0 or more")
     if options.plot and options.plot.suffix not in FORMATS:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     console = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 110)
     findings: list[Finding] = []
-    table = Table(title="Hand-written gradients beside two oracles", box=box.SIMPLE_HEAD, caption_justify="left")
+    table = Table(title="Hand-written gradients compared with two oracles", box=box.SIMPLE_HEAD, caption_justify="left")
     table.add_column("gradient of", overflow="fold")
     table.add_column("shape", no_wrap=True)
     for oracle in TOLERANCES:
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             findings += found
     table.caption = (
         "Errors: the largest difference, relative to the largest entry of the gradient. Layers are checked entry by "
-        "entry, blocks and the whole model along one random direction per parameter. Each derivation stands at the top "
+        "entry, blocks and the whole model along one random direction per parameter. Each derivation is at the top "
         "of the named file in numpy_transformer/, and in docs/gradients.md."
     )
     console.print(table)
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_rows(table: Table, name: str, derivation: str, findings: Sequence[Finding]) -> None:
-    """A heading with the layer and the place of its derivation, then a row for each gradient."""
+    """A heading with the layer and where it is derived, then a row for each gradient."""
     table.add_row(f"[bold]{name}[/]  [dim]{derivation}[/]")
     by_parameter: dict[str, list[Finding]] = {}
     for finding in findings:

@@ -27,7 +27,7 @@ from numpy_transformer.layers.multi_head_attention import (
 def attention_mask(kind: str, lengths: Sequence[int], queries: int, keys: int, xp: ModuleType = np) -> Array | None:
     """A mask that broadcasts to (B, H, T, S): kind is "none", "causal", "padding" or "causal+padding".
 
-    `lengths` gives each sentence's number of real keys.
+    `lengths` is the number of real keys in each sentence.
     """
     if kind == "none":
         return None
@@ -59,7 +59,7 @@ def attention(
     dropout: float = 0.0,
     xp: Any,
 ) -> Case:
-    """Scaled dot-product attention; `lengths` are the sentences' numbers of real keys."""
+    """Scaled dot-product attention; `lengths` is the number of real keys in each sentence."""
     allowed = attention_mask(mask, lengths or [keys] * batch, queries, keys, xp)
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
@@ -175,7 +175,7 @@ def cross_attention(
     scale: float = 1.0,
     xp: Any,
 ) -> Case:
-    """Multi-head cross-attention: separate projections, x asks and memory answers."""
+    """Multi-head cross-attention: separate projections; queries come from x, keys and values from memory."""
     D = heads * width
     allowed = attention_mask("padding", lengths or [keys] * batch, queries, keys, xp)
 

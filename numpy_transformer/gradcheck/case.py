@@ -54,9 +54,9 @@ class Case:
     def gradients(self, inputs: Inputs, *, disturb: Disturb | None = None) -> dict[str, Array]:
         """The layer's own gradients, from its backward.
 
-        The parameter gradients start as NaN, so that one that is never assigned, or is added to, cannot go unseen.
-        `disturb` is applied to all that the backward works with: dy, the cache and the parameters. Raises GradientError
-        if the layer changed dy or an input.
+        The parameter gradients start as NaN, which reveals one that is never assigned, or is added to. `disturb` is
+        applied to everything the backward works with: dy, the cache and the parameters. Raises GradientError if the
+        layer changed dy or an input.
         """
         like = next(iter(inputs.values()))
         xp, start = array_module(like), 0.0 if self.adds else np.nan
@@ -89,7 +89,7 @@ Builder = Callable[..., Case]
 
 
 def recipe(builder: Builder) -> Builder:
-    """Notes on the case which call makes it again, so that a failure can print it."""
+    """Record in the case the call that makes it again, so that a failure can print it."""
 
     @functools.wraps(builder)
     def build(*, xp: ModuleType = np, **arguments: Any) -> Case:
@@ -114,8 +114,8 @@ def make_case(
 ) -> Case:
     """Draw a case: activations N(0, scale^2), weights N(0, 1/inputs), gains, biases and dy N(0, 1).
 
-    Gains and dy are never constant on purpose: layer norm's dx vanishes for a constant gain * dy, and with it whatever
-    is wrong with it. `upstream` replaces the drawn dy.
+    Gains and dy are deliberately never constant: with a constant gain * dy, layer norm's dx vanishes, and so does any
+    error in it. `upstream` replaces the drawn dy.
     """
     rng = np.random.default_rng(seed)
     inputs = {key: scale * rng.standard_normal(shape) for key, shape in activations.items()}

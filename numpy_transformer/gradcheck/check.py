@@ -1,22 +1,22 @@
-"""Hold a layer's backward against both oracles, and against the rules that every layer keeps.
+"""Check a layer's backward against both oracles, and against the rules that every layer follows.
 
-What counts as equal. With u = 2^-53, a backward that sums n terms of size t errs by at most about n u t, in practice by
-a few u t. The measure is the largest entry of the gradient, and the demands are
+What counts as equal. With u = 2^-53, a backward that sums n terms of size t has an error of at most about n u t, in
+practice a few u t. The measure is the largest entry of the gradient, and the requirements are
 
     complex step           |backward - oracle| <= 1e-13 max|gradient|     (900 u)
     central differences    |backward - oracle| <= 1e-8  max|gradient|     (see oracles.py)
 
-This is fair as long as the largest entry is as large as the terms it was summed from. Now and then a random draw
-breaks that: a softmax that is all but saturated, y = (1 - 1e-20, 1e-20), has a gradient of 1e-20 made of terms of size
-1, and no float64 backward can have it to 1e-13. So the size t of the terms is measured as well: everything the
-backward works with (dy, cache, parameters, and the inputs before) is multiplied by 1 + d with random d of about 2^-30,
+This is fair as long as the largest entry is as large as the terms it was summed from. Occasionally a random draw
+violates that: an almost saturated softmax, y = (1 - 1e-20, 1e-20), has a gradient of 1e-20 made of terms of size 1,
+and no float64 backward can compute it to 1e-13. So the check also measures the size t of the terms. It multiplies
+everything the backward works with (dy, cache, parameters, and the inputs before) by 1 + d with random d of about 2^-30,
 as if it had been rounded to 30 bits, and
 
     t = max|change of the gradient| / 2^-30
 
-A draw that misses the first demand must meet |backward - oracle| <= 1e-13 t. It is reported as limited by rounding,
-never silently. A wrong formula gains nothing from this rule, as its terms are no larger than a right one's. Central
-differences state their own uncertainty, and where it exceeds 1e-8 of the largest entry the two must agree within that.
+A draw that misses the first requirement must meet |backward - oracle| <= 1e-13 t. It is always reported as limited by
+rounding. A wrong formula gains nothing from this rule, because its terms are no larger than a right one's. Central
+differences state their own uncertainty; if it exceeds 1e-8 of the largest entry, the two must agree within that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ DISTURBANCE = 2.0**-30
 
 @dataclass(frozen=True)
 class Finding:
-    """One gradient beside one oracle: the entry where they differ most."""
+    """One gradient compared with one oracle: the entry where they differ most."""
 
     layer: str
     parameter: str
@@ -66,10 +66,10 @@ class Finding:
 
 
 def check(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) -> list[Finding]:
-    """Every gradient of `case` beside every oracle: entry by entry, or (`along`) along one random direction each.
+    """Compare every gradient of `case` with every oracle: entry by entry, or (`along`) along one random direction each.
 
-    Along a direction of +1 and -1 the derivative is a signed sum of the gradient's entries, so an error anywhere shows,
-    at the price of a single evaluation; that is how blocks and the whole model are checked.
+    Along a direction of +1 and -1 the derivative is a signed sum of the gradient's entries. So a single evaluation
+    reveals an error anywhere; that is how blocks and the whole model are checked.
     """
     gradients = {name: to_host(gradient) for name, gradient in case.gradients(case.inputs).items()}
     terms = size_of_terms(case, gradients)
@@ -81,7 +81,7 @@ def check(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) 
 
 
 def size_of_terms(case: Case, gradients: Mapping[str, Array]) -> dict[str, float]:
-    """How large the terms are that each gradient is summed from, measured by a small random disturbance."""
+    """The size of the terms that each gradient is summed from, measured by a small random disturbance."""
     rng = np.random.default_rng(case.seed)
 
     def disturb(x: Any) -> Any:
@@ -109,10 +109,10 @@ def assert_gradients(case: Case, *, along: bool = False, oracles: Iterable[str] 
 
 
 def assert_contract(case: Case) -> None:
-    """Gradients are assigned, like their inputs, and independent of memory layout. Raises GradientError.
+    """Check that gradients are assigned, like their inputs, and independent of memory layout. Raises GradientError.
 
-    Gradient arrays are handed over full of NaN, so a backward that adds where it should assign, or forgets a gradient,
-    shows as NaN. (That no argument is changed is checked at every call, in case.py.)
+    The backward receives gradient arrays full of NaN. If it adds instead of assigning, or forgets a gradient, NaN
+    remains. (case.py checks at every call that no argument is changed.)
     """
     gradients = case.gradients(case.inputs)
     for name, value in case.inputs.items():
@@ -151,7 +151,7 @@ def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool
     largest = float(np.abs(gradient).max(initial=0))
     difference = np.abs(claimed - expected)
     strict = difference <= TOLERANCES[oracle] * largest
-    # Beside an infinite gradient every tolerance would be infinite too.
+    # With an infinite gradient every tolerance would be infinite too.
     passed = np.isfinite(difference) & (
         strict | (difference <= np.maximum(TOLERANCES["complex step"] * terms, uncertainty))
     )
@@ -178,6 +178,6 @@ def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool
 
 
 def _with_gaps(x: Array) -> Array:
-    """The same numbers, neither contiguous nor with the axes in order in memory."""
+    """The same numbers in memory that is not contiguous and has its axes in another order."""
     xp = array_module(x)
     return xp.asfortranarray(xp.stack([x, xp.full_like(x, xp.nan)]))[0]

@@ -1,4 +1,4 @@
-"""One case builder per layer: how it is called forward, how backward, and what is drawn (see also attention_cases.py).
+"""One case builder per layer: how to call its forward and backward, and what is drawn (see also attention_cases.py).
 
 Every builder takes sizes and a seed by keyword and returns a Case; `xp` chooses the array module.
 """
@@ -70,7 +70,7 @@ def embedding(
     positions: bool = False,
     xp: Any,
 ) -> Case:
-    """Rows of a table, with positions added if asked; with more tokens than rows some ids repeat."""
+    """Rows of a table, with positions added on request; with more tokens than rows some ids repeat."""
     ids = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, shape))
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
@@ -205,7 +205,7 @@ def feed_forward(
 
 @recipe
 def dropout(*, seed: int, shape: Sequence[int] = (3, 4), probability: float = 0.3, scale: float = 1.0, xp: Any) -> Case:
-    """A mask that is fixed by the seed."""
+    """A mask that the seed determines."""
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return dropout_forward(a["x"], draw_masks(probability, seed, xp))

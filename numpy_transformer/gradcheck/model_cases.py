@@ -30,7 +30,7 @@ from numpy_transformer.models.encoder_decoder import (
 
 
 def small_config(**changes: Any) -> TransformerConfig:
-    """A complete model of a few hundred numbers: every kind of layer, all sizes different."""
+    """A complete model of a few hundred numbers, with every kind of layer, and all sizes different."""
     sizes = {"vocabulary_size": 11, "encoder_layers": 1, "decoder_layers": 1, "d_model": 6, "d_ff": 10, "heads": 2}
     return TransformerConfig(**(sizes | changes))
 
@@ -45,7 +45,7 @@ def draw_dropouts(probability: float, seed: int, xp: ModuleType) -> Dropouts:
 def draw_batch(
     source_lengths: Sequence[int], target_lengths: Sequence[int], config: TransformerConfig, seed: int
 ) -> tuple[Array, Array]:
-    """source (B, S) and target (B, 1 + T): random words between bos and eos, padded behind.
+    """source (B, S) and target (B, 1 + T): random words between bos and eos, padded at the end.
 
     A target length counts the tokens that enter the loss (eos among them); 0 is a sentence of padding only.
     """
@@ -153,7 +153,7 @@ def transformer(
 ) -> Case:
     """The whole model: ids to loss. The embedding is one table in three places, so its gradient has three parts.
 
-    `imported` sets what only imported models have: swish, and a bias behind the output projection.
+    `imported` sets what only imported models have: swish, and a bias after the output projection.
     """
     config = small_config(norm=norm, encoder_layers=layers, decoder_layers=layers, output_bias=imported)
     config = config.replace(activation="swish") if imported else config

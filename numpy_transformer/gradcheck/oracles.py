@@ -11,23 +11,24 @@ Nothing is subtracted, so nothing cancels and h may be absurdly small. With h = 
 the derivative is as exact as the function itself, a few units in the last place. It needs a forward that is analytic
 wherever it is evaluated: no abs, no conjugate, and every choice (a maximum, the mask of ReLU) made on the real part.
 
-Central differences. The textbook rule, in real float64 arithmetic, blind to how the forward treats complex numbers:
+Central differences. The textbook rule, in real float64 arithmetic. It never uses complex numbers:
 
     (f(x + h) - f(x - h)) / 2h = f'(x) + h^2/6 f'''(x) + ...
 
-Two errors work against each other. Truncation, h^2 |f'''| / 6, wants h small. Rounding wants h large: each value of f
-carries an error of about u |f|, u = 2^-53 = 1.1e-16, and the division turns it into u |f| / h. If f changes by its own
-size over a length l, so that |f'''| is about |f| / l^3, the sum is least at h = (3u)^(1/3) l = 7e-6 l, where it is
-about 2e-11 |f| / l: the bottom of a V. Along a direction that moves n numbers at once l shrinks, and the bottom rises
-to 1e-8. One step of Richardson's extrapolation lowers it again: D(h / 4) has 1/16 of the truncation error of D(h), so
-(16 D(h / 4) - D(h)) / 15 has none of order h^2. The rest is of order h^4, the best step about u^(1/5) l = 6e-4 l, and
-the error there about 1e-13 |f| / l. `python -m numpy_transformer.gradcheck --plot FILE.png` draws all of this.
+Two errors work against each other. Truncation, h^2 |f'''| / 6, calls for a small h. Rounding calls for a large h: each
+value of f has an error of about u |f|, u = 2^-53 = 1.1e-16, and the division turns it into u |f| / h. If f changes by
+its own size over a length l, so that |f'''| is about |f| / l^3, the sum is least at h = (3u)^(1/3) l = 7e-6 l. There it
+is about 2e-11 |f| / l: the bottom of a V. Along a direction that moves n numbers at once, l shrinks and the bottom
+rises to 1e-8. One step of Richardson's extrapolation lowers it again: D(h / 4) has 1/16 of the truncation error of
+D(h), so (16 D(h / 4) - D(h)) / 15 has none of order h^2. The rest is of order h^4, the best step about
+u^(1/5) l = 6e-4 l, and the error there about 1e-13 |f| / l. `python -m numpy_transformer.gradcheck --plot FILE.png`
+draws all of this.
 
-The length l is not known beforehand: for layer norm it is the spread of a row, for attention 1 / (the size of the
-keys). So it is measured: steps go down a ladder, each a quarter of the one before, until two neighbours agree. Twice
-their difference is the uncertainty that comes with each value. This exposes kinks as well: where a step crosses a
-corner of ReLU the neighbours disagree, and the ladder is climbed further down. An oracle that knows what it does not
-know can be trusted.
+The length l is not known in advance: for layer norm it is the spread of a row, for attention 1 / (the size of the
+keys). So it is measured: steps go down a ladder, each a quarter of the previous one, until two neighbours agree. Twice
+their difference is the uncertainty of each value. This also exposes kinks: if a step crosses a corner of ReLU, the
+neighbours disagree, and the search goes further down the ladder. An oracle that knows its own uncertainty can be
+trusted.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,12 +44,12 @@ Function = Callable[[Inputs], Array]  # named inputs of any dtype -> one array
 COMPLEX_STEP = 1e-20
 UNIT_ROUNDOFF = 2.0**-53
 LADDER = tuple(4.0**-rung for rung in range(18))  # steps, relative to the largest entry of the input
-AGREEMENT = 1e-10  # neighbours this close, relatively: no need to look further
+AGREEMENT = 1e-10  # relative difference of neighbours at which the search stops
 
 
 class Estimate(NamedTuple):
     value: Any  # the derivative(s)
-    uncertainty: Any  # what the oracle knows of its own error, same shape
+    uncertainty: Any  # the oracle's estimate of its own error, same shape
 
 
 def complex_step(
@@ -117,11 +118,11 @@ def central_differences(function: Function, inputs: Inputs, name: str, upstream:
         def difference(step: float, i: int = i, middle: float = middle) -> float:
             above, below = middle + step, middle - step
             x[i] = above
-            y_above = function(inputs).copy()  # a layer may return its very input
+            y_above = function(inputs).copy()  # a layer may return its input itself
             x[i] = below
             change = y_above - function(inputs)
             x[i] = middle
-            # x + h and x - h were rounded: divide by the step that was taken, not the one that was meant.
+            # x + h and x - h were rounded: divide by the actual step, not the intended one.
             return float((change * upstream).sum()) / (above - below)
 
         (value[i], uncertainty[i]), _ = _descend(difference, steps[first:], noise=noise, typical=typical)
@@ -138,10 +139,10 @@ def random_signs(like: Array, seed: int) -> Array:
 def _descend(
     difference: Callable[[float], float], steps: list[float], *, noise: float, typical: float = 0.0
 ) -> tuple[Estimate, int]:
-    """Down the ladder until two extrapolated neighbours agree: the best estimate, and the rung it starts from.
+    """Go down the ladder until two extrapolated neighbours agree: the best estimate, and the rung it starts from.
 
-    The rounding bound noise / h belongs to the uncertainty, lest two equally wrong neighbours look good: with a step
-    so small that f does not change at all, every difference is 0.
+    The uncertainty includes the rounding bound noise / h, so that two equally wrong neighbours do not look good: with
+    a step so small that f does not change at all, every difference is 0.
     """
     values: list[float] = []
     best, best_rung = Estimate(np.nan, np.inf), 0

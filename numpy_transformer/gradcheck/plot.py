@@ -1,4 +1,4 @@
-"""Error against step size for four rules of differentiation: the picture everyone should have seen once."""
+"""Error against step size for four rules of differentiation: a picture everyone should see once."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The cases that `python -m numpy_transformer.gradcheck` runs, in the order of the derivations' page."""
+"""The cases that `python -m numpy_transformer.gradcheck` runs, in the order of docs/gradients.md."""
 
 from collections.abc import Callable
 from types import ModuleType

@@ -60,7 +60,7 @@ function showKind(panel, kind) {
     make("button", { type: "button", class: "layer", title: `mean of layer ${l + 1}`, onclick: () => chooseHeads({ layer: l }) }, `layer ${l + 1}`),
   );
   const allButton = make("button", { type: "button", class: "layer", onclick: () => chooseHeads({}) }, "all");
-  const grid = make("div", { class: "heads", role: "toolbar", "aria-label": "Layers and heads: choose one to see it large" });
+  const grid = make("div", { class: "heads", role: "toolbar", "aria-label": "Layers and heads: choose one to enlarge it" });
   grid.style.setProperty("--heads", heads);
   grid.style.setProperty("--shape", `${kind.keys.length} / ${kind.queries.length}`);
   grid.append(allButton, ...Array.from({ length: heads }, (_, h) => make("span", { class: "column" }, `head ${h + 1}`)));

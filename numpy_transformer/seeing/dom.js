@@ -1,4 +1,4 @@
-// What the views share: making elements, moving the focus with arrow keys, writing numbers.
+// Shared by the views: making elements, moving the focus with arrow keys, formatting numbers.
 "use strict";
 
 /** make("p", {class: "soft", onclick: act}, "text", child): an element. Values false, null and undefined are left out. */

@@ -11,7 +11,7 @@ from numpy_transformer.seeing.view import view
 from numpy_transformer.storage.atomic import atomic_write
 
 FORMATS = (".png", ".html")
-MOST_TOKENS = 256  # of the source or of the translation; more could not be read
+MOST_TOKENS = 256  # of the source or of the translation; a larger picture would be unreadable
 
 
 def check_format(path: str | Path) -> None:
@@ -21,7 +21,7 @@ def check_format(path: str | Path) -> None:
 
 
 def check_length(maps: AttentionMaps) -> None:
-    """Raises InputError for a sentence that is too long to be drawn."""
+    """Raises InputError for a sentence that is too long to draw."""
     tokens = max(len(maps.source), len(maps.target))
     if tokens > MOST_TOKENS:
         raise InputError(
@@ -32,10 +32,10 @@ def check_length(maps: AttentionMaps) -> None:
 def save_attention(
     path: str | Path, *, text: str, translation: str, maps: AttentionMaps, story: Story | None = None
 ) -> None:
-    """Write the attention maps in the format that the name's ending says; the file appears whole or not at all.
+    """Write the attention maps in the format given by the name's ending; the file appears complete or not at all.
 
-    A PNG shows every layer and head; an HTML page can be explored, and shows the story of the search if there is one.
-    Raises InputError for another ending, for a sentence that is too long, or when the file cannot be written.
+    A PNG shows every layer and head; an HTML page can be explored and, if there is one, shows the story of the search.
+    Raises InputError for another ending, for a sentence that is too long, or if the file cannot be written.
     """
     check_format(path)
     check_length(maps)

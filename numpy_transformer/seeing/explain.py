@@ -9,7 +9,7 @@ FATES = {"live": "goes on", "finished": "finished", "dropped": "dropped"}
 
 
 def explain(story: Story, file: TextIO) -> None:
-    """Write the story; on a terminal the winner's way is bold and what was dropped is dim."""
+    """Write the story; on a terminal the winner's path is bold and dropped hypotheses are dim."""
     from rich.console import Console  # needed by few
 
     console = Console(file=file, markup=False, emoji=False, highlight=False, soft_wrap=True)
@@ -19,9 +19,9 @@ def explain(story: Story, file: TextIO) -> None:
 
 def _lines(story: Story) -> Iterator[tuple[str, str]]:
     """Each line and its style."""
-    yield f"Beam search: after each step the best {story.beam} of all continuations stay.", ""
+    yield f"Beam search: after each step the best {story.beam} of all continuations are kept.", ""
     yield "log p is the token's log-probability, total that of the whole hypothesis;", ""
-    yield f"score = total / penalty, penalty = ((5 + length) / 6)^{story.alpha:g}. * marks the way to the winner.", ""
+    yield f"score = total / penalty, penalty = ((5 + length) / 6)^{story.alpha:g}. * marks the path to the winner.", ""
     for number, chapter in enumerate(story.chapters, 1):
         yield "", ""
         yield f"step {number}, penalty {chapter.penalty:.3f}", "bold"

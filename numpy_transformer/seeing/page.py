@@ -1,4 +1,4 @@
-"""The page: one HTML file that holds its style, its scripts and its data, and asks for nothing from outside."""
+"""The page: one HTML file with its style, scripts and data, which requests nothing from outside."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,13 @@ SCRIPTS = ("dom.js", "attention.js", "search.js")  # in this order
 
 
 def asset(name: str) -> str:
-    """The text of one of the files beside this one, such as STYLE and SCRIPTS, for pages that show the same."""
+    """The text of a file in this folder, such as STYLE and SCRIPTS, for pages that show the same views."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def page(view: dict[str, Any]) -> str:
     """The whole page for what view.py returns."""
-    # Within a script element only "<" could mean anything but text.
+    # Within a script element only "<" could be read as anything but text.
     data = json.dumps(view, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     scripts = "\n".join(asset(name) for name in SCRIPTS)
     return Template(asset("page.html")).substitute(style=asset(STYLE), scripts=scripts, data=data)

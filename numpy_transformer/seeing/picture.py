@@ -14,9 +14,9 @@ BLANK = 1.4  # inches that a block's title and labels need
 
 
 def save_picture(path: str | Path, maps: AttentionMaps) -> None:
-    """Write the picture: three blocks side by side, in each a row of heat maps per layer, one per head.
+    """Write the picture: three blocks side by side, each with a row of heat maps per layer, one map per head.
 
-    The file appears whole or not at all. Raises InputError when it cannot be written.
+    The file appears complete or not at all. Raises InputError if it cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

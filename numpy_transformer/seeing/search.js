@@ -69,7 +69,7 @@ function showSearch(root, search) {
     });
     candidates.replaceChildren(...rows);
     moveWithArrows(candidates, rows, 1);
-    head.textContent = `Step ${step}: the ${beam} best of all continuations stay`;
+    head.textContent = `Step ${step}: the ${beam} best of all continuations are kept`;
     formula.textContent = `score = total / penalty, and the penalty is ((5 + ${step}) / 6)^${alpha} = ${decimal(penalty)} here`;
     const ended = finished.filter((one) => one.step <= step);
     doneTable.hidden = !ended.length;
@@ -84,7 +84,7 @@ function showSearch(root, search) {
 
   const head = make("h3");
   const formula = make("p", { class: "soft" });
-  const legend = make("p", { class: "legend soft" }, ...["wins the way to the winner", "live open", "finished finished", "dead led nowhere", "dropped dropped here"].map((entry) => {
+  const legend = make("p", { class: "legend soft" }, ...["wins the path to the winner", "live open", "finished finished", "dead led nowhere", "dropped dropped here"].map((entry) => {
     const [name, ...words] = entry.split(" ");
     return make("span", {}, make("i", { class: name }), words.join(" "));
   }));

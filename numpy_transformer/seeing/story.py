@@ -1,6 +1,6 @@
-"""The story of a beam search, from what a BeamRecorder noted: each step, what was finished, and why the winner won.
+"""The story of a beam search, from the notes of a BeamRecorder: each step, what was finished, and why the winner won.
 
-A page and the terminal show it; here is what they show.
+This file decides what a page and the terminal show.
 """
 
 import math
@@ -14,16 +14,16 @@ from numpy_transformer.translation.token_ids import ModelTokenizer, written_text
 
 @dataclass(frozen=True)
 class Branch:
-    """One continuation of one hypothesis. Logarithms are natural; None stands for the logarithm of 0."""
+    """One continuation of one hypothesis. Logarithms are natural; None means the logarithm of 0."""
 
     text: str  # of the hypothesis, the token included
     token: str  # its label
-    parent: int  # the place, in the step before, of the branch that it continues
+    parent: int  # the place, in the previous step, of the branch that it continues
     log_probability: float | None  # of the token
     total: float | None  # of the hypothesis
     score: float | None  # total / penalty
     fate: Fate
-    wins: bool  # whether it lies on the way to the translation that won
+    wins: bool  # whether it is on the path to the translation that won
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _finished(steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: Mo
 
 
 def _winning_places(steps: Sequence[Step], winner: Finished) -> dict[int, int]:
-    """Of each step up to its end, the place of the winner's branch."""
+    """The place of the winner's branch, for each step up to its end."""
     places, place = {}, winner.place
     for number in range(winner.step, 0, -1):
         places[number] = place
@@ -135,7 +135,7 @@ def _winning_places(steps: Sequence[Step], winner: Finished) -> dict[int, int]:
 
 
 def _coverage(candidate: Candidate, step: Step) -> float:
-    """What a finished candidate's score has besides its log-probability: exactly 0 without coverage penalty."""
+    """The part of a finished candidate's score beyond its log-probability; exactly 0 without coverage penalty."""
     return candidate.score - candidate.total / step.penalty
 
 
@@ -152,7 +152,7 @@ def _ending(one: Finished, so_far: Sequence[Finished]) -> str:
 
 
 def _outlook(step: Step, so_far: Sequence[Finished], n_best: int, *, is_last: bool) -> str:
-    """What may still come, and why the search goes on or stops."""
+    """What is still possible, and why the search continues or stops."""
     if step.highest_possible == -math.inf:
         return "No hypothesis is open any more: the search stops."
     if len(so_far) < n_best:

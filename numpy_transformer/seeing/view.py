@@ -1,10 +1,10 @@
-"""What the page shows, as plain lists and numbers that go through JSON.
+"""What the page shows, as plain lists and numbers for JSON.
 
     {"text", "translation",
      "attention": [{"title", "explanation", "queries", "keys", "weights"}, ...],   cross, encoder, decoder
-     "search": Story as a dict, or null for a translation that was not searched for}
+     "search": Story as a dict, or null for a translation without a search}
 
-queries and keys are lists of {"label", "group"}: a token as text, and which word it is a piece of. weights[layer][head]
+queries and keys are lists of {"label", "group"}: a token as text, and the word it belongs to. weights[layer][head]
 [query][key] are thousandths.
 """
 
@@ -20,7 +20,7 @@ BOS = "<bos>"
 
 
 def view(text: str, translation: str, maps: AttentionMaps, story: Story | None) -> dict[str, Any]:
-    """What `showAttention` (attention.js) and `showSearch` (search.js) take."""
+    """The arguments of `showAttention` (attention.js) and `showSearch` (search.js)."""
     source, target = _tokens(maps.source), _tokens(maps.target)
     before_target = [{"label": BOS, "group": -1}, *target[:-1]]
     attention = [
@@ -33,14 +33,14 @@ def view(text: str, translation: str, maps: AttentionMaps, story: Story | None) 
         ),
         _kind(
             "Encoder self-attention",
-            "Which tokens of the source each of its tokens gathers from, to know its meaning here.",
+            "Which tokens of the source each of its tokens gathers information from, to find its meaning in context.",
             source,
             source,
             maps.weights.encoder,
         ),
         _kind(
             "Decoder self-attention",
-            "Which tokens it has written the decoder looks back at when it writes the next one. It never looks ahead.",
+            "Which of its own tokens the decoder looks back at when it writes the next one. It never looks ahead.",
             target,
             before_target,
             maps.weights.decoder,

@@ -1,4 +1,4 @@
-"""A web page for one's own computer: type a sentence, watch its translation appear (docs/serve.md).
+"""A web page for your own computer: type a sentence, watch its translation appear (docs/serve.md).
 
     turns.py        one translation at a time, in the order of arrival
     translation.py  a text -> events: drafts while the search goes on, the n best, their attention
@@ -7,8 +7,8 @@
     handler.py      one HTTP request: what is refused, what is answered
     server.py       the server: connections, beginning and end
 
-The search knows nothing of the server: it tells an observer of each step (decoding/live.py), and what the observer
-raises ends it.
+The search knows nothing about the server. It reports each step to an observer (decoding/live.py), and an exception
+that the observer raises ends it.
 """
 
 from numpy_transformer.serve.about import About, about_models

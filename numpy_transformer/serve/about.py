@@ -10,12 +10,12 @@ from numpy_transformer.storage.text_files import read_json
 
 EXAMPLES = 4
 LONGEST_EXAMPLE = 60  # characters
-SOURCE = "source "  # what a source sentence in samples.txt begins with
+SOURCE = "source "  # marks a source sentence in samples.txt
 
 
 @dataclass(frozen=True)
 class About:
-    """Name, languages (codes such as "en" and "de", None where they are not known) and sentences to try."""
+    """Name, languages (codes such as "en" and "de", None if unknown) and sentences to try."""
 
     name: str
     languages: tuple[str | None, str | None] = (None, None)
@@ -23,7 +23,7 @@ class About:
 
 
 def about_models(paths: Sequence[Path]) -> About:
-    """Of run folders, checkpoints in them, or other models; of several, languages and examples are the first one's."""
+    """Describe run folders, checkpoints in them, or other models; the first gives the languages and the examples."""
     first = paths[0]
     run = RunFiles(first if first.is_dir() else first.absolute().parent.parent)
     return About(" + ".join(path.resolve().name for path in paths), _languages(run), _examples(run))

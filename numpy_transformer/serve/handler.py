@@ -1,8 +1,9 @@
-"""One HTTP request: everything that is refused, with a short answer, and the few things that are answered.
+"""One HTTP request: what is refused, with a short answer, and the few things that are answered.
 
-Every answer ends its connection (HTTP/1.0), so no request can hide in another. Whoever sends or reads too slowly is cut
-off. Only pages of this server may use it: another site's page, open in the same browser, could send requests here too,
-under its own name or, by rebinding its name to 127.0.0.1, under ours. The headers Host and Origin give both away.
+Every answer ends its connection (HTTP/1.0), so no request can hide in another. Clients that send or read too slowly
+are disconnected. Only pages of this server may use it. Another site's page, open in the same browser, could send
+requests here too, under its own name or, by rebinding its name to 127.0.0.1, under ours. The headers Host and Origin
+reveal both.
 """
 
 import io
@@ -29,7 +30,7 @@ from numpy_transformer.serve.turns import TooManyError
 
 TRANSLATE = "/translate"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-# The files of the page by their paths: those beside this one, and the views of seeing/.
+# The files of the page by their paths: those in this folder, and the views of seeing/.
 FILES = {
     **{f"/{name}": files(__package__).joinpath(name) for name in ("page.css", "page.js")},
     **{f"/{name}": files(seeing).joinpath(name) for name in (STYLE, *SCRIPTS)},
@@ -55,7 +56,7 @@ class Refusal(Exception):  # noqa: N818 (an answer, no error of ours)
 
 
 class StoppedError(Exception):
-    """Nobody waits for the answer any more."""
+    """Nobody is waiting for the answer any more."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -80,11 +81,11 @@ class Handler(BaseHTTPRequestHandler):
     # --- What can be asked for ---
 
     def do_GET(self) -> None:
-        """A file of the page, or what the page must know about the model."""
+        """Send a file of the page, or what the page must know about the model."""
         self._answer(self._get)
 
     def do_HEAD(self) -> None:
-        """The same without its body."""
+        """Send the same without its body."""
         self._answer(self._get)
 
     def do_POST(self) -> None:
@@ -171,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         if len(text) > limits.characters:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a text has at most {limits.characters:,} characters")
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "the text holds half a surrogate pair, which is no character")
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the text holds half a surrogate pair, which is not a character")
         if not 1 <= beam <= limits.beam:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"beam must be from 1 to {limits.beam}")
         return text, beam
@@ -203,7 +204,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _show_event(self, event: Event) -> None:
-        """Send it unless the client still has others to read. Raises what _check_wanted raises."""
+        """Send it unless the client still has earlier ones to read. Raises what _check_wanted raises."""
         self._check_wanted()
         if select.select([], [self.connection], [], 0)[1]:
             self._write_event(event)
@@ -240,7 +241,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- What the base class calls ---
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the base class finds wrong with a request, before it looks for a method."""
+        """Answer a request that the base class rejects before it looks for a method."""
         if code == HTTPStatus.NOT_IMPLEMENTED:  # a method that we have no function for
             message = "only GET, HEAD and POST are answered here"
             self._refuse(Refusal(HTTPStatus.METHOD_NOT_ALLOWED, message, {"Allow": "GET, HEAD, POST"}))
@@ -248,15 +249,15 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(Refusal(HTTPStatus(code), HTTPStatus(code).phrase.lower()))
 
     def version_string(self) -> str:
-        """What the header Server says."""
+        """The value of the header Server."""
         return "numpy_transformer"
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """The terminal stays quiet."""
+        """Print nothing on the terminal."""
 
     def finish(self) -> None:
-        """End the connection. If a refused request is still arriving, read on for a moment: a connection that is closed
-        on unread bytes is reset, which may destroy the answer before the client has read it."""
+        """End the connection. If a refused request is still arriving, keep reading for a moment: closing a connection
+        with unread bytes resets it, which may destroy the answer before the client has read it."""
         super().finish()
         if self._refused:
             self.connection.shutdown(socket.SHUT_WR)

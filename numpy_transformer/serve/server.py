@@ -1,4 +1,4 @@
-"""The server: connections, their number, beginning and end."""
+"""The server: connections, how many there are, and their start and end."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ USUAL_LIMITS = Limits()
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page and translates what it asks for, with one translator, one text at a time.
+    """Serves the page and translates texts for it, with one translator, one text at a time.
 
     port: 0 is any free one. search: its beam is what the page begins with, and as many hypotheses are shown. Raises
     InputError if the port cannot be had.
@@ -56,9 +56,9 @@ class PageServer(ThreadingHTTPServer):
             super().__init__((ADDRESS, port), self._answer)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                reason = f"is in use: end the program that uses it, or take another with --port {port % 65535 + 1}"
+                reason = f"is in use: end the program that uses it, or choose another with --port {port % 65535 + 1}"
             else:
-                reason = f"cannot be used ({error.strerror}): take another with --port"
+                reason = f"cannot be used ({error.strerror}): choose another with --port"
             raise InputError(f"port {port} {reason}") from None
         port = self.server_address[1]
         self.url = f"http://{ADDRESS}:{port}/"
@@ -84,12 +84,12 @@ class PageServer(ThreadingHTTPServer):
         return Handler(self._service, request, client_address, server)
 
     def server_bind(self) -> None:
-        """As the base class does, but without asking the network for the name of this computer."""
+        """Bind as the base class does, but without looking up this computer's name on the network."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = ADDRESS, self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, if there are not too many already."""
+        """Answer in a thread, unless there are too many already."""
         if not self._room.acquire(blocking=False):
             request.setblocking(False)
             with contextlib.suppress(OSError):
@@ -103,20 +103,20 @@ class PageServer(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """One connection, from its beginning to its end."""
+        """Handle one connection from start to end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is gone or too slow is no news; a defect of ours is one line."""
+        """Ignore a client that is gone or too slow; report our own defects in one line."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             print(f"a request could not be answered: {type(error).__name__}: {error}", file=sys.stderr)
 
     def end(self) -> None:
-        """Stop what is being translated, and close."""
+        """Stop the current translation, and close."""
         self.stopping.set()
         self.turns.wait_until_free(END_SECONDS)
         self.server_close()

@@ -1,16 +1,16 @@
-"""A text becomes events: plain dictionaries, one after the other, that the page shows as they come.
+"""Turn a text into events: a sequence of plain dictionaries that the page shows as they come.
 
     waiting     ahead: how many requests are before this one
-    begin       sentences: the parts that the text is translated in, each [text, number of its line]
-    draft       sentence, drafts: what the search holds after a step, the best first, each [text, score, finished]
+    begin       sentences: the parts of the text that are translated separately, each [text, number of its line]
+    draft       sentence, drafts: the hypotheses after a step, the best first, each [text, score, finished]
     found       sentence, hypotheses: the n best, each [text, score, log-probability]
-    translated  seconds: the whole text is; what follows is for those who want to look inside
+    translated  seconds: the whole text is translated; what follows shows the inside
     search      sentence, search: how the translation was found (seeing/view.py)
     attention   sentence, rank, attention: where the model looked when it wrote this hypothesis (seeing/view.py)
     done        the end
-    error       message: the end, too, and why
+    error       message: also the end, and why
 
-Each draft event tells the whole state of the search, so that a slow reader may miss some.
+Each draft event has the whole state of the search, so that a slow reader may miss some.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ from numpy_transformer.translation.translator import Translator
 
 Event = dict[str, Any]
 Receiver = Callable[[Event], None]
-LONGEST_INSIDE = 100  # tokens of a sentence, or of its translation, whose inside is shown: it grows with their square
+LONGEST_INSIDE = 100  # largest number of tokens on a side for which the inside is shown: it grows with their square
 
 
 def translate_text(translator: Translator, text: str, search: SearchOptions, *, send: Receiver, show: Receiver) -> None:
@@ -79,7 +79,7 @@ def _send_inside(
     search: SearchOptions,
     send: Receiver,
 ) -> None:
-    """The search and the attention of a sentence, None where they would be too large."""
+    """The search and the attention of a sentence, None if they would be too large."""
     inside = {"sentence": number}
     tokens = max(len(translator.tokenizer.encode(source)), *(len(one.ids) for one in found))
     if tokens > LONGEST_INSIDE:
@@ -94,6 +94,6 @@ def _send_inside(
 
 
 def _draft_text(translator: Translator, draft: Draft) -> str:
-    """The text so far; a character that is not whole yet is left out."""
+    """The text so far, without a character that is still incomplete."""
     text = translator.tokenizer.decode(draft.ids)
     return text if draft.finished else text.rstrip("\N{REPLACEMENT CHARACTER}")

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-POLL_SECONDS = 0.2  # how often those who wait are asked whether they still want to
+POLL_SECONDS = 0.2  # how often those who wait are asked whether they still want their turn
 
 
 class TooManyError(Exception):
@@ -13,7 +13,7 @@ class TooManyError(Exception):
 
 
 class Turns:
-    """A queue for what only one thread may use at a time: one has its turn, `places` more may wait."""
+    """A queue for something that only one thread may use at a time: one has its turn, `places` more may wait."""
 
     def __init__(self, places: int) -> None:
         self._places = places
@@ -26,10 +26,10 @@ class Turns:
 
     @contextmanager
     def turn(self, waiting: Callable[[int], None]) -> Iterator[None]:
-        """Wait for one's turn, and have it while the context is entered.
+        """Wait for a turn, and keep it while the context is active.
 
-        Those who wait are called, again and again, with the number of those before them; what `waiting` raises takes
-        them out of the queue. Raises TooManyError if there is no place to wait.
+        During the wait, `waiting` is called repeatedly with the number of those ahead; if it raises, the caller
+        leaves the queue. Raises TooManyError if there is no place to wait.
         """
         ticket = object()
         with self._changed:
@@ -46,7 +46,7 @@ class Turns:
                 self._changed.notify_all()
 
     def wait_until_free(self, seconds: float) -> bool:
-        """Whether nobody has a turn or waits for one, now or within so many seconds."""
+        """Whether nobody has a turn or waits for one, now or within that many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._line, seconds)
 

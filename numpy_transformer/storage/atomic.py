@@ -1,4 +1,4 @@
-"""Writing files so that a file that exists is whole, whatever interrupts the program."""
+"""Write files so that an existing file is always complete, whatever interrupts the program."""
 
 import os
 import re
@@ -10,21 +10,21 @@ from typing import BinaryIO
 
 from numpy_transformer.errors import InputError
 
-_STREAM = re.compile(r"/dev/(std\w+|fd/.*)|/proc/.*")  # what is open, perhaps a log that holds much already
+_STREAM = re.compile(r"/dev/(std\w+|fd/.*)|/proc/.*")  # the open file, perhaps a log that already holds much
 _TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
-    """Open `path` for writing bytes; it appears, or replaces an older one, only when the block ends well.
+    """Open `path` for writing bytes; it appears, or replaces an older one, only if the block succeeds.
 
-    The bytes go to a temporary file in the same folder (which is made if need be). At the end of the block
-    they are forced to the disk and the temporary file is renamed; after any exception it is removed and
-    an older `path` stands as it was. The file can be read as well, and sought in.
+    The bytes go to a temporary file in the same folder, which is created if necessary. At the end of the block they
+    are forced to the disk and the temporary file is renamed. After any exception it is removed, and an older `path`
+    stays as it was. The file also supports reading and seeking.
 
-    Raises InputError, naming the file, when the folder or the file cannot be written.
+    Raises InputError, naming the file, if the folder or the file cannot be written.
     """
-    # A symbolic link stays one: the file it points to is replaced.
+    # A symbolic link remains one: the file it points to is replaced.
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -49,14 +49,14 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process left of files that it had not finished; nobody else may be writing there."""
+    """Remove unfinished files that a killed process left; nobody else may be writing there."""
     for path in folder.glob(".*.tmp"):
         if _TEMPORARY_NAME.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def _synchronize_folder(folder: Path) -> None:
-    """Force the renaming itself to the disk, where the system can (Windows cannot open a folder)."""
+    """Force the renaming itself to the disk, if the system can (Windows cannot open a folder)."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,11 +1,11 @@
-"""Tensors and their metadata in one safetensors file, with a digest that proves them whole.
+"""Tensors and their metadata in one safetensors file, with a digest that proves them intact.
 
-Any safetensors reader opens such a file (https://github.com/huggingface/safetensors). Its own metadata hold one entry,
+Any safetensors reader opens such a file (https://github.com/huggingface/safetensors). Its own metadata have one entry,
 "numpy_transformer", a JSON object:
 
     {"metadata": {name: text, ...}, "sha256": of the metadata and of every tensor's name, dtype, shape and bytes}
 
-One entry, because the library writes several in random order, and equal content shall give equal files.
+There is only one entry because the library writes several in random order, and equal content must give equal files.
 """
 
 import hashlib
@@ -28,19 +28,19 @@ ENTRY = "numpy_transformer"
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write named host arrays of any shape and texts to a file that is either whole or not there.
+    """Write named host arrays of any shape, and texts, to a file that appears complete or not at all.
 
-    The file is a function of its content alone: the same tensors and metadata give the same bytes.
+    The file depends only on its content: the same tensors and metadata give the same bytes.
 
-    Raises InputError when the file cannot be written, TypeError for a dtype safetensors does not know or metadata that
-    are not text, ValueError for the reserved tensor name "__metadata__".
+    Raises InputError if the file cannot be written, TypeError for a dtype unknown to safetensors or metadata that are
+    not text, ValueError for the reserved tensor name "__metadata__".
     """
     if "__metadata__" in tensors:
         raise ValueError('no tensor may be named "__metadata__"')
     for name, text in metadata.items():
         if not isinstance(text, str):
             raise TypeError(f"metadata {name!r} must be text, not {type(text).__name__}")
-    # The library takes the bytes as they lie in memory.
+    # The library takes the bytes in memory order.
     arrays = {name: np.asarray(x, dtype=x.dtype.newbyteorder("<"), order="C") for name, x in tensors.items()}
     entry = {"metadata": dict(metadata), "sha256": _digest(arrays, metadata)}
     try:
@@ -54,17 +54,17 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mappi
 def load_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Read what `save_tensors` wrote: (tensors, metadata). The arrays are writable.
 
-    Raises InputError, naming the file and the remedy, when it is missing, is no such file, or is not what was saved: no
-    changed bit and no cut goes unnoticed.
+    Raises InputError, naming the file and the remedy, if it is missing, is not such a file, or differs from what was
+    saved: every changed bit and every cut is noticed.
     """
     tensors, metadata = map_tensors(path)
     return {name: tensor.copy() for name, tensor in tensors.items()}, metadata
 
 
 def map_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """`load_tensors` without a copy: the arrays are the file itself, read-only, for use at once.
+    """`load_tensors` without a copy: the arrays are the file itself, read-only, for immediate use.
 
-    What is written over the file later, rather than put in its place, would be seen in them.
+    If the file is later overwritten in place, rather than replaced, the arrays change with it.
     """
     with _open(path) as (_, entry):
         tensors = _tensors_in_place(path)
@@ -76,16 +76,16 @@ def map_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
 def read_metadata(path: str | Path) -> dict[str, str]:
     """Read only the metadata of what `save_tensors` wrote, in time that does not grow with the tensors.
 
-    The tensors are not looked at, so the digest is not checked: `load_tensors` does that.
+    It does not read the tensors, so it cannot check the digest; `load_tensors` does.
 
-    Raises InputError when the file is missing or its header cannot be read.
+    Raises InputError if the file is missing or its header cannot be read.
     """
     with _open(path) as (_, entry):
         return entry["metadata"]
 
 
 def _tensors_in_place(path: str | Path) -> dict[str, Array]:
-    """Views into the file, which the library has found sound: 8 bytes, the header's length; the header; the data."""
+    """Views into the file, already checked by the library: the header's length in 8 bytes; the header; the data."""
     with open(path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     data = 8 + int.from_bytes(mapped[:8], "little")
@@ -98,7 +98,7 @@ def _tensors_in_place(path: str | Path) -> dict[str, Array]:
 
 
 def _dtype(name: str) -> np.dtype:
-    """NumPy's dtype for the format's name of it: F32, I64, BOOL. Raises KeyError for one that NumPy does not have."""
+    """NumPy's dtype for the format's name of it: F32, I64, BOOL. Raises KeyError for one that NumPy lacks."""
     if name == "BOOL":
         return np.dtype(bool)
     kind = {"F": "f", "I": "i", "U": "u", "C": "c"}[name[0]]
@@ -107,7 +107,7 @@ def _dtype(name: str) -> np.dtype:
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The opened file and our entry; whatever is wrong with either, here or in the block, becomes an InputError."""
+    """The opened file and our entry; any error in either, here or in the block, becomes an InputError."""
     try:
         with safe_open(path, framework="numpy") as file:
             entry = json.loads((file.metadata() or {})[ENTRY])
@@ -119,7 +119,7 @@ def _open(path: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     except OSError as error:
         reason = "is a folder" if Path(path).is_dir() else f"cannot be read ({error})"
         raise InputError(f"{path}: {reason}: name a readable checkpoint file") from error
-    # What safetensors, its NumPy half and json raise for a header that says what cannot be.
+    # What safetensors, its NumPy half and json raise for an invalid header.
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{path}: is damaged, or not a checkpoint of this program: copy it again, or use another checkpoint"

@@ -1,4 +1,4 @@
-"""What a person sees while a model learns: a progress bar on a terminal, plain lines anywhere else."""
+"""What the user sees during training: a progress bar on a terminal, plain lines anywhere else."""
 
 import sys
 import time
@@ -12,13 +12,13 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Display(Protocol):
-    """Where the trainer speaks to."""
+    """Where the trainer writes its messages."""
 
     def message(self, text: str) -> None:
-        """A line that stays."""
+        """Show a line that stays."""
 
     def progress(self, fraction: float, text: str) -> None:
-        """How much of the run is done (0 to 1), and a short line that the next one may replace."""
+        """Show how much of the run is done (0 to 1), and a short line that the next one may replace."""
 
     def __enter__(self) -> Self: ...
 
@@ -31,7 +31,7 @@ class PlainDisplay:
     """Lines for a log file or a pipe; progress only every ten seconds."""
 
     def __init__(self, file: TextIO | None = None) -> None:
-        self._file = file  # None: standard output, as it is at the time
+        self._file = file  # None: whatever standard output is at the time
         self._next = 0.0
 
     def message(self, text: str) -> None:
@@ -53,7 +53,7 @@ class PlainDisplay:
 
 
 class TerminalDisplay:
-    """A rich progress bar with the latest figures under the lines that stay."""
+    """A rich progress bar with the latest figures, below the lines that stay."""
 
     def __init__(self, console: "Console | None" = None) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -63,7 +63,7 @@ class TerminalDisplay:
         self._task = self._bar.add_task("", total=1.0)
 
     def message(self, text: str) -> None:
-        # Sentences are shown as they are: brackets are no markup, ":smile:" is no emoji.
+        # Sentences are shown as they are: brackets are not markup, ":smile:" is not an emoji.
         self._bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def progress(self, fraction: float, text: str) -> None:
@@ -80,5 +80,5 @@ class TerminalDisplay:
 
 
 def make_display() -> Display:
-    """The one that fits standard output."""
+    """The display that suits standard output."""
     return TerminalDisplay() if sys.stdout is not None and sys.stdout.isatty() else PlainDisplay()

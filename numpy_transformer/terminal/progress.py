@@ -1,4 +1,4 @@
-"""How far a translation is: on standard error, for those who wait longer than a few seconds."""
+"""The progress of a translation, on standard error, once it takes longer than a few seconds."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ SILENT_SECONDS = 5.0
 class TranslationProgress:
     """Lines a second, and the time left where the size of the input is known.
 
-    Nothing is shown in the first seconds. Then a terminal gets a bar, unless the translations appear on it themselves;
+    It shows nothing in the first seconds. Then a terminal gets a bar, unless the translations themselves appear on it;
     a log file gets a line every ten seconds, and one at the end.
     """
 
@@ -44,12 +44,12 @@ class TranslationProgress:
             seconds = time.monotonic() - self._started
             if kind is None:
                 self._display.message(
-                    f"{self._lines:,} line(s) in {_clock(seconds)}, {self._lines / seconds:,.1f} a second"
+                    f"{self._lines:,} line(s) in {_clock(seconds)}, {self._lines / seconds:,.1f} per second"
                 )
             self._display.__exit__(kind, error, traceback)
 
     def _state(self, seconds: float) -> tuple[float, str]:
-        text = f"{self._lines:,} line(s), {self._lines / seconds:,.1f} a second"
+        text = f"{self._lines:,} line(s), {self._lines / seconds:,.1f} per second"
         if not self._total_bytes:
             return 0.0, f"{text}, {_clock(seconds)} so far"
         fraction = min(1.0, self._bytes / self._total_bytes)

@@ -1,4 +1,4 @@
-"""Attention's scale, mask, softmax and dropout in one kernel, forward and backward, beside the reference."""
+"""Attention's scale, mask, softmax and dropout in one kernel, forward and backward, compared with the reference."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ __all__ = ["executed"]  # a fixture
 
 
 def padding(xp, B, S):
-    """(B, 1, 1, S): sentences of S, S - 1 ... keys, the last one of none."""
+    """(B, 1, 1, S): sentences of S, S - 1, ... keys; the last one has none."""
     lengths = np.maximum(S - np.arange(B), 0)
     lengths[-1] = 0
     return xp.asarray(np.arange(S) < lengths[:, None])[:, None, None, :]
@@ -37,7 +37,7 @@ MASKS = {
 
 
 def there_and_back(xp, arrays, mask, p):
-    """Everything that the two functions give and write, by name; heads are views, as in multi-head attention."""
+    """Everything that the two functions return and write, by name; heads are views, as in multi-head attention."""
     (x, memory, dcontext), H = arrays, 2
     [query], (key, value), [dcontext_heads] = (split_heads(a, n, H) for a, n in ((x, 1), (memory, 2), (dcontext, 1)))
     dropout = DropoutMasks(p, (3, 1), xp, philox=True) if p else None
@@ -69,7 +69,7 @@ SIZES = {  # B, T, S, K
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("size", SIZES)
 def test_attention(size, dtype, mask, p, monkeypatch):
-    """Beside the reference in float64; without gaps between rows, when few begin at 16 bytes, the same bits."""
+    """Compare with the reference in float64; without gaps between rows, few of which are 16-byte aligned: same bits."""
     B, T, S, K = SIZES[size]
     arrays = draw(B, T, S, K, dtype)
     exact = [array.astype("float64") for array in arrays]
@@ -89,7 +89,7 @@ def test_attention(size, dtype, mask, p, monkeypatch):
 
 
 def test_what_goes_to_a_card_comes_back(monkeypatch):
-    """A mask whose rows run backwards, and one that is the same for many; the stand-in is the card (on_card.py)."""
+    """A mask whose rows run backwards, and one shared by many; the stand-in is the card (on_card.py)."""
     carry_out(monkeypatch, partial(run_on_card, strict_gpu, launcher.Kernel.launch))
     for mask in MASKS:
         test_attention("rows that end in the middle of a load", "float32", mask, 0.3, monkeypatch)

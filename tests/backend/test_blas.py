@@ -1,4 +1,4 @@
-"""The BLAS line at the start of a run, and the advice where a kernel is pinned below what the processor can do."""
+"""The BLAS line at the start of a run, and the advice if a kernel is pinned below what the processor can do."""
 
 import os
 import subprocess

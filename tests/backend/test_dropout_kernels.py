@@ -1,4 +1,4 @@
-"""The kernels that drop, beside their references: same masks, none of them stored or uploaded."""
+"""The dropout kernels give the masks of their references, and neither store nor upload any."""
 
 import numpy as np
 import pytest

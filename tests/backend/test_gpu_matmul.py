@@ -73,7 +73,7 @@ def read(pointer: int, dtype: str, shape: tuple[int, ...], distances: tuple[int,
 
 
 class Cublas:
-    """cuBLAS as CuPy wraps it: the same names and order of arguments; memory is read by address, in columns."""
+    """cuBLAS as CuPy wraps it: the same names and order of arguments. It reads memory by address, in columns."""
 
     CUBLAS_OP_N, CUBLAS_OP_T, CUBLAS_GEMM_DEFAULT = 0, 1, -1
     CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_32F_FAST_16BF, CUBLAS_COMPUTE_64F = 68, 77, 75, 70
@@ -128,7 +128,7 @@ class Cublas:
 
 
 class Addressed:
-    """What the call into cuBLAS looks at: a dtype and an address."""
+    """What a call into cuBLAS uses of an array: a dtype and an address."""
 
     def __init__(self, x: strict_gpu.ndarray) -> None:
         self.dtype, self.data = x.dtype, SimpleNamespace(ptr=x._host.ctypes.data)

@@ -1,4 +1,4 @@
-"""Each piece that a GPU run can lack has a message of its own, which names the remedy."""
+"""Each piece that a GPU run may lack has its own message, which names the remedy."""
 
 import re
 import sys

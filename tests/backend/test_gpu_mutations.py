@@ -1,8 +1,8 @@
-"""The checks of the GPU code that need no GPU, themselves checked: each mistake made here on purpose is noticed.
+"""Check the checks of the GPU code that need no GPU: they must notice each deliberate mistake.
 
-A mistake is a change of the source text: a barrier taken away, a wrong index, a number in float64, a wait for the card
-in the middle of a step. It is made in a process of its own, which reads the changed file and runs one test; that test
-must fail. Without the change it must pass, which is tested too. (tests/gradients/mutation.py does the like for every
+A mistake is a change of the source text: a missing barrier, a wrong index, a number in float64, a wait for the card in
+the middle of a step. Each mistake is made in its own process, which reads the changed file and runs one test. That test
+must fail; without the change it must pass, which is tested too. (tests/gradients/mutation.py does the same for every
 derivative, tests/backend/test_kernels.py for the barriers of the reductions.)
 
     PYTHONPATH=. python tests/backend/test_gpu_mutations.py          every mistake, and what the test said
@@ -43,7 +43,7 @@ def perform(check: Check) -> None:
 
 
 def make(mistake: Mistake) -> None:
-    """From now on this process reads the changed file. Raises LookupError if what is to be changed is not there."""
+    """From now on this process reads the changed file. Raises LookupError if the text to change is missing."""
     [path] = [path for path in (PACKAGE / mistake.file, PACKAGE / KERNELS / mistake.file) if path.exists()]
     text = path.read_text(encoding="utf-8")
     if text.count(mistake.old) != 1:
@@ -65,7 +65,7 @@ def make(mistake: Mistake) -> None:
 
 
 def outcome(check: Check, mistake: Mistake | None) -> str:
-    """What a process of its own says at its end: "passed", "skipped: ..." or why the test failed."""
+    """The result from a separate process: "passed", "skipped: ..." or why the test failed."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""The GPU's code path, on the stand-in: every layer, a training step, a translation, beside the same on NumPy."""
+"""The GPU's code path, on the stand-in: every layer, a training step and a translation, compared with NumPy."""
 
 from pathlib import Path
 from unittest.mock import patch
@@ -82,7 +82,7 @@ def make_batches(count: int, seed: int = 0) -> list[Batch]:
 
 
 class Run:
-    """A model, its optimizer and what steps them, on the CPU or on the card."""
+    """A model, its optimizer and the code that steps them, on the CPU or on the card."""
 
     def __init__(self, *, card: bool, config: TransformerConfig = CONFIG, dtype: str = "float64") -> None:
         model = Transformer(config, seed=1, dtype=dtype, philox=True)
@@ -130,7 +130,7 @@ def test_a_step_neither_waits_nor_uploads_more_than_ids():
 
 
 def launches(encoder_layers: int, decoder_layers: int) -> int:
-    """What the card is asked to do in one step."""
+    """The number of launches in one step."""
     config = CONFIG.replace(encoder_layers=encoder_layers, decoder_layers=decoder_layers, attention_dropout=0.0)
     run = Run(card=True, config=config, dtype="float32")
     run.step(0)

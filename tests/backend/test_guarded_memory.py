@@ -1,4 +1,4 @@
-"""Guards around arrays see who writes past an end, and who computes with what lies there."""
+"""Guards around arrays reveal writes past an end, and computations with the memory there."""
 
 import numpy as np
 import pytest

@@ -1,8 +1,8 @@
-"""Every kernel can be launched with the blocks that it is launched with: a multiprocessor has registers for 65,536.
+"""Every kernel fits the card with the blocks it is launched with: a multiprocessor has 65,536 registers.
 
-How many registers a thread needs stands in the program that NVRTC makes for a card; how many threads a block has is
-decided by the wrappers, from the width of a row. A kernel that asks for more of both is refused by the card, at the
-first batch that is wide enough.
+The program that NVRTC makes for a card contains the number of registers per thread; the wrappers choose the number of
+threads in a block from the width of a row. If a kernel asks for too much of both, the card refuses it at the first
+batch that is wide enough.
 """
 
 import struct
@@ -38,7 +38,7 @@ WIDTHS = [1, 100, 1000, 2048, 2100, 4096, 8192, 8200, 40_000]
 
 
 def use_kernels(D: int, dtype: str) -> None:
-    """Everything that launches one, on rows of D numbers."""
+    """Launch every kernel, on rows of D numbers."""
     for norm in ("post", "pre"):
         for p in (0.0, 0.3):
             arrays = map(strict_gpu.asarray, draw((2, D), dtype))
@@ -96,7 +96,7 @@ def test_every_kernel_is_launched(launched):
 def registers(program: bytes) -> dict[str, int]:
     """Kernel -> registers of a thread, from a cubin, which is an ELF file.
 
-    Its section .nv.info is a list of (format, attribute, size or value); attribute 0x2f, of format 4, holds the number
+    Its section .nv.info is a list of (format, attribute, size or value). Attribute 0x2f, of format 4, gives the number
     of a symbol and its count of registers.
     """
     sections = dict(_sections(program))

@@ -64,7 +64,7 @@ def compiled(architecture: str, text: str, options: tuple[str, ...], what: str =
 
 
 def compile_for(architecture: str, text: str, options: tuple[str, ...]) -> str:
-    """What NVRTC has to say against it: nothing if it compiles, warnings included."""
+    """NVRTC's complaints, including warnings; empty if it compiles."""
     return compiled(architecture, text, options)[0]
 
 
@@ -89,7 +89,7 @@ IN_FLOAT64 = {"squares", "adam_scalars"}
 
 @pytest.mark.parametrize("file", FILES)
 def test_float_kernels_do_not_compute_in_float64(file):
-    """Cards do so at a fraction of the speed, and a constant without its cast is enough: 0.5 * x widens x."""
+    """Cards compute float64 at a fraction of the speed, and a constant without its cast is enough: 0.5 * x widens x."""
     text = assembly("compute_90", launcher.source(file), launcher.options("f"))
     entries = [entry.partition(".func")[0] for entry in text.split(".entry ")[1:]]
     widening = {entry.partition("(")[0] for entry in entries if "cvt.f64.f32" in entry}
@@ -176,7 +176,7 @@ extern "C" __global__ void reductions(const real *x, real *y) {
 
 
 def without_barrier(text, number):
-    """The source less one of its barriers; all of it for None."""
+    """The source without one of its barriers; all of it for None."""
     parts = text.split(BARRIER)
     if number is not None:
         parts[number : number + 2] = ["".join(parts[number : number + 2])]
@@ -184,7 +184,7 @@ def without_barrier(text, number):
 
 
 def instead_of_the_source(monkeypatch, text):
-    """What is emulated, whichever file is asked for."""
+    """Emulate this source, whichever file is requested."""
     monkeypatch.setattr(emulated_cuda, "source", lambda file: text)
     monkeypatch.setattr(emulated_cuda, "compiled", cache(emulated_cuda.compiled.__wrapped__))
 

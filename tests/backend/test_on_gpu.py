@@ -1,6 +1,6 @@
-"""The same model on a card, beside NumPy in float64: python -m pytest -m gpu.
+"""The same model on a card, compared with NumPy in float64: python -m pytest -m gpu.
 
-Where there is no card these tests run on the stand-in, so that what waits for one is known to work (conftest.py).
+Without a card these tests run on the stand-in, so that they are known to work before they meet one (conftest.py).
 """
 
 import numpy as np
@@ -140,7 +140,7 @@ def test_two_runs_give_the_same_bits():
 
 
 def test_a_step_does_not_wait_for_the_card(cupy):
-    """The card is given a second of other work first: the step must return long before that is done."""
+    """The card first gets a second of other work; the step must return long before that is done."""
     model = Transformer(CONFIG, seed=1, device="gpu")
     adam, runner = Adam.for_parameters(model.parameters.flat), GpuStep(model)
     size = 8 if cupy is strict_gpu else 8192
@@ -177,5 +177,5 @@ def test_a_translation_is_the_cpus():
 
 @pytest.mark.usefixtures("cupy")
 def test_the_gradcheck_command_runs_on_the_card():
-    """On some layers: on all of them a card is a slow judge, for the oracles ask it for one number at a time."""
+    """Only some layers: a card would be slow on all of them, because the oracles request one number at a time."""
     assert gradcheck(["--device", "gpu", "embedding", "layer_norm", "feed_forward", "residual", "output_loss"]) == 0

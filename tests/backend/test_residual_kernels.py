@@ -1,4 +1,4 @@
-"""Bias, dropout, residual and norm in one kernel, forward and backward: twin and emulated, beside the reference."""
+"""Bias, dropout, residual and norm in one kernel, forward and backward: twin and emulation against the reference."""
 
 from contextlib import nullcontext
 

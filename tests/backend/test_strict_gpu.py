@@ -158,7 +158,7 @@ def test_cupy_arrays_have_every_method_and_attribute():
 
 
 def _has_keywords(function, keywords, name):
-    """Compiled functions and ufuncs tell their keywords in the docstring or not at all."""
+    """Compiled functions and ufuncs list their keywords in the docstring or nowhere."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):

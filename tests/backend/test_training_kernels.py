@@ -1,4 +1,4 @@
-"""More kernels of a training step, as in test_kernels.py: as NumPy twins and emulated, beside the reference."""
+"""More kernels of a training step, as in test_kernels.py: NumPy twins and emulation against the reference."""
 
 import re
 from functools import partial
@@ -25,7 +25,7 @@ DTYPES = ["float32", "float64"]
 
 
 def shifted(x, offset):
-    """The array on the card, beginning `offset` numbers behind a place where a load of 16 bytes may."""
+    """The array on the card, starting `offset` numbers after a 16-byte boundary."""
     flat = strict_gpu.empty((x.size + offset,), dtype=x.dtype)[offset:]
     view = flat.reshape(x.shape)
     view[...] = strict_gpu.asarray(x)
@@ -269,7 +269,7 @@ def test_a_logit_that_is_not_finite_makes_such_a_loss(bad):
 
 
 def test_what_goes_to_a_card_comes_back(monkeypatch):
-    """The same arrays twice, rows apart and odd addresses among them; the stand-in is the card."""
+    """The same arrays twice, some with gaps between rows or odd addresses; the stand-in is the card."""
     carry_out(monkeypatch, partial(run_on_card, strict_gpu, launcher.Kernel.launch))
     test_adam(1003, 1, 1.0, "float32")
     check_embedding(np.array([[5] * 40 + [3]]), 8, "float64", offset=1)

@@ -1,6 +1,6 @@
-"""The benchmarks that wait for a card, rehearsed: on the stand-in, and PyTorch's side of them on the CPU.
+"""Rehearse the benchmarks that need a card: on the stand-in, with PyTorch's side on the CPU.
 
-Their figures mean nothing here. That they run, and what they would print and keep, does.
+Their figures mean nothing here. The tests check that they run, and what they would print and save.
 """
 
 import json
@@ -68,7 +68,7 @@ def test_what_a_side_told_before_it_ended_counts(benchmark, monkeypatch, tmp_pat
 
 def test_a_side_that_takes_too_long_is_stopped(benchmark, monkeypatch, capsys):
     class Endless:
-        """A process that tells two results and never ends."""
+        """A process that reports two results and never ends."""
 
         def __init__(self, *_, **__):
             self.killed = False

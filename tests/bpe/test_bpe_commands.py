@@ -1,4 +1,4 @@
-"""python -m bpe: in pipes, from file to file, and what it says about bad input; the pages it shows."""
+"""python -m bpe: in pipes, from file to file, its messages about bad input, and its pages."""
 
 import gzip
 import json
@@ -200,7 +200,7 @@ def test_without_standard_input_and_error(tokenizer_file):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to a Windows subprocess")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_ctrl_c_is_one_line_and_leaves_no_file(processes, tmp_path):
-    """As a terminal sends it: to the program and the processes that it counts with."""
+    """Ctrl-C as a terminal sends it: to the program and to its counting processes."""
     command = ["-m", "bpe", "train", "--output", str(tmp_path / "t.json"), "--processes", str(processes)]
     # Tests that run in the background are deaf to SIGINT, and so is whatever they start.
     script = (

@@ -1,4 +1,4 @@
-"""What the documentation shows is what happens."""
+"""The examples in the documentation give the results it shows."""
 
 import doctest
 import importlib

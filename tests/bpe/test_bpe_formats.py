@@ -270,7 +270,7 @@ SENNRICH = "#version: 0.2\ne s\nes t</w>\nl o\nlo w</w>\nn e\n"
 
 
 def _subwords(tokenizer, text):
-    """Split as subword-nmt prints it: "@@" where a word goes on."""
+    """Split as subword-nmt prints it: "@@" if the word continues."""
     parts = []
     for token_id in tokenizer.encode(text + " "):
         part = tokenizer.vocabulary[token_id].decode()

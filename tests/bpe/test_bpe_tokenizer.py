@@ -205,7 +205,7 @@ def test_dropout_follows_the_distribution_of_the_paper():
 
 
 def test_dropout_draws_again_for_what_was_left_out():
-    """On "abab" a place left out at first has a second chance after the other place is merged."""
+    """On "abab" a place that was left out gets a second chance after the other place is merged."""
     tokenizer = bpe.Tokenizer([(b"a", b"b")])
     draws = 20_000
     lengths = [len(ids) for ids in tokenizer.encode_batch(["abab"] * draws, dropout=0.5, seed=2)]

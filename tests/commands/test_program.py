@@ -1,4 +1,4 @@
-"""How programs end: exit status, one line on standard error, never a traceback for what a user did."""
+"""How programs end: exit status, one line on standard error, and never a traceback for a user's error."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""train.py as a user meets it: a whole run, Ctrl-C and --resume, and one clear line for everything that cannot work."""
+"""train.py as a user sees it: a whole run, Ctrl-C and --resume, and one clear line for every invalid use."""
 
 import json
 import os
@@ -239,7 +239,7 @@ def test_a_diverged_model_does_not_replace_the_last_good_state(corpus: Path, tmp
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_is_noticed_before_the_work(corpus: Path, tmp_path: Path):
-    """The limit lies between a checkpoint's size and a state's, which is three times as large."""
+    """The limit is between a checkpoint's size and a state's, which is three times as large."""
     import resource
 
     command = [sys.executable, str(ROOT / "train.py"), "--data", str(corpus), *SMALL, "--steps", "6", "--run", "run"]
@@ -274,7 +274,7 @@ def test_resuming_a_finished_run_repeats_only_the_final_test(finished: Path, tmp
 
 
 def test_a_killed_run_begins_again_where_its_state_was_saved(corpus: Path, tmp_path: Path):
-    """Killed before the first evaluation only step 0 is saved: the resumed run begins anew, its log, too."""
+    """A run killed before its first evaluation has saved only step 0: the resumed run, and its log, start again."""
     command = [sys.executable, "-u", str(ROOT / "train.py"), "--data", str(corpus), *SMALL, "--run", "run"]
     command += ["--steps", "25", "--evaluate-every", "25"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""train.py and translate.py --device gpu, whole, beside the same run on the CPU."""
+"""train.py and translate.py --device gpu as a whole, compared with the same run on the CPU."""
 
 import json
 from pathlib import Path

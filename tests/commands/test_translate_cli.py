@@ -1,4 +1,4 @@
-"""translate.py as a user meets it: what goes where, and one clear line for everything that cannot work."""
+"""translate.py as a user sees it: what goes where, and one clear line for every invalid use."""
 
 import io
 import os
@@ -181,7 +181,7 @@ def test_a_search_is_explained_beside_its_translation(run, tmp_path):
     status, out, err = run("the dog", "--n-best", "2", "--explain", "--attention", tmp_path / "map.png")
     assert (status, out) == (0, expected)
     lines = err.split("\n")
-    assert lines[0] == "Beam search: after each step the best 4 of all continuations stay."
+    assert lines[0] == "Beam search: after each step the best 4 of all continuations are kept."
     assert any(line.startswith("step 2, penalty 1.097") for line in lines)
     assert lines[-2] == f"attention: {tmp_path / 'map.png'}"
     assert " won" in lines[-3]
@@ -452,7 +452,7 @@ def test_a_reader_that_leaves_a_long_input_ends_the_program_quietly(workplace):
 
 
 def feed(pipe: Any, line: bytes, count: int) -> None:
-    """Write to a program that may not want it all."""
+    """Write to a program that may not read everything."""
     with suppress(BrokenPipeError):
         for _ in range(count):
             pipe.write(line)
@@ -480,7 +480,7 @@ def test_the_page_is_served_until_ctrl_c(workplace, run):
         status, out, err = run("--serve", "--port", address[2])
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert err.startswith(
-            f"translate.py: port {address[2]} is in use: end the program that uses it, or take another"
+            f"translate.py: port {address[2]} is in use: end the program that uses it, or choose another"
         )
         process.send_signal(signal.SIGINT)
         assert (process.stderr.read(), process.stdout.read(), process.wait()) == ("ended\n", "", 0)

@@ -1,4 +1,4 @@
-"""Batches: every pair exactly once, the size kept, little padding, and a pure function of (seed, epoch)."""
+"""Batches: every pair exactly once, within the size, little padding, and a pure function of (seed, epoch)."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""Every kind of --data, the parts it is split into, and what is told when it cannot be used."""
+"""Every kind of --data, the parts it is split into, and the messages if it cannot be used."""
 
 import gzip
 import lzma
@@ -34,7 +34,7 @@ def message_of(data: str | Path, **options) -> str:
 
 
 def assert_apart(*parts: ParallelText) -> None:
-    """No sentence of one part stands in another, on either side."""
+    """No sentence of one part occurs in another, on either side."""
     for i, one in enumerate(parts):
         for other in parts[i + 1 :]:
             assert not set(one.sources) & set(other.sources)

@@ -1,4 +1,4 @@
-"""Reading text: what is accepted, and that each thing a user can get wrong is one clear line."""
+"""Reading text: what is accepted, and one clear line for each mistake a user can make."""
 
 import gzip
 import lzma

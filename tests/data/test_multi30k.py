@@ -1,4 +1,4 @@
-"""Fetching Multi30k: over real HTTP from a local server, with small files and, where it is here, the real corpus."""
+"""Downloading Multi30k: over real HTTP from a local server, with small files and, if available, the real corpus."""
 
 import gzip
 import hashlib
@@ -21,7 +21,7 @@ DIGESTS = {name: hashlib.sha256(text).hexdigest() for name, text in TEXTS.items(
 
 
 class Server:
-    """Serves `contents` under their paths on 127.0.0.1 and counts what was asked for."""
+    """Serves `contents` under their paths on 127.0.0.1 and counts requests."""
 
     def __init__(self) -> None:
         self.contents = dict(ARCHIVES)

@@ -73,7 +73,7 @@ def test_sentences_are_short(sample: list[Pair]) -> None:
 
 
 def test_no_english_sentence_has_two_translations(sample: list[Pair]) -> None:
-    """`generate` keeps English sentences apart by itself, so each construction is drawn here without it."""
+    """`generate` itself keeps English sentences distinct, so this test draws from each construction without it."""
     translation = {pair.source: pair.target for pair in noun_constructions.fixed_expressions()}
     draw = Draw(11)
     for entry in CONSTRUCTIONS:
@@ -137,7 +137,7 @@ def test_there_are_more_than_a_million_pairs() -> None:
 
 
 def test_the_lower_bound_counts_distinct_sentences() -> None:
-    """The shape that is counted, spelt out for three subjects, is as large as its share of the bound says."""
+    """The counted form, written out for three subjects, is as large as its share of the bound."""
     people = lexicon.select("people")
     subjects = len(PRONOUNS) + sum(1 if person.plural_only else 2 for person in people)
     spelt: set[tuple[str, str]] = set()

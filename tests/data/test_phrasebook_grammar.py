@@ -805,7 +805,7 @@ def test_commands(pair: Pair, source: str, target: str) -> None:
 
 
 def test_every_example_is_a_hand_written_sentence() -> None:
-    """So each example is one that the grammar makes, word for word."""
+    """Each example is one that the grammar generates, word for word."""
     gold = {Pair(source, target) for _, source, target in GOLD}
     gold |= {
         *noun_constructions.fixed_expressions(),

@@ -24,7 +24,7 @@ def translator() -> Translator:
 
 @given(text=SPACED, data=st.data())
 def test_words_of_tokens_are_those_of_str_split(text, data):
-    """However the bytes are cut into tokens; each word's tokens together hold its bytes, and no other word's."""
+    """However the bytes are cut into tokens, the tokens of each word together have its bytes and no other word's."""
     whole = text.encode()
     cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(whole) - 1))))) if len(whole) > 1 else []
     tokens = [whole[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
@@ -46,7 +46,7 @@ def test_bytes_that_are_no_text_are_part_of_a_word():
 
 
 def test_a_word_is_linked_to_the_source_word_of_whose_attention_it_has_most():
-    """The full stop gets most attention from all; its share decides."""
+    """All words give the full stop most attention; the share decides."""
     source, target = [b"red", b" do", b"gs", b" ."], [b"rote", b" Hun", b"de", b" ."]
     weights = np.array(
         [

@@ -1,4 +1,4 @@
-"""The searches against plain ones without caches, and against the enumeration of everything that could be said."""
+"""The searches against plain ones without caches, and against the enumeration of every possible output."""
 
 import math
 from collections import Counter
@@ -149,7 +149,7 @@ def test_a_beam_as_wide_as_the_search_space_finds_the_best_of_all(seed, norm, al
     data=st.data(),
 )
 def test_beam_search_equals_a_plain_one_that_never_stops_early(seed, norm, alpha, beam, sharpness, data):
-    """A sure model with a strong penalty is the hard case: a longer translation may overtake at a late step."""
+    """A confident model with a strong penalty is the hard case: a longer translation may overtake at a late step."""
     n_best = data.draw(st.integers(1, beam))
     rng = np.random.default_rng(seed)
     model = small_model(seed, norm, sharpness)
@@ -168,7 +168,7 @@ def test_beam_search_equals_a_plain_one_that_never_stops_early(seed, norm, alpha
 
 @pytest.mark.parametrize("seed", [0, 12, 22, 37, 86])
 def test_a_longer_translation_may_still_overtake(seed):
-    """Here a live hypothesis whose score is behind wins in the end: stopping when it falls behind would lose it."""
+    """Here a live hypothesis with a lower score wins in the end; stopping when it falls behind would lose it."""
     model = small_model(seed, sharpness=2.0)
     sources = random_sources(np.random.default_rng(seed), 3)
     found = beam_search(model, padded(sources), limits=np.full(3, 10), beam=4, alpha=2.0)
@@ -265,7 +265,7 @@ def test_the_log_normalizer_is_the_sum_of_all_probabilities(seed, rows, columns,
 
 
 def chi_square_bound(degrees: int) -> float:
-    """What a chi-square variable exceeds with probability 1e-6 (Wilson and Hilferty 1931)."""
+    """The value that a chi-square variable exceeds with probability 1e-6 (Wilson and Hilferty 1931)."""
     return degrees * (1 - 2 / (9 * degrees) + 4.753 * math.sqrt(2 / (9 * degrees))) ** 3
 
 

@@ -1,4 +1,4 @@
-"""Packed weights: the same products, and the same decoding, as with the weights as they are."""
+"""Packed weights give the same products, and the same decoding, as unpacked ones."""
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ def test_searches_find_the_same_packed_or_not(monkeypatch):
 
 
 def test_a_packed_model_keeps_the_weights_it_was_made_from(monkeypatch):
-    """That is what its documentation warns of: whoever changes a model packs it again."""
+    """As its documentation warns: after changing a model, pack it again."""
     monkeypatch.setattr(packed, "has_small_kernels", lambda: True)
     model = nt.Transformer(CONFIG, seed=0)
     used = PackedModel(model)

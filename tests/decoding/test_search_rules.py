@@ -1,4 +1,4 @@
-"""What beam search can be told besides its width: rules, terms, coverage, ensembles, waiting rows, a recorder."""
+"""The options of beam search besides its width: rules, terms, coverage, ensembles, waiting rows, a recorder."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_a_prefix_does_not_allow_what_another_rule_forbids():
 @given(seed=seeds, data=st.data())
 @settings(max_examples=60)
 def test_a_wide_beam_finds_the_best_of_what_the_rules_allow(seed, data):
-    """Every rule alone or several together: exactly the promised translations are left, with the model's own scores."""
+    """Each rule alone or several together: exactly the allowed translations remain, with the model's own scores."""
     model, source = small_model(seed), [3, 4, EOS]
     rules, promises = [], []
     for name in data.draw(st.lists(st.sampled_from(sorted(RULES)), max_size=2, unique=True)):
@@ -216,7 +216,7 @@ def test_forced_scores_equal_those_of_the_search(seed, beam):
 
 @given(seed=seeds, beam=st.integers(1, 4))
 def test_the_recorder_tells_the_whole_search(seed, beam):
-    """Each kept candidate's path, read back through its parents, has its total; what finished is what was found."""
+    """The path of each kept candidate, read back through its parents, adds up to its total; finished ones are found."""
     model = small_model(seed)
     sources = random_sources(np.random.default_rng(seed), 3)
     recorder = BeamRecorder()

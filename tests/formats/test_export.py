@@ -1,4 +1,4 @@
-"""Exported models compute what ours do: in CTranslate2, PyTorch and ONNX Runtime, each skipped where not installed."""
+"""Exported models compute what ours do, in CTranslate2, PyTorch and ONNX Runtime; each is skipped if not installed."""
 
 import importlib.util
 import json
@@ -28,7 +28,7 @@ VARIANTS = {
 
 
 def make_translator(**changes: object) -> Translator:
-    """A model that has begun to learn to repeat its source: it ends its sentences, and is sure of nothing."""
+    """A model that has begun to learn to repeat its source: it ends its sentences, and is certain of nothing."""
     tokenizer = bpe.train(LINES, vocabulary_size=275)
     config = nt.TransformerConfig(
         vocabulary_size=len(tokenizer), encoder_layers=2, decoder_layers=2, d_model=16, d_ff=24, heads=2

@@ -1,4 +1,4 @@
-"""A Marian model as transformers stores it, randomly initialised here, computes in NumPy what it computes there."""
+"""A randomly initialised Marian model, stored by transformers, computes in NumPy what it computes there."""
 
 import io
 import json
@@ -167,12 +167,12 @@ def test_the_program_translates_with_such_a_folder(folder, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"activation_function": "gelu"}, "activation_function is 'gelu'; known are swish, silu, relu"),
+        ({"activation_function": "gelu"}, "unknown activation_function 'gelu'; give one of swish, silu, relu"),
         ({"scale_embedding": False}, "scale_embedding is not true"),
         ({"normalize_before": True}, "normalize_before is set"),
         ({"decoder_ffn_dim": 12}, "encoder and decoder differ in size"),
         ({"d_model": 8}, "the file is of another model"),
-        ({"d_model": 32}, "have not the sizes that config.json says"),
+        ({"d_model": 32}, "do not have the sizes given in config.json"),
         ({"encoder_layers": 3}, "has no tensor model.encoder.layers.2"),
         ({"d_model": None}, "d_model is None"),
     ],
@@ -189,11 +189,11 @@ def test_models_that_cannot_be_read_are_refused(folder, tmp_path, changes, messa
     ("name", "content", "message"),
     [
         ("model.safetensors", None, "a pytorch_model.bin is not read, since a pickle may run any program"),
-        ("model.safetensors", b"PK\x03\x04", "is damaged, or no safetensors file"),
+        ("model.safetensors", b"PK\x03\x04", "is damaged, or not a safetensors file"),
         ("source.spm", None, "source.spm: no such file"),
-        ("target.spm", b"something else", "target.spm: is no SentencePiece model"),
-        ("vocab.json", b"{}", "vocab.json: is no vocabulary of"),
-        ("vocab.json", b'{"<unk>": "x"}', "vocab.json: is no vocabulary of"),
+        ("target.spm", b"something else", "target.spm: is not a SentencePiece model"),
+        ("vocab.json", b"{}", "vocab.json: is not a vocabulary of"),
+        ("vocab.json", b'{"<unk>": "x"}', "vocab.json: is not a vocabulary of"),
         ("vocab.json", None, "vocab.json: No such file"),
     ],
 )

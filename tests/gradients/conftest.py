@@ -1,4 +1,4 @@
-"""The `agree` fixture: hold a case against both oracles, and remember how close it was.
+"""The `agree` fixture: check a case against both oracles, and remember how close it was.
 
 At the end of the run the worst errors are printed; `--gradient-record FILE` also writes them to a file.
 """
@@ -28,7 +28,7 @@ class Recorder:
         self.worst: dict[tuple[str, str], Finding] = {}
 
     def __call__(self, case: Case, *, along: bool = False, oracles: tuple[str, ...] = ORACLES) -> None:
-        """Raises GradientError where a gradient or the layer contract is broken."""
+        """Raises GradientError if a gradient is wrong or the layer contract is broken."""
         findings = assert_gradients(case, along=along, oracles=oracles)
         assert_contract(case)
         self.cases[case.layer] += 1
@@ -41,7 +41,7 @@ class Recorder:
                 self.worst[key] = finding
 
     def lines(self) -> list[str]:
-        """The report, one line a layer."""
+        """The report, one line per layer."""
         compared = " and ".join(f"{count:,} by {oracle}" for oracle, count in self.entries.items())
         head = f"{'layer':20} {'examples':>9} {'complex step':>13} {'central diff.':>13} {'limited by rounding':>20}"
         lines = [f"{sum(self.cases.values()):,} examples; derivatives compared: {compared}", "", head]

@@ -1,9 +1,9 @@
 """Break every backward on purpose, one term at a time, and see whether the gradient checks notice.
 
 A check that never fails proves nothing. Here each backward's source is parsed, and each node of its syntax tree is
-altered in the ways programmers err: a term or factor dropped, a sign flipped, a transpose, a mask, a mean or a square
-root forgotten, two arguments exchanged, a branch always or never taken, a statement left out. Each altered function (a
-mutant) takes the place of the original everywhere, and the gradient checks run. A mutant is killed if a check fails.
+altered in the ways programmers err: a dropped term or factor, a flipped sign, a forgotten transpose, mask, mean or
+square root, two exchanged arguments, a branch always or never taken, a missing statement. Each altered function (a
+mutant) replaces the original everywhere, and the gradient checks run. A mutant is killed if a check fails.
 
     PYTHONPATH=. python tests/gradients/mutation.py          every mutant with its fate
 """
@@ -192,7 +192,7 @@ def _renamed(node: Any, name: str) -> ast.AST:
 
 
 class _Plain(ast.NodeTransformer):
-    """The function without what has no effect: docstring, annotations, and the switch to a GPU's twin."""
+    """The function without the parts that have no effect: docstring, annotations, and the switch to a GPU's twin."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.body = node.body[1:] if ast.get_docstring(node) else node.body
@@ -242,7 +242,7 @@ def installed(mutant: Mutant) -> Iterator[None]:
 
 
 def check_layers(cases: dict[str, list[Case]], module: str) -> None:
-    """Raise where a check of `module` fails: its own cases, along random directions, by complex step."""
+    """Raise if a check of `module` fails: its own cases, along random directions, by complex step."""
     with patch.multiple(output_loss, PRODUCT_ROWS=4, CACHED_LOGITS=12):  # several chunks, also with few tokens
         for case in cases[module]:
             assert_gradients(case, along=True, oracles=("complex step",))
@@ -258,7 +258,7 @@ def check_layers(cases: dict[str, list[Case]], module: str) -> None:
 
 
 def check_embedding_adds() -> None:
-    """The embedding's backward adds to what the output projection left there."""
+    """The embedding's backward adds to the gradient that the output projection wrote."""
     dy, ids = np.ones((1, 2, 4)), np.array([[1, 2]])
     gradients = embedding.EmbeddingParameters(np.full((3, 4), 10.0))
     embedding.embedding_backward(dy, ids, gradients)

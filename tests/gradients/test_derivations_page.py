@@ -1,4 +1,4 @@
-"""docs/gradients.md quotes code: each quotation must still stand in the file that its section names."""
+"""docs/gradients.md quotes code: each quotation must still be in the file that its section names."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def without_spaces(text):
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.partition("\n")[0])
 def test_quoted_code_exists(section):
-    """Line breaks may differ, nothing else."""
+    """Only line breaks may differ."""
     source = without_spaces(
         (ROOT / "docs" / re.search(r"\]\((\.\./numpy_transformer/\S+\.py)\)", section)[1]).read_text()
     )

@@ -69,7 +69,7 @@ def test_the_picture_is_a_picture(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sofmax"], "no layer is called 'sofmax'"),
+        (["sofmax"], "unknown layer 'sofmax'"),
         (["--seed", "-1"], "it must be 0 or more"),
         (["--plot", "steps.txt"], "ends with one of .png"),
     ],

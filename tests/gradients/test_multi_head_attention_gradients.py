@@ -128,7 +128,7 @@ def test_heads_do_not_mix():
 
 @given(seed=SEEDS, extra=st.integers(1, 3))
 def test_padding_behind_changes_nothing(seed, extra):
-    """Memory with more padding behind it: the same output, as padded keys have weight 0."""
+    """Memory with more padding at its end gives the same output, because padded keys have weight 0."""
     rng = np.random.default_rng(seed)
     D, x, memory = 6, rng.standard_normal((1, 3, 6)), rng.standard_normal((1, 4, 6))
     parameters = CrossAttentionParameters(

@@ -1,7 +1,7 @@
-"""The gradient checks are checked: every backward, broken in every way of mutation.py, must be noticed.
+"""Check the gradient checks: they must notice every backward that mutation.py breaks, in every way.
 
-Some alterations leave the function's result as it was. They are listed here with the reason; any other survivor is a
-gap in the checks, and an entry that no longer survives, or no longer exists, has to go.
+Some alterations do not change the function's result. They are listed here with the reason. Any other survivor is a gap
+in the checks, and an entry that no longer survives, or no longer exists, must be removed.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ EQUIVALENT = {
 
 
 def reason_of(mutant: Mutant) -> str | None:
-    """Why a mutant is no mutant at all, or None."""
+    """Why a mutant does not change the result, or None."""
     return EQUIVALENT.get(mutant.label) or EQUIVALENT.get(mutant.label.partition("  ->  ")[0])
 
 
@@ -59,7 +59,7 @@ def test_every_mutant_is_killed(capsys):
 
 
 def test_the_unbroken_backwards_pass_the_same_checks():
-    """Else every mutant would be killed, by a check that always fails."""
+    """Otherwise a check that always fails would kill every mutant."""
     cases = all_cases()
     for module in cases:
         check_layers(cases, module)

@@ -75,7 +75,7 @@ def test_the_ladder_avoids_a_kink_that_is_near():
 
 
 def test_noise_is_admitted():
-    """A value that trembles by 1e-9 has no slope to be found to 1e-8, and the oracle says so."""
+    """A value with noise of 1e-9 has no slope that can be measured to 1e-8, and the oracle says so."""
     value, uncertainty = central_differences(
         lambda inputs: np.sin(inputs["x"]) + 1e-9 * np.sin(1e12 * inputs["x"]), {"x": np.array([0.3])}, "x", np.ones(1)
     )

@@ -51,7 +51,7 @@ def test_shift_invariance_and_no_overflow(seed, width, shift):
 
 @given(seed=SEEDS, dtype=st.sampled_from(["float32", "float64"]), size=st.sampled_from([1, 49, 51, 1e4]))
 def test_masked_rows_follow_the_definition_at_any_size(seed, dtype, size):
-    """Small scores skip the search for the maximum, large ones do not; what is masked may be larger than the rest."""
+    """Small scores skip the search for the maximum, large ones do not; masked scores may be larger than the rest."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(-size, size, (3, 4, 5)).astype(dtype)
     mask = rng.random((4, 5)) < 0.6
@@ -77,7 +77,7 @@ def test_no_rows_at_all():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_is_not_finite_stays_in_its_row(dtype):
-    """inf and nan spoil the row they stand in, as the definition says, and no other; behind a mask they do nothing."""
+    """inf and nan spoil their own row, as the definition says, and no other; under a mask they do nothing."""
     x = np.zeros((4, 3), dtype)
     x[0, 1], x[1, 1], x[2, 1] = np.nan, np.inf, -np.inf
     x[3] = 1e4, -1e4, 1e4

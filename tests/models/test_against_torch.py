@@ -1,7 +1,7 @@
 """The whole model and the optimizer against PyTorch's, in float64: an implementation written by others must agree.
 
-PyTorch's `nn.Transformer` holds the encoder and decoder stacks only; embedding, positions, output projection and loss
-are put around it here. Skipped where PyTorch is not installed.
+PyTorch's `nn.Transformer` has only the encoder and decoder stacks; this file adds embedding, positions, output
+projection and loss around it. Skipped if PyTorch is not installed.
 """
 
 import math
@@ -122,8 +122,8 @@ MODULES = {
 
 
 def view_of_torch(name: str, tensors: Mapping[str, torch.Tensor]) -> np.ndarray:
-    """What `tensors`, PyTorch's parameters or their gradients by name, hold for our parameter `name`: a view in our
-    shape. PyTorch keeps linear weights as (out, in), ours are (in, out)."""
+    """Our parameter `name` in `tensors`, PyTorch's parameters or their gradients by name: a view in our shape.
+    PyTorch keeps linear weights as (out, in), ours are (in, out)."""
     if name == "embedding.weight":
         return tensors[name].detach().numpy()
     module, leaf = name.rsplit(".", 1)

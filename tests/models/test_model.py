@@ -1,4 +1,4 @@
-"""The public model: configuration, flat parameters, loss, logits, saving, and what it refuses."""
+"""The public model: configuration, flat parameters, loss, logits, saving, and what it rejects."""
 
 import copy
 import json
@@ -203,7 +203,7 @@ def test_gpu_without_cupy_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
 
 
 class FakeRuntime:
-    """CuPy as it is where a piece is missing: importable, but its first call fails."""
+    """CuPy on a machine that lacks a piece: importable, but its first call fails."""
 
     class CUDARuntimeError(RuntimeError):
         pass

@@ -1,7 +1,7 @@
 """ "Attention Is All You Need" (Vaswani et al. 2017), section by section: what it says, and that the code does it.
 
-Each formula is written out once more here, as plainly as NumPy allows and in the paper's own letters, and the layers
-are compared with it. Where the paper leaves a choice, the test says which was made.
+This file writes each formula out again, as plainly as NumPy allows and in the paper's own letters, and compares the
+layers with it. If the paper leaves a choice, the test says which one we made.
 """
 
 import dataclasses
@@ -85,7 +85,7 @@ def small(**changes):
 
 @pytest.fixture(scope="module")
 def model():
-    """Post-norm, with random gains and biases, so that none of them can be forgotten unseen."""
+    """Post-norm, with random gains and biases, so that a forgotten one shows."""
     model = Transformer(small(), seed=0, dtype="float64")
     model.parameters.flat[:] = np.random.default_rng(0).normal(0, 0.5, model.parameters.flat.shape)
     return model
@@ -319,7 +319,7 @@ def test_6_1_beam_of_4_alpha_of_0_6_and_source_plus_50():
 
 
 def test_6_1_a_score_is_the_log_probability_over_the_penalty(model):
-    """Of the beam's result: its score, and its log-probability as the model gives it."""
+    """The score of the beam's result, and its log-probability according to the model."""
     source = np.array([[5, 9, 4, 2]])
     [[best]] = beam_search(model, source, limits=np.array([6]), beam=4, alpha=0.6)
     target = np.array([[1, *best.ids, 2]])

@@ -81,7 +81,7 @@ def test_the_story_ends_as_the_search_did(seed, beam, alpha, coverage, data):
 
 
 def test_why_the_winner_won():
-    """The sentence at the end says which case it was, with the right numbers."""
+    """The final sentence says which case it was, with the right numbers."""
     cases = set()
     for seed in range(40):
         story = seen(random_translator(seed), "we see a house", alpha=2.0).story

@@ -43,7 +43,7 @@ def browser(chromium: Browser, inside: Seen, tmp_path: Path) -> Browser:
 
 
 def word_weights(weights: np.ndarray, queries: list[bytes], keys: list[bytes]) -> np.ndarray:
-    """Between words: (queries, keys) of tokens, a mean over the query word's tokens, a sum over the key word's."""
+    """From weights between tokens to words: the mean over the query word's tokens, the sum over the key word's."""
 
     def members(tokens: list[bytes]) -> np.ndarray:
         groups = np.array(token_groups(tokens))
@@ -153,7 +153,7 @@ def test_the_maps_are_painted(browser, inside):
 
 
 def nodes(browser: Browser) -> list[str]:
-    """The labels of the tree's nodes that can be seen."""
+    """The labels of the tree's visible nodes."""
     return browser.run(
         "[...document.querySelectorAll('.tree .node')].filter((one) => !one.hasAttribute('hidden'))"
         ".map((one) => one.querySelector('text').textContent)"
@@ -161,7 +161,7 @@ def nodes(browser: Browser) -> list[str]:
 
 
 def expected_nodes(inside: Seen, step: int) -> list[str]:
-    """Of all steps up to this one what was kept, of this one what was dropped as well."""
+    """Everything kept in the steps up to this one, and everything dropped in this one."""
     beam, chapters = inside.story.beam, inside.story.chapters[:step]
     return [
         branch.token
@@ -247,7 +247,7 @@ def test_dark_screens_are_dark(browser):
 
 
 def test_everything_to_act_on_has_a_name(browser):
-    """For screen readers: buttons, inputs and what else can be focused have text or a label."""
+    """For screen readers: buttons, inputs and everything else that can be focused have text or a label."""
     nameless = browser.run(
         "[...document.querySelectorAll('button, input, [tabindex=\"0\"]')]"
         ".filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length)).length"

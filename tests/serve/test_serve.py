@@ -1,4 +1,4 @@
-"""The web page's server: what it answers, and that nothing a client does shows on the terminal or stops it."""
+"""The web page's server: its answers, and that nothing a client does reaches the terminal or stops it."""
 
 import contextlib
 import dataclasses
@@ -66,7 +66,7 @@ def question(server: serve.PageServer, body: Any, **headers: str) -> bytes:
 
 
 def exchange(server: serve.PageServer, request: bytes, *, end: bool = False) -> tuple[int, dict[str, str], bytes]:
-    """Send bytes, and what comes back until the server closes; `end`: after them comes nothing more."""
+    """Send bytes and return the answer until the server closes; `end`: nothing follows the bytes."""
     with connect(server) as connection:
         connection.sendall(request)
         if end:
@@ -191,7 +191,7 @@ ANY = _Any()
 
 
 def test_the_page_asks_nothing_of_the_network():
-    """Each thing that it refers to is one that this server has."""
+    """The server has every file that the page refers to."""
     for path, file in FILES.items():
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|url\(|@import|eval\(", text), path
@@ -336,7 +336,7 @@ def test_a_body_that_does_not_arrive(impatient, capfd):
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nA: "])
 def test_a_request_that_never_ends_is_cut_off(impatient, capfd, sent):
-    """Also when a byte comes now and then: the limit holds for all of it together."""
+    """The limit holds for the whole request, even if a byte arrives now and then."""
     with connect(impatient) as connection, contextlib.suppress(OSError):
         connection.sendall(sent)
         connection.settimeout(0.05)

@@ -40,7 +40,7 @@ def server(translator: Translator) -> Iterator[PageServer]:
 
 @pytest.fixture
 def page(chromium: Browser, server: PageServer) -> Iterator[Browser]:
-    """The browser with the page open; it asks nobody else for anything, and nothing fails in it."""
+    """The browser with the page open; it sends no requests elsewhere, and has no errors."""
     chromium.requests.clear()
     chromium.complaints.clear()
     chromium.resize(1280, 900)
@@ -58,7 +58,7 @@ def until(page: Browser, condition: str) -> None:
 
 
 def enter(page: Browser, text: str) -> None:
-    """Type a text in place of what is there."""
+    """Replace the text by typing."""
     page.run("document.querySelector('#text').focus(); document.querySelector('#text').select()")
     page.call("Input.insertText", text=text)
 
@@ -218,7 +218,7 @@ def test_one_sentence_after_the_other(page, translator):
 
 
 def test_text_is_text(page):
-    """Nothing that is typed becomes a part of the page."""
+    """Typed text never becomes part of the page's markup."""
     translate(page, "<img src=x onerror=alert(1)>")
     assert page.run("document.querySelectorAll('img').length") == 0
 

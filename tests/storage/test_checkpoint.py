@@ -1,4 +1,4 @@
-"""Checkpoints: any tensors survive, any damage is noticed, and a file that exists is whole."""
+"""Checkpoints: any tensors survive, any damage is noticed, and an existing file is complete."""
 
 import json
 import os
@@ -270,7 +270,7 @@ def test_a_device_is_never_replaced():
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="only some systems give open files a name")
 def test_an_open_file_is_never_replaced(tmp_path):
-    """By the name of its stream: what a log holds already would be lost."""
+    """By the name of its stream: the log's earlier content would be lost."""
     with open(tmp_path / "log", "w+") as log:
         log.write("old")
         log.flush()

@@ -25,7 +25,7 @@ needs_browser = pytest.mark.skipif(find_browser() is None, reason="there is no C
 
 
 class Browser:
-    """One tab. Every method returns once the browser has done it."""
+    """One tab. Every method returns once the browser has finished."""
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self._to, self._from = os.fdopen(to_browser, "wb", buffering=0), os.fdopen(from_browser, "rb", buffering=0)

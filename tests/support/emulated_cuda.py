@@ -1,10 +1,9 @@
-"""The CUDA kernels, executed on the CPU: the source of each, compiled by g++ behind cuda_on_cpu.h.
+"""Execute the CUDA kernels on the CPU: g++ compiles the source of each after cuda_on_cpu.h.
 
-What the card's threads would do is done in turns, barriers and shuffles included. That shows wrong indices, wrong tails
-and wrong mathematics in the very source of a kernel. A load or store that is not aligned, or a barrier that only some
-threads come to, ends the program with a word about it; a barrier that is missing makes the result depend on who goes
-first, which is tried both ways. Arrays are copied to where guards stand around them: who writes past an end is found
-out, and who reads there gets NaN.
+The threads of the card take turns, with barriers and shuffles. That reveals wrong indices, wrong tails and wrong
+mathematics in the kernel's own source. A load or store that is not aligned, or a barrier that only some threads reach,
+ends the program with a message. A missing barrier makes the result depend on which thread goes first, so both orders
+are tried. Arrays are copied between guards: a write past an end is detected, and a read there gives NaN.
 """
 
 import ctypes
@@ -32,7 +31,7 @@ def signatures(file: str) -> list[tuple[str, str]]:
 def check_arguments(kernel: Kernel, dtype: str, arguments: tuple) -> None:
     """Raises AssertionError unless number and kinds of the arguments are those of the kernel's parameters.
 
-    Neither a card nor ctypes would say a word.
+    Neither a card nor ctypes would report it.
     """
     parameters = [parameter.strip() for parameter in dict(signatures(kernel.file))[kernel.name].split(",")]
     assert len(arguments) == len(parameters), f"{kernel.name}: {len(arguments)} arguments for {len(parameters)}"
@@ -49,8 +48,8 @@ def check_arguments(kernel: Kernel, dtype: str, arguments: tuple) -> None:
 def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
     """Runs the kernel on NumPy arrays, the last thread first and then, on the same arrays, the first one first.
 
-    Raises AssertionError if that makes a difference of one bit, if something is written outside of the arrays, or if an
-    argument is of another kind than the parameter.
+    Raises AssertionError if the two differ in one bit, if the kernel writes outside of the arrays, or if an argument
+    and its parameter are of different kinds.
     """
     check_arguments(kernel, dtype, arguments)
     run = getattr(compiled(kernel.file, dtype), f"run_{kernel.name}")
@@ -80,7 +79,7 @@ def _c(argument):
 
 @cache
 def compiled(file: str, dtype: str) -> ctypes.CDLL:
-    """A library of the file's kernels: for each a function run_NAME."""
+    """A library of the file's kernels, with a function run_NAME for each."""
     folder = Path(mkdtemp(prefix="emulated-cuda-"))
     text = [SHIM.read_text(), source(file)]
     for name, parameters in signatures(file):

@@ -1,4 +1,4 @@
-"""Mistakes to be made on purpose in the GPU code, each with the check that should notice (test_gpu_mutations.py)."""
+"""Deliberate mistakes in the GPU code, each with the check that should notice it (test_gpu_mutations.py)."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ class Check(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """`old`, which stands once in a file of the package, becomes `new`."""
+    """`old`, which occurs once in a file of the package, becomes `new`."""
 
     file: str
     old: str
@@ -70,7 +70,7 @@ TOO_LARGE = Check("test_gpu_messages", "test_a_batch_that_does_not_fit_names_one
 
 
 def layer(name: str, dtype: str = "float32") -> Check:
-    """A layer of the gradient check on the stand-in, beside the CPU."""
+    """A layer of the gradient check on the stand-in, compared with the CPU."""
     return Check("test_gpu_path", "test_every_layer_gives_what_the_cpu_gives", (name, dtype, 2e-5))
 
 

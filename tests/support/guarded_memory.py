@@ -1,4 +1,4 @@
-"""Arrays as memory: where each lies, and copies with guards around them that show who reads or writes past an end."""
+"""Arrays as memory: where each one is, and copies between guards that reveal reads and writes past an end."""
 
 import ctypes
 from typing import NamedTuple
@@ -12,7 +12,7 @@ ALIGNMENT = 64  # a copy lies as its original does, as far as this goes
 
 
 def span(array: np.ndarray) -> tuple[int, int]:
-    """(address, bytes) from the first number to the last in memory, gaps between rows included."""
+    """(address, bytes) from the first number to the last in memory, including gaps between rows."""
     if not array.size:
         return array.ctypes.data, 0
     reaches = [(n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True)]
@@ -51,7 +51,7 @@ class Guarded:
         raise LookupError("the array was not copied")
 
     def give_back(self, name: str) -> None:
-        """Copies everything to where it came from. Raises AssertionError, with the name, if a guard was written."""
+        """Copy everything back. Raises AssertionError, with the name, if a guard was overwritten."""
         for address, size, copy, guard in self._regions:
             assert copy[:GUARD].tobytes() == guard.tobytes(), f"{name}: writes before the beginning of an array"
             assert copy[GUARD + size :].tobytes() == guard.tobytes(), f"{name}: writes behind the end of an array"

@@ -1,6 +1,6 @@
-"""A kernel launch of the stand-in, carried out on a real card: its arrays go over, the kernel runs, and they come back.
+"""Run a kernel launch of the stand-in on a real card: copy its arrays over, run the kernel, and copy them back.
 
-So every test of a kernel that runs emulated runs on a card too, with the same odd sizes and addresses.
+So every test of an emulated kernel also runs on a card, with the same odd sizes and addresses.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from numpy_transformer.errors import InputError
 
 
 def card() -> ModuleType:
-    """CuPy; where it finds no card the test is skipped, with the reason."""
+    """CuPy; without a card the test is skipped, with the reason."""
     try:
         return device_module("gpu")
     except InputError as error:
@@ -50,7 +50,7 @@ def run_on_card(
 
 
 def _placed(cupy: ModuleType, host: np.ndarray, offset: int) -> Any:
-    """A copy on the card, `offset` bytes behind a multiple of 16, where it stood on the host."""
+    """A copy on the card, `offset` bytes after a multiple of 16, as on the host."""
     device = cupy.empty(offset + host.size, dtype="uint8")[offset:]
     device.set(host)
     return device

@@ -33,7 +33,7 @@ def running(translator: Translator, limits: Limits, search: SearchOptions = SEAR
 
 
 class Gate:
-    """Holds each search when it has taken so many steps until `opened` is set, and counts the steps of all."""
+    """Stops each search after this many steps until `opened` is set, and counts the steps of all searches."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, after: int = 0) -> None:
         self.reached, self.opened, self.steps = threading.Event(), threading.Event(), 0

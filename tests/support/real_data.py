@@ -7,7 +7,7 @@ import pytest
 
 
 def real_data(name: str) -> Path:
-    """The folder of a real corpus; the calling test is skipped where there is none."""
+    """The folder of a real corpus; without it the calling test is skipped."""
     folder = os.environ.get("NUMPY_TRANSFORMER_DATA") or Path(__file__).parents[3] / "shared" / "data"
     path = Path(folder, name)
     if not path.is_dir():

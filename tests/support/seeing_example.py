@@ -1,4 +1,4 @@
-"""A small random translator, and one translation by it seen from inside."""
+"""A small random translator, and the inside of one of its translations."""
 
 from typing import NamedTuple
 

@@ -1,7 +1,7 @@
 """`cuda` of the stand-in for CuPy (strict_gpu.py): one card, its stream, events, memory pool and properties.
 
-The pretended card works at once, but says that it is done only to a host that has waited for it. Events are on the
-host's clock.
+The pretended card finishes at once, but reports this only to a host that has waited for it. Events use the host's
+clock.
 """
 
 import time

@@ -1,15 +1,15 @@
-"""A stand-in for CuPy on machines without a GPU: NumPy underneath, and stricter than CuPy on top.
+"""A stand-in for CuPy on machines without a GPU: NumPy underneath, and stricter than CuPy.
 
-An array of this module is to NumPy what an array on a card is: foreign. It
+To NumPy, an array of this module is as foreign as an array on a card. It
 
-- never turns into a NumPy array by itself, nor meets one in an operation (`get` and `asarray` are the ways over);
-- knows only functions, methods and keywords that CuPy has (FUNCTIONS, METHODS; test_strict_gpu.py compares them with
-  the real CuPy where that is installed);
-- gives no float64 where only float32 went in, unless a dtype was asked for;
-- counts what makes the host wait for the card (`counted`, `waits`), what crosses over to it and what it is asked to do;
-- fills fresh memory with NaN, so that whoever reads it before writing is found out.
+- never turns into a NumPy array implicitly, nor mixes with one in an operation (use `get` and `asarray`);
+- has only functions, methods and keywords that CuPy has (FUNCTIONS, METHODS; test_strict_gpu.py compares them with the
+  real CuPy if that is installed);
+- never makes float64 from float32 alone, unless a dtype was requested;
+- counts what makes the host wait for the card (`counted`, `waits`), transfers to the card and launches on it;
+- fills fresh memory with NaN, which reveals a read before the first write.
 
-Kernels cannot run here. The launcher finds `run_twin` instead of RawModule, and that runs the kernel's NumPy twin.
+Kernels cannot run here. The launcher finds `run_twin` instead of RawModule, which runs the kernel's NumPy twin.
 """
 
 import operator
@@ -87,12 +87,12 @@ nan, inf, pi = np.nan, np.inf, np.pi
 
 
 class StrictError(TypeError):
-    """What CuPy, or a card, would not do."""
+    """Raised for something that CuPy, or a card, would not do."""
 
 
 @dataclass
 class Counts:
-    """What happened since `counted` began."""
+    """Counts since the start of `counted`."""
 
     synchronizations: int = 0  # the host waited for the card
     uploads: int = 0  # arrays that went from the host to the card (asynchronous)
@@ -122,7 +122,7 @@ def wait() -> None:
 
 
 def waits() -> int:
-    """How often it has since the program began."""
+    """How often the host has waited since the program began."""
     return _waits
 
 
@@ -238,7 +238,7 @@ for _name in ("neg", "invert", "abs"):
 
 
 def _unwrap(value: Any) -> Any:
-    """The NumPy array below; a NumPy array itself does not belong here. Python and NumPy scalars pass."""
+    """The NumPy array underneath; a NumPy array itself is refused. Python and NumPy scalars pass."""
     if isinstance(value, ndarray):
         return value._host
     if isinstance(value, np.ndarray):
@@ -299,7 +299,7 @@ def _wrapped(function: Any, keywords: set[str], name: str, owner: Any = ()) -> A
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, blocking: bool = False) -> ndarray:
-    """To the card, unless it is there: a copy. CuPy stages it in pinned memory, so the host does not wait."""
+    """Copy to the card, unless it is there already. CuPy stages it in pinned memory, so the host does not wait."""
     if isinstance(a, ndarray):
         return ndarray(np.asarray(a._host, dtype=dtype, order=order))
     _counts.uploads += 1
@@ -307,38 +307,38 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, blocking: bool = Fa
 
 
 def array(obj: Any, dtype: Any = None, copy: bool = True, order: Any = "K") -> ndarray:
-    """Like asarray, and always a copy."""
+    """Like asarray, but always a copy."""
     return asarray(obj, dtype).copy()
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
-    """Memory that holds anything: NaN, or the largest integer."""
+    """Uninitialised memory: filled with NaN, or with the largest integer."""
     host = np.empty(shape, dtype, order)
     host.fill(np.nan if host.dtype.kind in "fc" else True if host.dtype == bool else np.iinfo(host.dtype).max)
     return ndarray(host)
 
 
 def empty_like(a: ndarray, dtype: Any = None, order: str = "K", shape: Any = None) -> ndarray:
-    """Memory of another array's shape and dtype, holding anything."""
+    """Uninitialised memory of another array's shape and dtype."""
     return empty(a.shape if shape is None else shape, a.dtype if dtype is None else dtype)
 
 
 def run_twin(twin: Any, arguments: Any) -> None:
-    """Run a kernel's NumPy twin on the memory below: it writes where the kernel would, and warns of nothing."""
+    """Run a kernel's NumPy twin on the memory underneath: it writes where the kernel would, without warnings."""
     _counts.launches += 1
     with np.errstate(all="ignore"):
         twin(*map(_unwrap, arguments))
 
 
 def array_equal(a1: ndarray, a2: ndarray, equal_nan: bool = False) -> ndarray:
-    """Whether all are equal: one number on the card; to look at it is to wait."""
+    """Whether all are equal: one number on the card; reading it makes the host wait."""
     return ndarray(np.asarray(np.array_equal(_unwrap(a1), _unwrap(a2), equal_nan=equal_nan)))
 
 
 def strided_batched_gemm(a: ndarray, b: ndarray, c: ndarray, gemm: Any, precision: str) -> None:
-    """What cuBLAS does with these arguments: it sees pointers and distances, not shapes, and never looks at the arrays.
+    """Do what cuBLAS does with these arguments: it sees pointers and distances, not shapes, and never the arrays.
 
-    In the precisions with fewer bits the operands of float32 are rounded on their way, as tensor cores do it.
+    In the precisions with fewer bits, float32 operands are rounded as they are read, as tensor cores do.
     """
 
     _counts.launches += gemm.repeats

@@ -1,4 +1,4 @@
-"""Progress of a translation: silent at first, then lines a second and the time left, on standard error only."""
+"""Progress of a translation: silent at first, then lines per second and the time left, on standard error only."""
 
 import pytest
 
@@ -40,9 +40,9 @@ def test_a_long_one_says_how_long_it_will_take(clock, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.split("\n") == [
-        "3 line(s), 0.5 a second, 0:14 left",  # 30 of 100 bytes in 6 seconds
-        "6 line(s), 0.2 a second, 0:10 left",  # 75 of 100 bytes in 30 seconds
-        "6 line(s) in 1:00:30, 0.0 a second",
+        "3 line(s), 0.5 per second, 0:14 left",  # 30 of 100 bytes in 6 seconds
+        "6 line(s), 0.2 per second, 0:10 left",  # 75 of 100 bytes in 30 seconds
+        "6 line(s) in 1:00:30, 0.0 per second",
         "",
     ]
 
@@ -51,7 +51,7 @@ def test_of_a_pipe_the_end_is_not_known(clock, capsys):
     with TranslationProgress(None) as shown:
         clock.now += 10
         shown.add("a line")
-    assert "1 line(s), 0.1 a second, 0:10 so far" in capsys.readouterr().err
+    assert "1 line(s), 0.1 per second, 0:10 so far" in capsys.readouterr().err
 
 
 def test_after_an_error_there_is_no_summary(clock, capsys):

@@ -1,4 +1,4 @@
-"""The cost formulas of docs/performance.md against the program: its products counted, its caches and peaks weighed."""
+"""The cost formulas of docs/performance.md against the program's counted products and measured caches and peaks."""
 
 import tracemalloc
 from typing import Any

@@ -1,4 +1,4 @@
-"""How many updates a run makes, how its learning rate rises, and what is said when the two do not fit."""
+"""How many updates a run makes, how its learning rate rises, and the warning if the two do not fit."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The folder of a run: one process at a time, nothing left where nothing was written, nothing lost by a full disk."""
+"""The folder of a run: one process at a time, nothing left if nothing was written, nothing lost by a full disk."""
 
 import os
 import subprocess
@@ -82,7 +82,7 @@ def test_samples_cut_inside_a_character_are_rewound(tmp_path: Path):
 
 
 def test_checkpoints_of_after_the_state_are_dropped(tmp_path: Path):
-    """A run that was killed between a checkpoint and the state, and goes on with another --evaluate-every."""
+    """A run that was killed between a checkpoint and the state, and resumes with a different --evaluate-every."""
     folder = RunFolder(tmp_path)
     folder.checkpoints.mkdir()
     for name in ("step-00000004", "step-00000008", "step-100000000", "best"):

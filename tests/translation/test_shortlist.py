@@ -1,4 +1,4 @@
-"""The shortlist: what it lists, how its lexicon is learned, and that searches keep to it and to nothing else."""
+"""The shortlist: what it lists, how its lexicon is learned, and that searches use its tokens only."""
 
 import sys
 from collections import defaultdict
@@ -51,7 +51,7 @@ def test_a_list_of_all_tokens_changes_nothing(seed, norm, beam):
 
 @given(seed=seeds, norm=norms, beam=st.integers(1, 6), rows=st.integers(1, 4))
 def test_a_search_with_a_shortlist_is_one_of_a_smaller_vocabulary(seed, norm, beam, rows):
-    """Equal to a plain search of one sentence that knows the listed tokens only, whatever else is in the batch."""
+    """Equal to a plain search of one sentence over the listed tokens only, whatever else is in the batch."""
     rng = np.random.default_rng(seed)
     model, shortlist = small_model(seed, norm), random_shortlist(rng)
     sources = random_sources(rng, 4)

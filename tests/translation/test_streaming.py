@@ -147,7 +147,7 @@ def test_what_cannot_be_translated_is_named_by_its_line(translator, monkeypatch,
 
 @pytest.mark.parametrize("unit", ["x", "the dog runs home. ", "雪", "the dog "])
 def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
-    """Cut into parts that fit, with nothing lost; what they are translated to is not the question here."""
+    """Long lines are cut into parts that fit, with nothing lost; their translations do not matter here."""
 
     def echo(texts: list[str], _: SearchOptions) -> list[list[Hypothesis]]:
         assert all(len(translator.tokenizer.encode(text)) <= LONGEST_PART for text in texts)

@@ -24,7 +24,7 @@ def tokenizer() -> bpe.Tokenizer:
 
 
 def test_half_a_surrogate_pair_does_not_leave_the_translator(translator: Translator):
-    """A model may write any bytes; ED A0 80 stands for a lone surrogate, which no file or terminal takes."""
+    """A model may write any bytes; ED A0 80 stands for a lone surrogate, which no file or terminal accepts."""
     ids_of = {text: i for i, text in translator.tokenizer.vocabulary.items() if i > 2}
     decoded = Decoded([ids_of[bytes([byte])] for byte in b"a\xed\xa0\x80"], -1.0, -1.0)
     assert translator._hypothesis(decoded).text == "a?"
@@ -52,7 +52,7 @@ texts = st.lists(st.one_of(st.sampled_from([*LINES[:5], "", "  ", "\t"]), st.tex
 @given(texts=texts, batch_tokens=st.sampled_from([1, 20, 60, 2048]), data=st.data())
 @settings(max_examples=25)
 def test_a_translation_depends_on_its_sentence_alone(translator, texts, batch_tokens, data):
-    """Not on the other sentences, their order or the size of a batch; scores to 1e-5 in float32."""
+    """It does not depend on other sentences, their order or the batch size; scores agree to 1e-5 in float32."""
     order = data.draw(st.permutations(range(len(texts))))
     options = data.draw(
         st.sampled_from([{"beam": 3, "n_best": 2}, {"beam": 1}, {"sampling": Sampling(seed=4), "n_best": 2}])
@@ -188,7 +188,7 @@ def test_a_run_gives_its_averaged_checkpoint_or_else_the_best_or_else_the_newest
 
 
 def test_another_tokenizer_than_the_models_own_is_refused(run, tokenizer):
-    """Of the same size, so that it would be translated with, into nonsense."""
+    """Of the same size, so that translating with it would work but give nonsense."""
     model = random_model(tokenizer, 0)
     model.tokenizer_digest = tokenizer.digest
     model.save(run / "checkpoints" / "averaged.safetensors")
