@@ -24,7 +24,7 @@ from numpy_transformer.models.encoder_decoder import TransformerParameters, embe
 
 
 def encode(source: Array, parameters: TransformerParameters, config: TransformerConfig) -> Array:
-    """The encoder (transformer.py): source ids (B, S), each row with a token in it -> memory (B S, D).
+    """The encoder (encoder_decoder.py): source ids (B, S), each row with a token in it -> memory (B S, D).
 
     The weights of parameters.encoder may be packed.
     """

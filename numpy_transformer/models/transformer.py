@@ -34,7 +34,7 @@ class Transformer:
     "float64" or "complex128" (derivative checks). `device` is "cpu" or "gpu". `precision` is that of float32 matrix
     products on a GPU in `loss_and_gradients`, and nowhere else (precision.py). `recompute` saves memory: layers compute
     their caches twice (recompute.py). `philox` draws dropout masks on a CPU as a GPU draws them, more slowly
-    (layers/dropout.py). initialise=False leaves all parameters at zero, for values that come from elsewhere. Raises
+    (dropout_masks.py). initialise=False leaves all parameters at zero, for values that come from elsewhere. Raises
     InputError for an unknown dtype, device or precision.
     """
 

@@ -43,8 +43,11 @@ def perform(check: Check) -> None:
 
 
 def make(mistake: Mistake) -> None:
-    """From now on this process reads the changed file. Raises LookupError if the text to change is missing."""
-    [path] = [path for path in (PACKAGE / mistake.file, PACKAGE / KERNELS / mistake.file) if path.exists()]
+    """From now on this process reads the changed file. Raises LookupError if the file or the text is missing."""
+    places = [path for path in (PACKAGE / mistake.file, PACKAGE / KERNELS / mistake.file) if path.exists()]
+    if len(places) != 1:
+        raise LookupError(f"{mistake.file} stands in {len(places)} places")
+    [path] = places
     text = path.read_text(encoding="utf-8")
     if text.count(mistake.old) != 1:
         raise LookupError(f"{path.name} holds {mistake.old!r} {text.count(mistake.old)} times")

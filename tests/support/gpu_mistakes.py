@@ -217,19 +217,19 @@ MISTAKES = {
         BIAS._replace(parameters=((0, 4), 0, "float32"), emulated=False),
     ),
     "a wait in the step": Mistake(
-        "gpu_step.py",
+        "training/gpu_step.py",
         "        self._token_counts.append(",
         "        float(loss)\n        self._token_counts.append(",
         STEP,
     ),
     "a second upload": Mistake(
-        "gpu_step.py",
+        "training/gpu_step.py",
         "        self._token_counts.append(",
         "        array_module(self.gradients).asarray([rate])\n        self._token_counts.append(",
         STEP,
     ),
     "a bad step that counts": Mistake(KERNELS + "adam.py", "    updates += finite\n", "    updates += 1\n", BAD_STEP),
-    "a gradient not added up": Mistake("gpu_step.py", "self.gradients[...] += earlier", "earlier", STEPS),
+    "a gradient not added up": Mistake("training/gpu_step.py", "self.gradients[...] += earlier", "earlier", STEPS),
     "a second wait in a search": Mistake(
         "decoding/beam.py",
         "on_host(*largest(logits.reshape(b * W, V), k), normalizers)",
@@ -242,52 +242,64 @@ MISTAKES = {
         "on_host(*largest(logits.reshape(b * W, V) * np.float64(1), k), normalizers)",
         SINGLE,
     ),
-    "a transpose forgotten": Mistake(KERNELS + "matmul.py", "return True, across", "return False, across", LAYOUT),
+    "a transpose forgotten": Mistake(KERNELS + "arithmetic.py", "return True, across", "return False, across", LAYOUT),
     "two sizes exchanged": Mistake(
-        KERNELS + "matmul.py",
+        KERNELS + "arithmetic.py",
         "flag(gemm.b), flag(gemm.a), gemm.N, gemm.M",
         "flag(gemm.b), flag(gemm.a), gemm.M, gemm.N",
         CUBLAS,
     ),
     "another precision": Mistake(
-        KERNELS + "matmul.py", '}["d" if kind == "d" else precision]', '}["d" if kind == "d" else "float32"]', CUBLAS
+        KERNELS + "arithmetic.py",
+        '}["d" if kind == "d" else precision]',
+        '}["d" if kind == "d" else "float32"]',
+        CUBLAS,
     ),
     # (c) Philox
     "a multiplier of Philox": Mistake(
-        "philox.py", "[0xD2511F53], [0xCD9E8D57]", "[0xCD9E8D57], [0xD2511F53]", PUBLISHED
+        "backend/philox.py", "[0xD2511F53], [0xCD9E8D57]", "[0xCD9E8D57], [0xD2511F53]", PUBLISHED
     ),
-    "a step of the key": Mistake("philox.py", "0x9E3779B9, 0xBB67AE85  #", "0x9E3779B9, 0xBB67AE84  #", PUBLISHED),
+    "a step of the key": Mistake(
+        "backend/philox.py", "0x9E3779B9, 0xBB67AE85  #", "0x9E3779B9, 0xBB67AE84  #", PUBLISHED
+    ),
     # (d) messages
-    "a card that is too old": Mistake("backend.py", "OLDEST_CAPABILITY = 75", "OLDEST_CAPABILITY = 70", MISSING),
+    "a card that is too old": Mistake("backend/arrays.py", "OLDEST_CAPABILITY = 75", "OLDEST_CAPABILITY = 70", MISSING),
     "a driver's error": Mistake(
-        "backend.py",
+        "backend/arrays.py",
         "except cupy.cuda.runtime.CUDARuntimeError as error:",
         "except ZeroDivisionError as error:",
         MISSING,
     ),
     "no CuPy": Mistake(
-        "backend.py", "    except ImportError as error:", "    except ZeroDivisionError as error:", MISSING
+        "backend/arrays.py", "    except ImportError as error:", "    except ZeroDivisionError as error:", MISSING
     ),
     "no headers": Mistake(
-        "backend.py",
+        "backend/arrays.py",
         "    except Exception as error:  # the loader",
         "    except ZeroDivisionError as error:  # the loader",
         MISSING,
     ),
-    "bfloat16 on an old card": Mistake("precision.py", "TENSOR_CORES_FROM = 80", "TENSOR_CORES_FROM = 75", ROUNDED),
+    "bfloat16 on an old card": Mistake(
+        "backend/precision.py", "TENSOR_CORES_FROM = 80", "TENSOR_CORES_FROM = 75", ROUNDED
+    ),
     "a size that does not fit": Mistake(
-        "gpu_step.py", "                return _size(part)\n", "                return _size(batch)\n", TOO_LARGE
+        "training/gpu_step.py",
+        "                return _size(part)\n",
+        "                return _size(batch)\n",
+        TOO_LARGE,
     ),
     "memory that is not enough": Mistake(
-        "gpu_step.py",
+        "training/gpu_step.py",
         "        except MemoryError as error:\n",
         "        except ZeroDivisionError as error:\n",
         TOO_LARGE,
     ),
     "ids that are too large": Mistake(
-        "model.py", "ids.max() < config.vocabulary_size:", "ids.max() <= config.vocabulary_size:", IDS
+        "models/transformer.py", "ids.max() < config.vocabulary_size:", "ids.max() <= config.vocabulary_size:", IDS
     ),
-    "ids that are negative": Mistake("model.py", "not 0 <= ids.min()", "not -1 <= ids.min()", NEGATIVE_IDS),
+    "ids that are negative": Mistake(
+        "models/transformer.py", "not 0 <= ids.min()", "not -1 <= ids.min()", NEGATIVE_IDS
+    ),
     "ids of a search": Mistake(
         "decoding/incremental.py", '        check_ids("source", source, self._config)\n', "", SEARCH_IDS
     ),
