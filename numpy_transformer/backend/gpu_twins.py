@@ -16,7 +16,7 @@ on any array: `layer_norm_forward.reference(x, parameters)`.
 """
 
 from collections.abc import Callable, Iterable
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
@@ -43,9 +43,9 @@ class Twinned:
             return self.reference(*args, **kwargs)
         return self.twin(*args, **kwargs)
 
-    @property
+    @cached_property
     def twin(self) -> Callable[..., Any]:
-        """The registered function, or the reference where there is none."""
+        """The registered function, or the reference where there is none; looked up once, at the first GPU array."""
         import_module("numpy_transformer.backend.kernels")  # registers all
         return _twins.get(self.__wrapped__, self.reference)  # type: ignore[attr-defined]
 

@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks
-from numpy_transformer.layers.arithmetic import matmul, row_dot
+from numpy_transformer.layers.arithmetic import matmul, row_dot, row_max
 from numpy_transformer.layers.attention import (
     AttentionCache,
     scaled_dot_product_attention_backward,
@@ -79,7 +79,7 @@ def blocked_attention_forward(
         weighted = xp.zeros(query[..., rows, :].shape, query.dtype)  # sum_s exp(scores - highest) value
         for columns, visible in _visible_blocks(key.shape[-2], mask, rows, block):
             scores = _scores(scaled_query, key[..., columns, :], visible)
-            higher = xp.maximum(highest, scores.real.max(axis=-1, keepdims=True))
+            higher = xp.maximum(highest, row_max(scores))
             scores -= higher
             exponentials = xp.exp(scores, out=scores)
             rescale = xp.exp(highest - higher)

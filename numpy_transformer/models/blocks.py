@@ -133,8 +133,9 @@ def decoder_layer_forward(
     p = parameters
     residual = partial(residual_forward, norm=config.norm, dropout=dropouts.residual)
     attend = partial(self_attention_forward, heads=config.heads, mask=self_mask, dropout=dropouts.attention)
-    look = partial(cross_attention_forward, memory=memory, heads=config.heads, mask=memory_mask)
-    look = partial(look, dropout=dropouts.attention)
+    look = partial(
+        cross_attention_forward, memory=memory, heads=config.heads, mask=memory_mask, dropout=dropouts.attention
+    )
     feed = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
 
     x, attended = residual(x, attend, (p.self_attention, p.self_attention_norm))

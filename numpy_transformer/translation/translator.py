@@ -38,8 +38,8 @@ class Translator:
 
     model: one model, or several: an ensemble, where the probability of a token is the mean of all the models'
         (decoding/ensemble.py).
-    shortlist: search among its tokens only (decoding/lexical_shortlist.py): faster, but some translations differ. For a
-    single model trained with this package.
+    shortlist: search among its tokens only (decoding/lexical_shortlist.py): faster, but some translations differ. For
+        a single model trained with this package.
 
     The first search packs the model's weights (decoding/packed.py). After changing the model's parameters, make a new
     Translator.
