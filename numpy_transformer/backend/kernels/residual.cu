@@ -14,17 +14,15 @@
 #include "rows.cuh"
 #include "philox.cuh"
 
-// update may be null, and bias.
+// update may be null, and then bias is.
 __device__ inline Eight residual_sum(const real *x, const real *update, const real *bias, const Place &at, long long D,
                                      const Dropout &dropout) {
     const long long column = at.lane * 8, count = D - column;
     const Eight residual = load_eight(x + at.row * D + column, count);
     if (!update) return residual;
     Eight s = load_eight(update + at.row * D + column, count);
-    if (bias) {
-        const Eight b = load_eight(bias + column, count);
-        for (int i = 0; i < 8; ++i) s.value[i] += b.value[i];
-    }
+    const Eight b = load_eight(bias + column, count);
+    for (int i = 0; i < 8; ++i) s.value[i] += b.value[i];
     s = drop(s, dropout, at.row, at.lane);
     for (int i = 0; i < 8; ++i) s.value[i] = residual.value[i] + s.value[i];
     return s;
@@ -93,7 +91,7 @@ __device__ inline void store_column_sums(const Eight &sum, long long lanes, long
     if (threadIdx.x < lanes) store_eight(partial + blockIdx.x * D + lane * 8, D - lane * 8, total);
 }
 
-// partial (1, gridDim.x, D): of dbias, or null. dupdate may be dy: without dropout nothing is written then.
+// partial (1, gridDim.x, D): of dbias. dupdate may be dy: without dropout nothing is written then.
 extern "C" __global__ void residual_backward(const real *dy, real *dupdate, real *partial, long long N, long long D,
                                              long long lanes, long long rows, long long key_low, long long key_high,
                                              long long site, long long threshold) {
@@ -107,7 +105,7 @@ extern "C" __global__ void residual_backward(const real *dy, real *dupdate, real
         for (int i = 0; i < 8; ++i) dbias.value[i] += d.value[i];
         if (dupdate != dy) store_eight(dupdate + row * D + column, count, d);
     }
-    if (partial) store_column_sums(dbias, lanes, D, partial);
+    store_column_sums(dbias, lanes, D, partial);
 }
 
 // partial (2 or 3, gridDim.x, D): of dgain, dnorm_bias and, where with_bias, dbias. dupdate may be dx.

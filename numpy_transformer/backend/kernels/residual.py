@@ -186,7 +186,7 @@ def _forward(
 ) -> None:
     y[...] = x
     if update is not None:
-        y += drop(update if bias is None else update + bias, *site)
+        y += drop(update + bias, *site)
 
 
 def _norm_forward(
@@ -211,12 +211,9 @@ def _norm_forward(
     y[...] = gain * normalized + norm_bias
 
 
-def _backward(
-    dy: Array, dupdate: Array, partial: Array | None, N: int, D: int, lanes: int, rows: int, *site: int
-) -> None:
+def _backward(dy: Array, dupdate: Array, partial: Array, N: int, D: int, lanes: int, rows: int, *site: int) -> None:
     dupdate[...] = drop(dy, *site)
-    if partial is not None:
-        _partial_sums(dupdate, partial[0], N, D, rows)
+    _partial_sums(dupdate, partial[0], N, D, rows)
 
 
 def _norm_backward(
