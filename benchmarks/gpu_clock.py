@@ -3,6 +3,7 @@
 import statistics
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 
@@ -46,17 +47,27 @@ def launches(work: Callable[[], object], steps: int) -> dict[str, Any] | None:
     "kernels" is their number, "busy_milliseconds" their total time, "longest" the ones that take most of it. The
     profiler listens to the driver, so it sees the kernels of every library in the process.
     """
-    try:
-        import torch.cuda
-        from torch.profiler import ProfilerActivity, profile
-    except ImportError:
-        torch = None
-    if torch is None or not torch.cuda.is_available():
-        print("kernels are not counted: that needs the profiler of a PyTorch with CUDA", file=sys.stderr)
+    if not _profiler_sees_the_card():
         return None
+    from torch.profiler import ProfilerActivity, profile
+
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         work()
     return summary(profiler.key_averages(), steps)
+
+
+@cache
+def _profiler_sees_the_card() -> bool:
+    """Says once if it does not."""
+    try:
+        import torch.cuda
+    except ImportError:
+        sees = False
+    else:
+        sees = torch.cuda.is_available()
+    if not sees:
+        print("kernels are not counted: that needs the profiler of a PyTorch with CUDA", file=sys.stderr)
+    return sees
 
 
 def summary(averages: Any, steps: int, *, shown: int = 25) -> dict[str, Any] | None:

@@ -121,8 +121,8 @@ def spawn(side: str, seconds: float) -> dict[str, Any] | None:
 # --- One side ---
 
 
-def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """What was measured; then again, with what a profiler saw, which could still go wrong.
+def prepare(options: argparse.Namespace) -> tuple[Side, float]:
+    """The side, ready to step, and the operations of its step.
 
     Imports here, so that a process holds only what its side uses.
     """
@@ -133,13 +133,18 @@ def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
     library, precision, compiled = SIDES[options.side]
     config = TransformerConfig.preset(options.preset, vocabulary_size=options.vocabulary)
-    sentences = options.tokens // options.length
-    source, target = random_batch(config, sentences, options.length)
+    source, target = random_batch(config, options.tokens // options.length, options.length)
     matrix = np.random.default_rng(0).standard_normal((options.product, options.product), dtype=np.float32)
     if library == "ours":
         side = ours(config, source, target, precision, matrix)
     else:
         side = torch_side(config, source, target, precision, compiled, matrix)
+    return side, model_flops(config, source, target)
+
+
+def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What was measured; then again, with what a profiler saw, which could still go wrong."""
+    side, flops = prepare(options)
     times = timed(side.step, side, options.steps)
     memory = side.memory()  # before the matrices of the product
     product = min(timed(side.product, side, 10))
@@ -155,8 +160,8 @@ def run_side(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "libraries": side.libraries,
         "times": times,
         "milliseconds": milliseconds,
-        "tokens_per_second": 1000 * sentences * options.length / milliseconds,
-        "flops": 1000 * model_flops(config, source, target) / milliseconds,
+        "tokens_per_second": 1000 * (options.tokens // options.length) * options.length / milliseconds,
+        "flops": 1000 * flops / milliseconds,
         "product_flops": 2000 * options.product**3 / product,
         "memory": memory,
         "launches": None,

@@ -90,7 +90,9 @@ class GpuStep:
         """The loss of one batch; its gradients go into the buffer. Raises InputError if it does not fit on the card."""
         try:
             return attempt(batch.source, batch.target)[0]
-        except MemoryError as error:
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
             asked = str(error)
         # Outside the except clause, so that the failed attempt's arrays are gone.
         fitting = self._size_that_fits(attempt, batch)
@@ -109,7 +111,9 @@ class GpuStep:
             try:
                 attempt(part.source, part.target)
                 return _size(part)
-            except MemoryError:
+            except Exception as error:
+                if not _is_out_of_memory(error):
+                    raise
                 parts *= 2
         return 0
 
@@ -158,6 +162,11 @@ class GpuStep:
         self._adam.step += sum(result.updated for result in results)
         self._token_counts.clear()
         return results
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CuPy's own pool raises a MemoryError; cuBLAS, which wants memory to work in, has a status of its own."""
+    return isinstance(error, MemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
 
 
 def _size(batch: Batch) -> int:

@@ -71,24 +71,43 @@ def test_a_card_that_works_is_taken(monkeypatch):
 
 
 @pytest.mark.parametrize(("room", "message"), [(15, r"use --batch-tokens (\d+),"), (0, "not even one sentence fits")])
-def test_a_batch_that_does_not_fit_names_one_that_does(room, message, monkeypatch):
+@pytest.mark.parametrize(
+    "full",
+    [
+        MemoryError("Out of memory allocating 1,024 bytes"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED: Out of memory allocating 1,024 bytes"),
+    ],
+    ids=["pool", "cuBLAS"],
+)
+def test_a_batch_that_does_not_fit_names_one_that_does(room, message, full, monkeypatch):
     run = Run(card=True)
     original = run.model.loss_and_gradients
     before = run.state
 
     def limited(source, target, **options):
         if max(source.size, target[:, 1:].size) > room:
-            raise MemoryError("Out of memory allocating 1,024 bytes")
+            raise full
         return original(source, target, **options)
 
     monkeypatch.setattr(run.model, "loss_and_gradients", limited)
-    with pytest.raises(InputError, match=r"does not fit on the GPU \(Out of memory allocating 1,024") as caught:
+    with pytest.raises(InputError, match=r"does not fit on the GPU \(.*Out of memory allocating 1,024") as caught:
         run.step(0)
     [found] = re.findall(message, str(caught.value))
     if room:
         assert 0 < int(found) <= room
     for old, new in zip(before, run.state, strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_another_error_of_a_batch_is_not_taken_for_a_full_card(monkeypatch):
+    run = Run(card=True)
+
+    def broken(*_, **__):
+        raise RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED")
+
+    monkeypatch.setattr(run.model, "loss_and_gradients", broken)
+    with pytest.raises(RuntimeError, match="EXECUTION_FAILED"):
+        run.step(0)
 
 
 @pytest.mark.parametrize("wrong", [-1, CONFIG.vocabulary_size])

@@ -25,6 +25,7 @@ from numpy_transformer.layers import cross_entropy, layer_norm, softmax
 
 FILES = sorted(path.stem for path in launcher.FOLDER.glob("*.cu"))
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
+OPTIONS_OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")  # it adds them to ours
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
@@ -35,11 +36,13 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is 
 
 def nvrtc():
     """NVIDIA's run-time compiler, from its wheel; it needs no driver."""
-    spec = find_spec("nvidia") and find_spec("nvidia.cuda_nvrtc")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
+    names = ("nvidia.cu13", "nvidia.cuda_nvrtc") if find_spec("nvidia") else ()  # where CUDA 13 and 12 put it
+    folders = [place for spec in map(find_spec, names) if spec for place in spec.submodule_search_locations or ()]
     libraries = [path for folder in folders for path in Path(folder).glob("lib/libnvrtc.so*")]
     if not libraries:
-        pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12")
+        pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12 (or nvidia-cuda-nvrtc)")
+    for builtins in libraries[0].parent.glob("libnvrtc-builtins.so*"):  # CUDA 13's is looked for by name only
+        ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
     return ctypes.CDLL(str(libraries[0]))
 
 
@@ -47,7 +50,7 @@ def compiled(architecture: str, text: str, options: tuple[str, ...], what: str =
     """NVRTC's log, which is empty if it compiles without a warning, and the assembly (PTX) or the program (CUBIN)."""
     library, program = nvrtc(), ctypes.c_void_p()
     assert library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None) == 0
-    told = [f"-arch={architecture}".encode(), *(option.encode() for option in options)]
+    told = [f"-arch={architecture}".encode(), *(option.encode() for option in (*OPTIONS_OF_CUPY, *options))]
     failed = library.nvrtcCompileProgram(program, len(told), (ctypes.c_char_p * len(told))(*told))
 
     def get(what: str) -> bytes:
@@ -114,6 +117,50 @@ def test_a_kernel_that_cannot_be_compiled_is_one_clear_line():
         pytest.raises(InputError, match=r"residual\.cu cannot be compiled \(cannot open cuda_fp16\.h\); install"),
     ):
         launcher.Kernel("residual", "residual_forward", print).launch(np.ones(1), (1,), 32)
+
+
+class FailingCard:
+    """CuPy on a card where every kernel fails, which is noticed by whoever waits for it."""
+
+    @staticmethod
+    def RawModule(code, options):  # noqa: N802  (CuPy's name)
+        return SimpleNamespace(get_function=lambda name: lambda *launch: None)
+
+    class cuda:  # noqa: N801
+        @staticmethod
+        def get_current_stream():
+            def synchronize():
+                raise OSError("an illegal memory access was encountered")
+
+            return SimpleNamespace(synchronize=synchronize)
+
+
+def test_the_debug_switch_names_the_kernel_that_failed(monkeypatch, capsys):
+    kernel, x = launcher.Kernel("residual", "residual_forward", print), np.ones(1, dtype="float32")
+    monkeypatch.setattr(launcher, "array_module", lambda _: FailingCard)
+    kernel.launch(x, (3,), 32)  # nobody waits
+    monkeypatch.setenv(launcher.DEBUG, "1")
+    with pytest.raises(RuntimeError, match=r"residual_forward of residual\.cu, grid \(3,\), block 32: an illegal"):
+        kernel.launch(x, (3,), 32)
+
+
+def test_the_debug_switch_prints_the_whole_log_of_the_compiler(monkeypatch, capsys):
+    def fail(code, options):
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(launcher, "array_module", lambda _: SimpleNamespaceModule(RawModule=fail))
+    for told in ("", "first line\nsecond line\n"):
+        with pytest.raises(InputError, match=r"\(first line\); install") as caught:
+            launcher.Kernel("bias", "add_bias", print).launch(np.ones(1), (1,), 32)
+        assert "second line" in str(caught.value.__cause__)
+        assert capsys.readouterr().err == told
+        monkeypatch.setenv(launcher.DEBUG, "1")
+
+
+class SimpleNamespaceModule(SimpleNamespace):
+    """A namespace that can be a key, as a module can."""
+
+    __hash__ = object.__hash__
 
 
 def test_what_a_card_is_given():

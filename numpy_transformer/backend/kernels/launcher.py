@@ -4,9 +4,15 @@ On a card the file is compiled once for each dtype, by NVRTC through CuPy, with 
 the result on disk. The launch goes to the current stream; the host does not wait. A stand-in for CuPy has no compiler
 but a function `run_twin`, which runs the kernel's NumPy twin: a function with the kernel's arguments that writes where
 the kernel would.
+
+A kernel that reads or writes where it must not fails later, at whatever asks the card next. With the environment
+variable NUMPY_TRANSFORMER_GPU_DEBUG set, the host waits after each launch and names the kernel that failed, and a
+kernel that cannot be compiled prints the compiler's whole log.
 """
 
+import os
 import re
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +25,7 @@ from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.errors import InputError
 
 FOLDER = Path(__file__).parent
+DEBUG = "NUMPY_TRANSFORMER_GPU_DEBUG"
 C_NAMES = {"f": "float", "d": "double"}
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 LONGEST_ROW = 8 * 256  # numbers that a block can keep: eight to a thread, and registers for no more such threads
@@ -43,8 +50,16 @@ class Kernel(NamedTuple):
         xp = array_module(like)
         if hasattr(xp, "run_twin"):
             xp.run_twin(self.twin, arguments)
-        else:
-            _compiled(xp, self.file, self.name, like.dtype.char)(grid, (block,), tuple(map(_c, arguments)))
+            return
+        _compiled(xp, self.file, self.name, like.dtype.char)(grid, (block,), tuple(map(_c, arguments)))
+        if os.environ.get(DEBUG):
+            self._wait(xp, grid, block)
+
+    def _wait(self, xp: ModuleType, grid: tuple[int, ...], block: int) -> None:
+        try:
+            xp.cuda.get_current_stream().synchronize()
+        except Exception as error:  # the driver's error, which does not say whose it is
+            raise RuntimeError(f"kernel {self.name} of {self.file}.cu, grid {grid}, block {block}: {error}") from error
 
 
 def source(file: str) -> str:
@@ -89,19 +104,22 @@ def _c(argument: Array | float | None) -> Any:
 
 
 @cache
-def _module(xp: ModuleType, file: str, dtype: str) -> Any:
+def module_of(xp: ModuleType, file: str, dtype: str) -> Any:
+    """FILE.cu as a module of CuPy for a dtype's character code; compiled when a function is first asked for."""
     return xp.RawModule(code=source(file), options=options(dtype))
 
 
 @cache
 def _compiled(xp: ModuleType, file: str, name: str, dtype: str) -> Any:
     try:
-        return _module(xp, file, dtype).get_function(name)
+        return module_of(xp, file, dtype).get_function(name)
     except MemoryError:
         raise
     except Exception as error:  # NVRTC, the driver and the file system each have errors of their own
+        if os.environ.get(DEBUG):
+            print(error, file=sys.stderr)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"--device gpu: the kernel {name} of {file}.cu cannot be compiled ({reason}); "
             "install CUDA's compiler and headers with: pip install -r requirements-gpu.txt"
-        ) from None
+        ) from error
