@@ -59,6 +59,8 @@ def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_everything_it_promises(finished: Path):
     for name in ("config.json", "tokenizer.json", "log.jsonl", "samples.txt", "checkpoints/best.safetensors"):
         assert (finished / name).stat().st_size > 0
+    words = (finished / "words.txt").read_text().split()
+    assert words == ["eight", "five", "four", "nine", "one", "seven", "six", "three", "two", "zero"]
     assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
     steps = sorted(path.name for path in (finished / "checkpoints").glob("step-*"))
     assert steps == [f"step-{step:08d}.safetensors" for step in (4, 8, 10)]
