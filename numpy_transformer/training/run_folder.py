@@ -154,8 +154,7 @@ class RunFolder(RunFiles):
 
     def append_log(self, record: dict[str, Any]) -> None:
         """One more line of log.jsonl."""
-        plain = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in record.items()}
-        append(self.log_file, json.dumps(plain) + "\n")
+        append(self.log_file, _line(record))
 
     def read_log(self) -> list[dict[str, Any]]:
         """The records so far; a line cut short by a crash is left out."""
@@ -165,7 +164,7 @@ class RunFolder(RunFiles):
         for line in self.log_file.read_bytes().split(b"\n"):
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(record, dict):
                 records.append(record)
@@ -176,8 +175,13 @@ class RunFolder(RunFiles):
         for number, path in self.numbered_step_files():
             if number > step:
                 path.unlink(missing_ok=True)
-        records = [r for r in self.read_log() if r.get("step", 0) <= step and r.get("kind") != "test"]
-        write_text(self.log_file, "".join(json.dumps(record) + "\n" for record in records))
+
+        def is_later(record: dict[str, Any]) -> bool:
+            number = record.get("step")
+            return isinstance(number, int | float) and number > step
+
+        records = [record for record in self.read_log() if not is_later(record) and record.get("kind") != "test"]
+        write_text(self.log_file, "".join(map(_line, records)))
         if self.samples_file.exists():
             # A full disk may have cut the last block anywhere.
             blocks = self.samples_file.read_text(encoding="utf-8", errors="replace").split("\n\n")
@@ -187,6 +191,12 @@ class RunFolder(RunFiles):
     def append_samples(self, title: str, lines: Sequence[str]) -> None:
         """One more block of sample translations."""
         append(self.samples_file, "\n".join([title, *lines, "", ""]))
+
+
+def _line(record: dict[str, Any]) -> str:
+    """A line of log.jsonl. JSON has no infinity and no NaN; null stands for both."""
+    plain = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in record.items()}
+    return json.dumps(plain) + "\n"
 
 
 @contextmanager

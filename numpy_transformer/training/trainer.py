@@ -11,6 +11,7 @@ from typing import Self
 import bpe
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
 from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.terminal.display import Display
@@ -91,12 +92,13 @@ class Trainer:
         *,
         started: float | None = None,
     ) -> Self:
-        """A new run: tokenizer and configuration are written into its folder.
+        """A new run: tokenizer, configuration and known words are written into its folder.
 
         `started` is when the program began, by time.monotonic(), so that --minutes counts preparation too.
         """
         trainer = cls(options, corpus, tokenizer, folder, display, started)
         tokenizer.save(folder.tokenizer_file)
+        KnownWords.of(trainer.texts.train.text.sources).save(folder.words_file)
         folder.write_config(options, trainer.config)
         return trainer
 

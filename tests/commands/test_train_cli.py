@@ -59,6 +59,8 @@ def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_everything_it_promises(finished: Path):
     for name in ("config.json", "tokenizer.json", "log.jsonl", "samples.txt", "checkpoints/best.safetensors"):
         assert (finished / name).stat().st_size > 0
+    words = (finished / "words.txt").read_text().split()
+    assert words == ["eight", "five", "four", "nine", "one", "seven", "six", "three", "two", "zero"]
     assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
     steps = sorted(path.name for path in (finished / "checkpoints").glob("step-*"))
     assert steps == [f"step-{step:08d}.safetensors" for step in (4, 8, 10)]
@@ -284,6 +286,20 @@ def test_a_killed_run_begins_again_where_its_state_was_saved(corpus: Path, tmp_p
                 break
     assert run("--resume", "--run", "run", cwd=tmp_path).returncode == 0
     assert log_of(tmp_path / "run") == [("step", 10), ("step", 20), ("evaluation", 25), ("test", 25)]
+
+
+def test_a_huge_validation_loss_is_a_gap_and_the_run_goes_on(corpus: Path, tmp_path: Path):
+    """exp of it overflows, so there is no perplexity; neither then nor after --resume is that an error."""
+    huge = ["--rate-scale", 3000, "--warmup", 3, "--evaluate-every", 1]
+    options = ["--data", corpus, *SMALL, *huge, "--steps", 4, "--run", "run"]
+    result = run(*options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    evaluations = [json.loads(line) for line in (tmp_path / "run/log.jsonl").open() if '"evaluation"' in line]
+    assert any(record["loss"] > 709 and record["perplexity"] is None for record in evaluations)
+    assert max(map(len, result.stdout.splitlines())) < 250
+    result = run("--resume", "--run", "run", "--steps", 5, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert log_of(tmp_path / "run")[-1] == ("test", 5)
 
 
 def test_another_text_is_not_the_same_run(corpus: Path, finished: Path, tmp_path: Path):
