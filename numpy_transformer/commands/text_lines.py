@@ -4,7 +4,7 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
@@ -20,6 +20,14 @@ def check_text(text: str, name: str = "TEXT") -> str:
     except UnicodeEncodeError:
         raise InputError(f"{name} is not valid UTF-8: check the encoding of the terminal") from None
     return text
+
+
+def argument_lines(texts: Sequence[str]) -> list[str]:
+    """The lines of TEXT arguments, each read like a file: a line end at its end begins no further line.
+
+    Raises InputError for an argument that is not UTF-8.
+    """
+    return [line for text in texts for line in check_text(text).removesuffix("\n").split("\n")]
 
 
 def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
@@ -57,7 +65,7 @@ def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
 
 
 def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, without line ends and byte order mark. Raises InputError naming the line."""
+    """The lines of a UTF-8 file, without line ends. Raises InputError naming the line."""
     for number in itertools.count(1):
         line = file.readline(LONGEST_LINE)
         if not line:
@@ -65,7 +73,7 @@ def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
         if len(line) == LONGEST_LINE:
             raise InputError(f"{name}: line {number} is {LONGEST_LINE:,} bytes long or longer: split it into sentences")
         try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            text = line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{name}: line {number} is not UTF-8 (byte {error.start + 1} of the line): convert the file to UTF-8"

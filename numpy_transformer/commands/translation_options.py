@@ -101,7 +101,9 @@ def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
         from numpy_transformer.seeing.drawing import check_format
 
         check_format(options.attention)
-    if len(texts) != 1 or not texts[0].strip() or options.split_sentences:
+    from numpy_transformer.data.clean_text import clean_text
+
+    if len(texts) != 1 or not clean_text(texts[0]) or options.split_sentences:
         raise InputError(f"{name} shows one sentence: give exactly one TEXT")
     if options.score:
         raise InputError(f"give {name} or --score, not both")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.errors import InputError
 
 COMPRESSED_SUFFIXES: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
@@ -111,7 +112,7 @@ def read_tsv(path: str | Path) -> ParallelText:
     sources, targets = [], []
     for number, line in enumerate(read_lines(path), start=1):
         source, tab, rest = line.partition("\t")
-        if not tab and line.strip():
+        if not tab and clean_text(line):
             raise InputError(f"{path}, line {number}: has no TAB: each line must be source TAB target")
         sources.append(source)
         targets.append(rest.partition("\t")[0])
