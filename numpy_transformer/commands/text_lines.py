@@ -1,5 +1,6 @@
 """Lines of text in and out: files, pipes and terminals, as translate.py reads and writes them."""
 
+import io
 import itertools
 import os
 import stat
@@ -31,10 +32,12 @@ def argument_lines(texts: Sequence[str]) -> list[str]:
 
 
 def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
-    """The named file, or standard input."""
+    """The named file, decompressed if its name ends in .gz or .xz, or standard input."""
     if path is not None:
+        from numpy_transformer.data.files import open_decompressed
+
         try:
-            return open(path, "rb")
+            return open_decompressed(path)
         except OSError as error:
             raise InputError(f"--input {path}: cannot be read ({error.strerror}): name a readable text file") from None
     if sys.stdin is None:
@@ -45,7 +48,9 @@ def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
 
 
 def size_of(file: BinaryIO) -> int | None:
-    """Bytes of a regular file, None for a pipe or a device."""
+    """Bytes of a regular file, None for a pipe, a device, or an archive, which does not say what it holds."""
+    if not isinstance(file, io.BufferedReader):
+        return None
     try:
         status = os.fstat(file.fileno())
     except (OSError, ValueError):
@@ -65,9 +70,14 @@ def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
 
 
 def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, without line ends. Raises InputError naming the line."""
+    """The lines of a UTF-8 file, without line ends. Raises InputError naming the line, or the damaged archive."""
+    from numpy_transformer.data.files import UNREADABLE, unreadable
+
     for number in itertools.count(1):
-        line = file.readline(LONGEST_LINE)
+        try:
+            line = file.readline(LONGEST_LINE)
+        except UNREADABLE as error:
+            raise unreadable(name, error) from error
         if not line:
             return
         if len(line) == LONGEST_LINE:

@@ -32,7 +32,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         help="run folder or checkpoint file (the latest run in runs/); if repeated, the models translate together",
     )
-    add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
+    add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line; .gz and .xz too")
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
     add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: trades memory for speed")

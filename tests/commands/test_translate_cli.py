@@ -1,6 +1,8 @@
 """translate.py as a user sees it: what goes where, and one clear line for every invalid use."""
 
+import gzip
 import io
+import lzma
 import os
 import re
 import signal
@@ -97,6 +99,26 @@ def test_what_surrounds_a_text_changes_nothing(run, around, tmp_path):
     assert written == (tmp_path / "a.html").read_bytes()
     source, target = (around.replace("\n", "").format(one) for one in ("the dog", "a cat"))
     assert run("--score", stdin=f"{source}\t{target}\n".encode()) == run("--score", "the dog\ta cat")
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".XZ", lzma.compress)])
+def test_archives_are_read_as_in_training(run, tmp_path, suffix, compress):
+    text = "\ufeffthe dog\r\n\nwe see a cat".encode()
+    source = tmp_path / f"in.txt{suffix}"
+    source.write_bytes(compress(text))
+    assert run("--input", source) == run(stdin=text)
+    with text_lines.open_input(str(source)) as file:
+        assert text_lines.size_of(file) is None  # the time left would be that of the archive's bytes
+    (tmp_path / "plain").write_bytes(text)
+    with text_lines.open_input(str(tmp_path / "plain")) as file:
+        assert text_lines.size_of(file) == len(text)
+    for damaged in (b"the dog\n", compress(text)[:-9]):
+        source.write_bytes(damaged)
+        status, out, err = run("--input", source, "--output", tmp_path / "out")
+        assert (status, out) == (2, "")
+        assert err.startswith(f"translate.py: {source}: is cut off, damaged or not a {suffix.lower()} archive")
+        assert err.count("\n") == 1
+        assert not (tmp_path / "out").exists()
 
 
 def test_byte_order_marks_in_a_joined_file_are_skipped(run):
