@@ -1,10 +1,11 @@
 """Lines of text in and out: files, pipes and terminals, as translate.py reads and writes them."""
 
+import io
 import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
@@ -22,11 +23,21 @@ def check_text(text: str, name: str = "TEXT") -> str:
     return text
 
 
+def argument_lines(texts: Sequence[str]) -> list[str]:
+    """The lines of TEXT arguments, each read like a file: a line end at its end begins no further line.
+
+    Raises InputError for an argument that is not UTF-8.
+    """
+    return [line for text in texts for line in check_text(text).removesuffix("\n").split("\n")]
+
+
 def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
-    """The named file, or standard input."""
+    """The named file, decompressed if its name ends in .gz or .xz, or standard input."""
     if path is not None:
+        from numpy_transformer.data.files import open_decompressed
+
         try:
-            return open(path, "rb")
+            return open_decompressed(path)
         except OSError as error:
             raise InputError(f"--input {path}: cannot be read ({error.strerror}): name a readable text file") from None
     if sys.stdin is None:
@@ -37,7 +48,9 @@ def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
 
 
 def size_of(file: BinaryIO) -> int | None:
-    """Bytes of a regular file, None for a pipe or a device."""
+    """Bytes of a regular file, None for a pipe, a device, or an archive, which does not say what it holds."""
+    if not isinstance(file, io.BufferedReader):
+        return None
     try:
         status = os.fstat(file.fileno())
     except (OSError, ValueError):
@@ -57,15 +70,20 @@ def open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
 
 
 def read_lines(file: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, without line ends and byte order mark. Raises InputError naming the line."""
+    """The lines of a UTF-8 file, without line ends. Raises InputError naming the line, or the damaged archive."""
+    from numpy_transformer.data.files import UNREADABLE, unreadable
+
     for number in itertools.count(1):
-        line = file.readline(LONGEST_LINE)
+        try:
+            line = file.readline(LONGEST_LINE)
+        except UNREADABLE as error:
+            raise unreadable(name, error) from error
         if not line:
             return
         if len(line) == LONGEST_LINE:
             raise InputError(f"{name}: line {number} is {LONGEST_LINE:,} bytes long or longer: split it into sentences")
         try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            text = line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{name}: line {number} is not UTF-8 (byte {error.start + 1} of the line): convert the file to UTF-8"

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from numpy_transformer.commands.text_lines import check_text, open_input, open_output, read_lines, size_of
+from numpy_transformer.commands.text_lines import argument_lines, open_input, open_output, read_lines, size_of
 from numpy_transformer.commands.translation_options import (
     PORT,
     check_arguments,
@@ -50,7 +50,7 @@ def translate(options: argparse.Namespace) -> None:
     from numpy_transformer.translation.streaming import WINDOW_LINES
     from numpy_transformer.translation.text_errors import TextError
 
-    texts = [check_text(line) for text in options.text for line in text.split("\n")]
+    texts = argument_lines(options.text)
     check_arguments(options, texts)
     if options.score:
         check_scoring(options)
@@ -126,11 +126,13 @@ def seen_inside(
     translator: "Translator", text: str, search: "SearchOptions", options: argparse.Namespace
 ) -> Iterator[Written]:
     """The output for the text; then what --explain and --attention show."""
+    from numpy_transformer.data.clean_text import clean_text
     from numpy_transformer.decoding.recorder import BeamRecorder
     from numpy_transformer.seeing.drawing import check_length, save_attention
     from numpy_transformer.seeing.explain import explain
     from numpy_transformer.seeing.story import tell
 
+    text = clean_text(text)
     recorder = None if options.sample else BeamRecorder()
     [found] = translator.search([text], search, recorder=recorder)
     best = found[0]
@@ -174,7 +176,7 @@ def scored(
         alignments: Sequence[Alignment] = [()] * len(pairs)
         if options.alignment is not None:
             sources, targets = zip(*pairs, strict=True)
-            alignments = translator.align(sources, translator.target_tokenizer.encode_batch(targets))
+            alignments = translator.align(sources, targets)
         for line, score, alignment in zip(window, scores, alignments, strict=True):
             yield Written(line, f"{score:.4f}\n", alignment)
         before += len(window)

@@ -32,7 +32,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         help="run folder or checkpoint file (the latest run in runs/); if repeated, the models translate together",
     )
-    add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line")
+    add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line; .gz and .xz too")
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
     add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: trades memory for speed")
@@ -101,7 +101,9 @@ def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
         from numpy_transformer.seeing.drawing import check_format
 
         check_format(options.attention)
-    if len(texts) != 1 or not texts[0].strip() or options.split_sentences:
+    from numpy_transformer.data.clean_text import clean_text
+
+    if len(texts) != 1 or not clean_text(texts[0]) or options.split_sentences:
         raise InputError(f"{name} shows one sentence: give exactly one TEXT")
     if options.score:
         raise InputError(f"give {name} or --score, not both")

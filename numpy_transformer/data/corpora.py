@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numpy_transformer.data import multi30k
+from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.data.files import (
     COMPRESSED_SUFFIXES,
     ParallelText,
@@ -25,7 +26,7 @@ _TSV_SUFFIXES = tuple(".tsv" + suffix for suffix in ("", *COMPRESSED_SUFFIXES))
 class Corpus:
     """Parallel text for training, validation and test. Only `test` may be empty.
 
-    No sentence is blank, and none begins or ends with white space. `notes` tells the user, in sentences, where the
+    Every sentence is as clean_text leaves it, and none is blank. `notes` tells the user, in sentences, where the
     text came from and what was dropped.
     """
 
@@ -189,8 +190,10 @@ def _folder(folder: Path, source: str, target: str) -> Corpus:
 
 
 def _clean(text: ParallelText, name: str, notes: list[str]) -> ParallelText:
-    """Strip the white space around sentences and drop pairs with a blank side, noting how many."""
-    pairs = [(source.strip(), target.strip()) for source, target in zip(text.sources, text.targets, strict=True)]
+    """Clean the sentences as translators do, and drop pairs with a blank side, noting how many."""
+    pairs = [
+        (clean_text(source), clean_text(target)) for source, target in zip(text.sources, text.targets, strict=True)
+    ]
     whole = [pair for pair in pairs if all(pair)]
     if not whole:
         raise InputError(f"{name}: each of its {len(pairs):,} pairs has a blank side: give sentences on both sides")

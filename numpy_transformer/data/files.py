@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
+from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.errors import InputError
 
 COMPRESSED_SUFFIXES: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what opening or reading a file may raise
 LINE_LIMIT = 1 << 20  # bytes; a longer "line" means that the file is not text with one sentence per line
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -44,20 +46,34 @@ def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
     Raises InputError, naming the file and the remedy, if it is missing, a folder, unreadable, or not a complete
     archive of the kind its name says; also for errors that appear only while the block reads.
     """
-    suffix = Path(path).suffix.lower()
     try:
-        with COMPRESSED_SUFFIXES.get(suffix, open)(path, "rb") as file:
+        with open_decompressed(path) as file:
             yield file
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file: check the name") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path}: is a folder: name a file in it") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        raise InputError(
-            f"{path}: is cut off, damaged or not a {suffix} archive ({error}): download it or compress it again"
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}): check its permissions") from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+
+
+def open_decompressed(path: str | Path) -> BinaryIO:
+    """The same without a word on errors: here and while reading, those in UNREADABLE."""
+    opened: BinaryIO = COMPRESSED_SUFFIXES.get(_suffix(path), open)(path, "rb")
+    return opened
+
+
+def unreadable(path: str | Path, error: Exception) -> InputError:
+    """What to tell the user of an error in UNREADABLE: the file and the remedy."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: no such file: check the name")
+    if isinstance(error, IsADirectoryError):
+        return InputError(f"{path}: is a folder: name a file in it")
+    if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+        return InputError(f"{path}: cannot be read ({error.strerror or error}): check its permissions")
+    return InputError(
+        f"{path}: is cut off, damaged or not a {_suffix(path)} archive ({error}): download it or compress it again"
+    )
+
+
+def _suffix(path: str | Path) -> str:
+    return Path(path).suffix.lower()
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -111,7 +127,7 @@ def read_tsv(path: str | Path) -> ParallelText:
     sources, targets = [], []
     for number, line in enumerate(read_lines(path), start=1):
         source, tab, rest = line.partition("\t")
-        if not tab and line.strip():
+        if not tab and clean_text(line):
             raise InputError(f"{path}, line {number}: has no TAB: each line must be source TAB target")
         sources.append(source)
         targets.append(rest.partition("\t")[0])

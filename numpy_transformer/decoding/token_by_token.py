@@ -2,7 +2,8 @@
 
 Greedy search takes the most probable token. Sampling draws one from the model's distribution, shaped by
 
-    temperature    probabilities p^(1/temperature), renormalised: below 1 sharper, above 1 flatter
+    temperature    probabilities p^(1/temperature), renormalised: below 1 sharper, above 1 flatter; towards 0 greedy
+                   search, towards infinity all tokens alike
     top_k          only the k most probable tokens
     top_p          only the most probable tokens that together reach probability p (Holtzman et al. 2020)
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy_transformer.backend.arrays import Array, array_module, to_device
 from numpy_transformer.decoding.ensemble import Models, config_of, open_decoder
 from numpy_transformer.decoding.incremental import rows_that_stay
+from numpy_transformer.decoding.option_values import is_number, is_whole
 from numpy_transformer.decoding.scoring import (
     Decoded,
     check_numbers,
@@ -45,14 +47,16 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise InputError(f"temperature is {self.temperature}; it must be above 0 (for greedy search use beam 1)")
-        if self.top_k is not None and self.top_k < 1:
-            raise InputError(f"top-k is {self.top_k}; it must be at least 1")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
+        if not is_number(self.temperature) or not 0 < self.temperature < math.inf:
+            raise InputError(
+                f"temperature is {self.temperature}; it must be above 0, and finite (for greedy search use beam 1)"
+            )
+        if self.top_k is not None and not (is_whole(self.top_k) and self.top_k >= 1):
+            raise InputError(f"top-k is {self.top_k}; it must be at least 1, and whole")
+        if self.top_p is not None and not (is_number(self.top_p) and 0 < self.top_p <= 1):
             raise InputError(f"top-p is {self.top_p}; it must be above 0 and at most 1")
-        if self.seed < 0:
-            raise InputError(f"seed is {self.seed}; it must be at least 0")
+        if not is_whole(self.seed) or self.seed < 0:
+            raise InputError(f"seed is {self.seed}; it must be at least 0, and whole")
 
 
 def greedy_search(models: Models, source: Array, *, limits: Array, alpha: float = 0.0) -> list[list[Decoded]]:
@@ -99,7 +103,12 @@ def draw_tokens(logits: Array, times: Array, sampling: Sampling) -> Array:
     """logits (..., V) and standard exponential numbers, `times` (..., V) -> ids (...)."""
     xp = array_module(logits)
     V = logits.shape[-1]
-    values, columns = logits / sampling.temperature, None
+    # Differences from the largest, and a divisor within the range of the dtype: whatever the temperature, the largest
+    # stays 0 and what is impossible stays -inf. 0 / 0, inf - inf and -inf / inf would be nan.
+    range_of = np.finfo(logits.dtype)
+    temperature = min(max(sampling.temperature, float(range_of.tiny)), float(range_of.max))
+    with np.errstate(over="ignore"):
+        values, columns = (logits - logits.max(axis=-1, keepdims=True)) / temperature, None
     if sampling.top_k is not None or sampling.top_p is not None:
         count = min(sampling.top_k or V, V)
         values, columns = (array.reshape(*times.shape[:-1], count) for array in largest(values.reshape(-1, V), count))
@@ -108,7 +117,9 @@ def draw_tokens(logits: Array, times: Array, sampling: Sampling) -> Array:
     if sampling.top_p is not None:
         reached_before = xp.cumsum(probabilities, axis=-1, dtype=np.float64) - probabilities >= sampling.top_p
         probabilities = xp.where(reached_before, 0, probabilities)
-    first = (probabilities / times).argmax(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a time of 0 must not let an impossible token win
+        speeds = xp.where(probabilities > 0, probabilities / times, 0)
+    first = speeds.argmax(axis=-1)
     return first if columns is None else xp.take_along_axis(columns, first[..., None], axis=-1)[..., 0]
 
 

@@ -36,11 +36,11 @@ LONGEST_INSIDE = 100  # largest number of tokens on a side for which the inside 
 def translate_text(translator: Translator, text: str, search: SearchOptions, *, send: Receiver, show: Receiver) -> None:
     """Translate a text of any number of lines and sentences, and tell of it event by event.
 
-    `send` gets what must arrive, `show` what may be left out; what
-    either raises ends the work at once and comes out of it. Raises InputError for what cannot be translated.
+    `send` gets what must arrive, `show` what may be left out; what either raises ends the work at once and comes out
+    of it. Raises InputError for what cannot be translated.
     """
     begin = time.monotonic()
-    lines = enumerate(text.splitlines())
+    lines = enumerate(text.split("\n"))  # as in files: no other character ends a line
     parts = [(part, number) for number, line in lines for part in line_parts(line, translator, sentences=True)]
     send({"kind": "begin", "sentences": parts})
     constraints = search.constraints

@@ -3,9 +3,8 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.option_values import is_number, is_whole
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
 
@@ -37,14 +36,20 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         for name, count in (("beam", self.beam), ("n-best", self.n_best), ("batch-tokens", self.batch_tokens)):
-            if not isinstance(count, int | np.integer) or count < 1:
+            if not is_whole(count) or count < 1:
                 raise InputError(f"{name} is {count}; it must be a whole number of at least 1")
-        if not 0 <= self.alpha < math.inf:
-            raise InputError(f"alpha is {self.alpha}; it must be at least 0")
+        if not is_number(self.alpha) or not 0 <= self.alpha < math.inf:
+            raise InputError(f"alpha is {self.alpha}; it must be at least 0, and finite")
+        for name, value, kind in (
+            ("sampling", self.sampling, Sampling),
+            ("constraints", self.constraints, Constraints),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise InputError(f"{name} is {value!r}; give a {kind.__name__}, or None")
         if self.sampling is None and self.n_best > self.beam:
             raise InputError(f"n-best is {self.n_best}; it must be at most the beam ({self.beam})")
-        if not 0 <= self.coverage < math.inf:
-            raise InputError(f"coverage is {self.coverage}; it must be at least 0")
+        if not is_number(self.coverage) or not 0 <= self.coverage < math.inf:
+            raise InputError(f"coverage is {self.coverage}; it must be at least 0, and finite")
         if self.sampling is not None and (self.coverage or self.constraints is not None):
             raise InputError("coverage and constraints steer the search: they have no meaning for sampling")
         if self.shortlist and (self.sampling is not None or self.constraints is not None):

@@ -15,7 +15,9 @@ _WRITTEN_WITH_A_STOP = """
 """
 ABBREVIATIONS = frozenset(_WRITTEN_WITH_A_STOP.split())
 # Marks that end a sentence, with closing quotes and brackets after them, before a space. Full-width marks need none.
-SENTENCE_END = regex.compile(r"""(?:[.!?…]+["'”’“»«)\]]*(?=\s)|[。！？]+[」』”]?)\s*""")
+# A match begins at the first of several marks and never gives one back: else a row of n dots, tried from every dot,
+# would take n^2 steps.
+SENTENCE_END = regex.compile(r"""(?:(?<![.!?…])[.!?…]++["'”’“»«)\]]*+(?=\s)|[。！？]++[」』”]?)\s*+""")
 LAST_WORD = regex.compile(r"""[\p{L}\p{N}.]+$""")
 CLAUSE_END = regex.compile(r"[,;:，；、]\s*|\s[-–—]\s")
 SPACE = regex.compile(r"\s+")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numpy_transformer.data.batching import LONGEST_SOURCE
+from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.decoding.alignment import Alignment
 from numpy_transformer.errors import InputError
 from numpy_transformer.translation.hypothesis import Hypothesis
@@ -204,7 +205,8 @@ def _cut_windows(lines: Iterable[str], window_lines: int, translator: Translator
 
 def line_parts(line: str, translator: Translator, *, sentences: bool) -> list[str]:
     """The texts that a line is translated as: itself, its sentences where wanted or needed; none for a blank line."""
-    if not line.strip():
+    line = clean_text(line)
+    if not line:
         return []
     if not sentences and _tokens_at_most(line, LONGEST_SOURCE, translator):
         return [line]
@@ -247,6 +249,7 @@ def _joined(line: str, parts: list[str], found: Sequence[list[Hypothesis]]) -> l
 
 
 def _joined_alignment(line: str, parts: list[str], chosen: Sequence[Hypothesis]) -> Alignment:
+    line = clean_text(line)
     links: list[tuple[int, int]] = []
     end = source_words = target_words = 0  # of what lies before a part
     for part, hypothesis in zip(parts, chosen, strict=True):

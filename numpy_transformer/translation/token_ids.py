@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from bpe import Tokenizer
 from numpy_transformer.data.batching import LONGEST_SOURCE
+from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import MarianTokenizer
 from numpy_transformer.translation.text_errors import OverlongError, TextError
@@ -12,7 +15,7 @@ ModelTokenizer = Tokenizer | MarianTokenizer
 
 
 def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int) -> list[list[int]]:
-    """Each text's ids followed by eos, as in training; a blank text has none.
+    """Each text's ids followed by eos, cleaned as in training (data/clean_text.py); a blank text has none.
 
     Raises TextError for anything but text, OverlongError for a text of more than 1,000 tokens.
     """
@@ -22,9 +25,9 @@ def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
             raise TextError(number, f"is a {type(text).__name__}, not a str")
-    blank = [not text.strip() for text in texts]
+    cleaned = [clean_text(text) for text in texts]
     encoded = [
-        [] if is_blank else [*ids, eos_id] for ids, is_blank in zip(tokenizer.encode_batch(texts), blank, strict=True)
+        [*ids, eos_id] if text else [] for text, ids in zip(cleaned, tokenizer.encode_batch(cleaned), strict=True)
     ]
     for number, ids in enumerate(encoded, 1):
         if len(ids) - 1 > LONGEST_SOURCE:
@@ -32,9 +35,32 @@ def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int
     return encoded
 
 
+def encode_translations(
+    translations: Iterable[str | Sequence[int]], tokenizer: ModelTokenizer, *, eos_id: int
+) -> list[list[int]]:
+    """Each translation's ids followed by eos. It may be a text or ids, such as those of a Hypothesis.
+
+    `tokenizer` is that of the target language; it cuts a text into the tokens that it was trained with, where a search
+    may have found others that write the same. Raises TextError for anything but text and ids, OverlongError for a text
+    of more than 1,000 tokens, InputError for an id that is not in the vocabulary.
+    """
+    if isinstance(translations, str):
+        raise InputError("give a list of translations, not a single str: [translation]")
+    translations = list(translations)
+    texts = [one if isinstance(one, str) else "" for one in translations]
+    encoded = encode_texts(texts, tokenizer, eos_id=eos_id)
+    return [
+        (ids or [eos_id]) if isinstance(one, str) else with_eos(one, tokenizer, eos_id=eos_id)
+        for one, ids in zip(translations, encoded, strict=True)
+    ]
+
+
 def with_eos(ids: Sequence[int], tokenizer: ModelTokenizer, *, eos_id: int) -> list[int]:
     """The ids of a translation followed by eos. Raises InputError for an id that is not in the vocabulary."""
-    unknown = [i for i in ids if i not in tokenizer.vocabulary]
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise InputError(f"a translation is a {type(ids).__name__}; give its token ids")
+    ids = list(ids)
+    unknown = [i for i in ids if not isinstance(i, int | np.integer) or i not in tokenizer.vocabulary]
     if unknown:
         raise InputError(f"there is no token {unknown[0]}; the vocabulary has {len(tokenizer)}")
     return [*ids, eos_id]

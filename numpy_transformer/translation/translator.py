@@ -27,7 +27,13 @@ from numpy_transformer.translation.length_groups import batches, similar
 from numpy_transformer.translation.loading import load_models, shortlist_of_run
 from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOptions
 from numpy_transformer.translation.text_errors import ForbiddenError, TextError
-from numpy_transformer.translation.token_ids import ModelTokenizer, encode_texts, with_eos, written_text
+from numpy_transformer.translation.token_ids import (
+    ModelTokenizer,
+    encode_texts,
+    encode_translations,
+    with_eos,
+    written_text,
+)
 
 
 class Translator:
@@ -200,14 +206,20 @@ class Translator:
                 results[index] = [self._hypothesis(one) for one in decoded]
         return results
 
-    def score(self, pairs: Iterable[tuple[str, str]]) -> list[float]:
-        """The log-probability (natural logarithm) of each pair's second text as a translation of the first.
+    def score(self, pairs: Iterable[tuple[str, str | Sequence[int]]]) -> list[float]:
+        """The log-probability (natural logarithm) of each pair's translation, given its source.
 
-        Raises InputError for a blank source, and OverlongError for a text of more than 1,000 tokens.
+        A translation may be a text or ids. The ids of a Hypothesis give its log_probability, up to rounding. A text is
+        cut into tokens as in training; in rare cases the search wrote it with others, and then the number is another.
+
+        Raises TextError for a blank source and for what is no pair, OverlongError for a text of more than 1,000 tokens.
         """
         pairs = list(pairs)
+        for number, pair in enumerate(pairs, 1):
+            if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+                raise TextError(number, "is no pair: give (source, translation)")
         sources = self._encode([source for source, _ in pairs])
-        targets = self._encode([target for _, target in pairs], self.target_tokenizer)
+        targets = self._encode_translations([target for _, target in pairs])
         for number, source in enumerate(sources, 1):
             if not source:
                 raise TextError(number, "has a blank source: there is nothing that its translation could be scored by")
@@ -216,15 +228,15 @@ class Translator:
         scores[order] = forced_log_probabilities(self._models, [(sources[i], targets[i][:-1]) for i in order])
         return scores.tolist()
 
-    def align(self, texts: Iterable[str], translations: Sequence[Sequence[int]]) -> list[Alignment]:
+    def align(self, texts: Iterable[str], translations: Iterable[str | Sequence[int]]) -> list[Alignment]:
         """For each word of a translation, the source word it comes from (decoding/alignment.py).
 
-        The translations are ids, such as Hypothesis.ids. Words are what `str.split` finds; a blank text or translation
-        has no links. Raises OverlongError for a text of more than 1,000 tokens, InputError for unknown ids or if texts
-        and translations differ in number.
+        The translations are ids, such as Hypothesis.ids, or texts, as in `score`. Words are what `str.split` finds; a
+        blank text or translation has no links. Raises OverlongError for a text of more than 1,000 tokens, InputError
+        for unknown ids or if texts and translations differ in number.
         """
         vocabulary = self.tokenizer.vocabulary
-        sources, targets = self._encode(texts), [self._with_eos(ids) for ids in translations]
+        sources, targets = self._encode(texts), self._encode_translations(translations)
         if len(sources) != len(targets):
             raise InputError(f"there are {len(sources)} texts and {len(targets)} translations: give one for each")
         found: list[Alignment] = [()] * len(sources)
@@ -246,7 +258,7 @@ class Translator:
         [source] = self._encode([text])
         if not source:
             raise InputError("a blank text has no attention: give a sentence")
-        target = self._with_eos(ids)
+        target = with_eos(ids, self.tokenizer, eos_id=self.model.config.eos_id)
         return AttentionMaps(
             source=[self.tokenizer.vocabulary[i] for i in source],
             target=[self.tokenizer.vocabulary[i] for i in target],
@@ -266,12 +278,11 @@ class Translator:
         lengths = np.array([len(ids) for ids in sources])
         return padded(sources, self.model.config.pad_id), lengths - 1 + EXTRA_LENGTH
 
-    def _encode(self, texts: Iterable[str], tokenizer: ModelTokenizer | None = None) -> list[list[int]]:
-        tokenizer = self.tokenizer if tokenizer is None else tokenizer
-        return encode_texts(texts, tokenizer, eos_id=self.model.config.eos_id)
+    def _encode(self, texts: Iterable[str]) -> list[list[int]]:
+        return encode_texts(texts, self.tokenizer, eos_id=self.model.config.eos_id)
 
-    def _with_eos(self, ids: Sequence[int]) -> list[int]:
-        return with_eos(ids, self.tokenizer, eos_id=self.model.config.eos_id)
+    def _encode_translations(self, translations: Iterable[str | Sequence[int]]) -> list[list[int]]:
+        return encode_translations(translations, self.target_tokenizer, eos_id=self.model.config.eos_id)
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
         text = written_text(self.tokenizer, decoded.ids)

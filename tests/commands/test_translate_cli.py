@@ -1,6 +1,8 @@
 """translate.py as a user sees it: what goes where, and one clear line for every invalid use."""
 
+import gzip
 import io
+import lzma
 import os
 import re
 import signal
@@ -80,6 +82,49 @@ def test_texts_files_and_standard_input_give_the_same_lines(run, expected, tmp_p
     assert run("--input", source, "--output", target) == (0, "", "")
     assert target.read_text(encoding="utf-8") == translations
     assert run(stdin=b"") == (0, "", "")
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {} ", "\ufeff{}", "{}\r", "{}\r\n"])
+def test_what_surrounds_a_text_changes_nothing(run, around, tmp_path):
+    """Argument, pipe and file; with --attention, --explain and --score as well."""
+    expected = run("the dog")
+    text = around.format("the dog")
+    assert run(text) == run(stdin=text.encode()) == expected
+    (tmp_path / "in.txt").write_bytes(text.encode())
+    assert run("--input", tmp_path / "in.txt") == expected
+    assert run("--explain", text) == run("--explain", "the dog")
+    assert run("--attention", tmp_path / "a.html", text)[1] == expected[1]
+    written = (tmp_path / "a.html").read_bytes()
+    run("--attention", tmp_path / "a.html", "the dog")
+    assert written == (tmp_path / "a.html").read_bytes()
+    source, target = (around.replace("\n", "").format(one) for one in ("the dog", "a cat"))
+    assert run("--score", stdin=f"{source}\t{target}\n".encode()) == run("--score", "the dog\ta cat")
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".XZ", lzma.compress)])
+def test_archives_are_read_as_in_training(run, tmp_path, suffix, compress):
+    text = "\ufeffthe dog\r\n\nwe see a cat".encode()
+    source = tmp_path / f"in.txt{suffix}"
+    source.write_bytes(compress(text))
+    assert run("--input", source) == run(stdin=text)
+    with text_lines.open_input(str(source)) as file:
+        assert text_lines.size_of(file) is None  # the time left would be that of the archive's bytes
+    (tmp_path / "plain").write_bytes(text)
+    with text_lines.open_input(str(tmp_path / "plain")) as file:
+        assert text_lines.size_of(file) == len(text)
+    for damaged in (b"the dog\n", compress(text)[:-9]):
+        source.write_bytes(damaged)
+        status, out, err = run("--input", source, "--output", tmp_path / "out")
+        assert (status, out) == (2, "")
+        assert err.startswith(f"translate.py: {source}: is cut off, damaged or not a {suffix.lower()} archive")
+        assert err.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+def test_byte_order_marks_in_a_joined_file_are_skipped(run):
+    """As `cat one.txt other.txt` leaves them; a file of nothing but its mark is a blank line."""
+    joined = "\ufeffthe dog\n\ufeffa cat\r\n\ufeff\n"
+    assert run(stdin=joined.encode()) == run(stdin=b"the dog\na cat\n\n")
 
 
 def test_only_a_newline_ends_a_line(run, expected):
@@ -253,7 +298,7 @@ def test_no_half_alignment_stands_after_an_error(run, tmp_path):
         (["--attention", "a.png", " "], b"", "--attention shows one sentence: give exactly one TEXT"),
         (["--attention", "a.png", "x" * 400], b"", "attention between"),
         (["--explain"], b"x\n", "--explain shows one sentence: give exactly one TEXT"),
-        (["--explain", "x " * 501], b"", "TEXT: line 1 has 1,002 tokens, more than 1,000: split it into sentences"),
+        (["--explain", "x " * 501], b"", "TEXT: line 1 has 1,001 tokens, more than 1,000: split it into sentences"),
         (["--explain", "--score", "x"], b"", "give --explain or --score, not both"),
         (["--explain", "--sample", "x"], b"", "--explain shows beam search: give --explain or --sample, not both"),
         (["--attention", "a.gif", "x"], b"", "a.gif: attention is drawn as .png or .html"),

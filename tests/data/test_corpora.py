@@ -90,6 +90,19 @@ def test_pairs_with_a_blank_side_are_dropped_and_counted(folder):
     assert corpus.notes == (f"{folder / 'train'}: 2 of 4 pairs dropped because a side is blank",)
 
 
+def test_sentences_are_cleaned(folder, tmp_path):
+    """Byte order marks of joined files, white space at the edges, decomposed letters: as translators clean them."""
+    lines = ["\ufeff one \tGru\u0308n ", "\ufefftwo\t\ufeffzwei", "\ufeff", " three\u2028\tdrei\r", "four\tvier"]
+    (tmp_path / "a.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
+    corpus = load_corpus(str(tmp_path / "a.tsv"), validation=str(tmp_path / "a.tsv"))
+    assert pairs(corpus.train) == [("one", "Grün"), ("two", "zwei"), ("three", "drei"), ("four", "vier")]
+    assert corpus.valid == corpus.train
+    for number, language in enumerate(("en", "de")):
+        text = "".join(line.partition("\t")[2 * number] + "\n" for line in lines)
+        (folder / f"train.{language}").write_text(text, encoding="utf-8", newline="")
+    assert load_corpus(str(folder)).train == corpus.train
+
+
 def test_only_blank_sides_are_told(folder):
     write(folder / "valid.de", " ")
     assert f"{folder / 'valid'}: each of its 1 pairs has a blank side" in message_of(folder)

@@ -357,6 +357,38 @@ def test_the_most_cautious_sample_is_greedy(seed, norm):
         assert [one.ids for [one] in sample(model, source, sampling, limits=limits)] == [one.ids for [one] in greedy]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", [{}, {"top_k": 4}, {"top_k": 7, "top_p": 1.0}, {"top_p": 0.9}])
+def test_any_temperature_is_a_distribution(dtype, options):
+    """Near 0 only the most probable token, towards infinity all alike; what is impossible is never drawn."""
+    logits = np.array([-math.inf, -math.inf, 1.25, 80.0, 80.5, -90.0, 0.0], dtype)
+    times = np.random.default_rng(0).standard_exponential((4000, 1, len(logits)))
+    times[0] = 0  # such a draw is possible, if hardly
+    logits = np.broadcast_to(logits, times.shape)
+    for temperature in (5e-324, 1e-320, 1e-300, 1e-45, 1e-38, 1e-6):
+        drawn = draw_tokens(logits, times, Sampling(temperature=temperature, **options))
+        assert set(drawn.ravel().tolist()) == {4}
+    for temperature in (1e30, 1e39, 1e300, 1.7976931348623157e308):
+        drawn = draw_tokens(logits, times, Sampling(temperature=temperature, **options)).ravel()
+        kept = [4, 3, 2, 6, 5][: options.get("top_k", 5)]  # in descending order
+        kept = kept[: math.ceil(len(kept) * options.get("top_p", 1.0))]
+        expected = np.zeros(len(logits))
+        expected[kept] = 1 / len(kept)
+        assert_frequencies(np.bincount(drawn, minlength=len(logits)), expected)
+
+
+@given(seed=seeds, temperature=st.sampled_from([5e-324, 1e-300, 1e-40, 1e-9, 1.0, 1e9, 1e40, 1.7e308]))
+@settings(max_examples=20)
+def test_no_sample_holds_a_pad_whatever_the_temperature(seed, temperature):
+    model, limits = small_model(seed), np.array([8])
+    source = padded(random_sources(np.random.default_rng(seed), 1))
+    [found] = sample(model, source, Sampling(temperature=temperature, seed=seed), limits=limits, samples=5)
+    assert all(token > 2 for one in found for token in one.ids)
+    if temperature < 1e-8:
+        [[greedy]] = greedy_search(model, source, limits=limits)
+        assert all(one.ids == greedy.ids for one in found)
+
+
 def test_a_seed_repeats_a_sample_and_another_does_not():
     source, limits = padded([[3, 4, 5, 2]]), np.array([20])
     model = small_model(2)
@@ -369,7 +401,25 @@ def test_a_seed_repeats_a_sample_and_another_does_not():
 
 @pytest.mark.parametrize(
     "options",
-    [{"temperature": 0.0}, {"temperature": math.nan}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"seed": -1}],
+    [
+        {"temperature": 0.0},
+        {"temperature": -0.0},
+        {"temperature": -1},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"temperature": "hot"},
+        {"temperature": None},
+        {"temperature": True},
+        {"top_k": 2.5},
+        {"top_k": "3"},
+        {"top_p": "x"},
+        {"seed": 0.5},
+        {"seed": None},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"seed": -1},
+    ],
 )
 def test_impossible_sampling_is_refused(options):
     with pytest.raises(nt.InputError, match="it must be"):

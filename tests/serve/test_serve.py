@@ -105,6 +105,17 @@ def test_the_events_tell_what_the_translator_finds(server, translator):
         assert [score for _, score, _ in step] == sorted((score for _, score, _ in step), reverse=True)
 
 
+def test_lines_end_at_newlines_alone_and_edges_mean_nothing(server):
+    """As in files: no other character ends a line; what surrounds a text is no part of it."""
+    text = "\ufeff the dog\u2028runs\x85home\x1cnow \r\n\n a cat\x0bsees\x0cus\rnow\r\n"
+    begin, *_ = events(server, {"text": text, "beam": 1})
+    lines = ["the dog\u2028runs\x85home\x1cnow", "a cat\x0bsees\x0cus\rnow"]
+    assert begin["sentences"] == [[lines[0], 0], [lines[1], 2]]
+    around = events(server, {"text": " \ufeffthe dog\r\n", "beam": 2})
+    bare = events(server, {"text": "the dog", "beam": 2})
+    assert [one for one in around if one["kind"] == "found"] == [one for one in bare if one["kind"] == "found"]
+
+
 def test_the_inside_is_that_of_each_hypothesis(server, translator):
     text = "the dog runs home"
     told = events(server, {"text": text, "beam": 2})

@@ -23,6 +23,13 @@ def test_the_usual_options_are_those_of_translate():
     [
         ({"beam": 0}, "beam is 0; it must be a whole number of at least 1"),
         ({"alpha": float("inf")}, "alpha is inf; it must be at least 0"),
+        ({"alpha": "0.6"}, "alpha is 0.6; it must be at least 0, and finite"),
+        ({"alpha": None}, "alpha is None; it must be at least 0"),
+        ({"beam": True}, "beam is True; it must be a whole number"),
+        ({"beam": "4"}, "beam is 4; it must be a whole number"),
+        ({"coverage": "x"}, "coverage is x; it must be at least 0"),
+        ({"sampling": True}, "sampling is True; give a Sampling, or None"),
+        ({"constraints": "Hund"}, "constraints is 'Hund'; give a Constraints, or None"),
         ({"coverage": -1.0}, "coverage is -1.0; it must be at least 0"),
         ({"n_best": 5}, r"n-best is 5; it must be at most the beam \(4\)"),
         ({"sampling": nt.Sampling(), "coverage": 0.2}, "they have no meaning for sampling"),

@@ -3,10 +3,11 @@
 import re
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpy_transformer.translation.sentences import cut, split_sentences
+from numpy_transformer.translation.sentences import SENTENCE_END, cut, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,40 @@ def test_nothing_is_lost_and_every_part_fits(text, limit):
     parts = [part for sentence in sentences for part in cut(sentence, lambda part: len(part) <= limit)]
     assert all(0 < len(part) <= limit for part in parts)
     assert without_spaces("".join(parts)) == without_spaces(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "." * 400000 + "x",
+        '."' * 200000,
+        "a." * 200000,
+        "." + '"' * 400000 + "x",
+        "?!…" * 100000,
+        " " * 400000,
+        "。" * 400000,
+        "a" * 400000 + ".",
+        "." * 200000 + " " * 200000,
+        ", " * 200000 + "x" * 100000,
+    ],
+    ids=lambda text: f"{text[:3]!r}-{text[-3:]!r}",
+)
+def test_no_text_takes_forever(text):
+    """A split that tries every mark of a row anew needs hours for these."""
+    assert without_spaces("".join(split_sentences(text))) == without_spaces(text)
+    parts = cut(text, lambda part: len(part) <= 1000)
+    assert all(len(part) <= 1000 for part in parts)
+
+
+PLAIN_SENTENCE_END = regex.compile(r"""(?:[.!?…]+["'”’“»«)\]]*(?=\s)|[。！？]+[」』”]?)\s*""")
+
+
+@given(text=st.one_of(texts, st.text(alphabet=".!?…\"' 。」x\n", max_size=30)))
+def test_sentence_ends_are_those_of_the_plain_expression(text):
+    """Without the precautions that make it fast."""
+    assert [end.span() for end in SENTENCE_END.finditer(text)] == [
+        end.span() for end in PLAIN_SENTENCE_END.finditer(text)
+    ]
 
 
 def test_a_cut_is_where_a_reader_would_pause():

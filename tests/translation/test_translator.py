@@ -99,6 +99,60 @@ def test_blank_texts_stay_blank(translator, options):
     assert translator.translate(["", " "]) == ["", ""]
 
 
+@pytest.mark.parametrize("around", ["{}", " {}", "{}\n", "\ufeff{}", "\r\n\t{} \r\n", "\u00a0{}\u2028", "\ufeff {}"])
+@pytest.mark.parametrize("options", [{}, {"beam": 1}, {"sampling": Sampling(seed=1)}])
+def test_what_surrounds_a_text_changes_nothing(translator, around, options):
+    """White space, line ends and byte order marks at its edges, as in training."""
+    bare = "the house sees us"
+    text = around.format(bare)
+    [found], [expected] = (translator.hypotheses([one], **options) for one in (text, bare))
+    assert found == expected
+    assert translator.score([(text, around.format("a cat"))]) == translator.score([(bare, "a cat")])
+    assert translator.align([text], [found[0].ids]) == translator.align([bare], [found[0].ids])
+    maps, expected_maps = (translator.attention(one, found[0].ids) for one in (text, bare))
+    assert maps.source == expected_maps.source
+
+
+@pytest.mark.parametrize("inside", ["the ho\u0308use", "u\ufeffs"])
+def test_letters_mean_the_same_composed_or_not_and_with_marks_between(translator, inside):
+    outside = {"the ho\u0308use": "the höuse", "u\ufeffs": "us"}[inside]
+    assert translator.hypotheses([inside]) == translator.hypotheses([outside])
+    assert translator.score([("we", inside)]) == translator.score([("we", outside)])
+
+
+def test_ids_are_scored_and_aligned_as_the_search_found_them(translator):
+    """Even where the tokenizer would write the same text with other tokens."""
+    found = translator.hypotheses(LINES[:5], beam=4, n_best=4)
+    pairs = [(line, one) for line, hypotheses in zip(LINES, found, strict=False) for one in hypotheses]
+    assert any(translator.tokenizer.encode(one.text) != one.ids for _, one in pairs)
+    scores = translator.score([(line, one.ids) for line, one in pairs])
+    assert scores == pytest.approx([one.log_probability for _, one in pairs], abs=1e-4)
+    texts = [one.text for _, one in pairs]
+    by_text = translator.score([(line, text) for (line, _), text in zip(pairs, texts, strict=True)])
+    by_ids = translator.score(
+        [(line, translator.tokenizer.encode(text.strip())) for (line, _), text in zip(pairs, texts, strict=True)]
+    )
+    assert by_text == by_ids
+    ids = translator.tokenizer.encode("a cat")
+    assert translator.align(["the dog"], ["a cat"]) == translator.align(["the dog"], [ids])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["ab"], "line 1 is no pair"),
+        ([("the dog", "a cat"), ("the dog",)], "line 2 is no pair"),
+        ([("the dog", 5)], "a translation is a int; give its token ids"),
+        ([("the dog", [1.5])], "there is no token 1.5"),
+        ([("the dog", ["a"])], "there is no token a"),
+        ([(5, "the dog")], "line 1 is a int, not a str"),
+    ],
+)
+def test_what_cannot_be_scored_is_said(translator, pairs, message):
+    with pytest.raises(nt.InputError, match=message):
+        translator.score(pairs)
+
+
 def test_overlong_texts_are_refused_with_their_number(translator):
     assert len(translator.translate(["x" * LONGEST_SOURCE], beam=1)) == 1
     with pytest.raises(OverlongError, match=r"line 3 has 1,001 tokens, more than 1,000: split it") as caught:
