@@ -115,7 +115,8 @@ def _train(options: argparse.Namespace) -> None:
         print(f"note: {warning.message}", file=sys.stderr)
     tokenizer.save(options.output)
     print(
-        f"{options.output}: {len(tokenizer)} tokens, {len(tokenizer.merges)} of them merges; digest {tokenizer.digest}",
+        f"{options.output}: {len(tokenizer):,} tokens, {len(tokenizer.merges):,} of them merges; "
+        f"digest {tokenizer.digest}",
         file=sys.stderr,
     )
 
@@ -171,7 +172,7 @@ def _show(options: argparse.Namespace) -> None:
         source = "the ten merges of the example of Sennrich et al. 2016 (low, lower, newest, widest)"
     else:
         tokenizer = Tokenizer.load(options.tokenizer)
-        source = f"{Path(options.tokenizer).name}, {len(tokenizer)} tokens"
+        source = f"{Path(options.tokenizer).name}, {len(tokenizer):,} tokens"
     if options.html is not None:
         write_text(show.page(tokenizer, options.text, source=source), options.html)
         return

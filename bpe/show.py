@@ -1,6 +1,8 @@
 """Watch BPE at work: each merge as it is applied, in a terminal or as a page for a browser."""
 
 import json
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -24,15 +26,29 @@ def example_tokenizer(number_of_merges: int = 10) -> Tokenizer:
 
 
 def visible(token: bytes) -> str:
-    """Write a token so that all of it is visible, including spaces, line ends and parts of characters."""
-    try:
-        text = token.decode("utf-8")
-    except UnicodeDecodeError:
-        return "<" + token.hex(" ") + ">"
-    signs = {" ": "␣", "\n": "↵", "\t": "⇥"}
-    return "".join(
-        signs.get(character, character if character.isprintable() else f"<{ord(character):x}>") for character in text
-    )
+    """Write a token so that all of it is visible: every page and program of the project shows tokens this way.
+
+    ␣ is a space, ↵ a line end, ⇥ a tab. <e6 97> are bytes that are only a part of a character, <200b> is a character
+    without a picture, and ◌ carries an accent that belongs to a letter of another token.
+
+    >>> visible(b" dog"), visible("日".encode()), visible("日".encode()[:2])
+    ('␣dog', '日', '<e6 97>')
+    """
+    text = token.decode("utf-8", "surrogateescape")  # a byte that is no character becomes half a surrogate pair
+    shown = "".join(map(_sign, text))
+    if text and unicodedata.combining(text[0]):
+        shown = "◌" + shown
+    return _BYTES.sub(lambda bytes_: f"<{bytes_[0].encode('utf-8', 'surrogateescape').hex(' ')}>", shown)
+
+
+_SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}
+_BYTES = re.compile("[\udc80-\udcff]+")
+
+
+def _sign(character: str) -> str:
+    if character in _SIGNS:
+        return _SIGNS[character]
+    return character if character.isprintable() or _BYTES.match(character) else f"<{ord(character):x}>"
 
 
 def learning_steps(corpus: Mapping[str, int], tokenizer: Tokenizer) -> Iterator[tuple[bytes, bytes, int]]:
@@ -135,6 +151,7 @@ def page(tokenizer: Tokenizer, text: str, *, source: str) -> str:
         "pretokens": [[token.hex() for token in group] for group in groups],
         "merges": [[ranks[pair] + 1, pair[0].hex(), pair[1].hex()] for pair in merges],
         "ids": {token.hex(): ids[token] for token in sorted(used)},
+        "labels": {token.hex(): visible(token) for token in sorted(used)},
         "characters": len(text),
         "source": source,
         "learned": len(tokenizer.merges),

@@ -87,7 +87,7 @@ def train(
     merges = learn_merges(counts, vocabulary_size - fixed, minimum_frequency=minimum_frequency, progress=progress)
     if len(merges) < vocabulary_size - fixed:
         warnings.warn(
-            f"the vocabulary stops at {fixed + len(merges)} of {vocabulary_size} tokens: "
+            f"the vocabulary stops at {fixed + len(merges):,} of {vocabulary_size:,} tokens: "
             f"no pair is left that occurs {minimum_frequency} times",
             stacklevel=2,
         )

@@ -1,7 +1,10 @@
 """The attention of a sentence and its translation together with their tokens, as people can read them."""
 
+import codecs
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import regex
 
 from numpy_transformer.decoding.attention_weights import AttentionWeights
 
@@ -14,23 +17,36 @@ class AttentionMaps(NamedTuple):
     weights: AttentionWeights
 
 
-def token_label(token: bytes) -> str:
-    """A token's bytes in readable form: spaces become visible, bytes that are not text appear in hex."""
-    text = token.decode("utf-8", errors="backslashreplace").replace(" ", "\N{LOWER ONE EIGHTH BLOCK}")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+def token_texts(tokens: Sequence[bytes]) -> list[str]:
+    """The text that each token ends: together, the text of all of them.
+
+    A character that is cut into several tokens belongs to the last of them; the others have no text of their own.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+    return [decode(token, final=number == len(tokens)) for number, token in enumerate(tokens, 1)]
 
 
 def token_groups(tokens: Sequence[bytes]) -> list[int]:
     """For each token, eos the last of them, the number of the word or mark that it belongs to, from 0.
 
-    A group is letters and digits in a row; a mark, eos, and anything that begins with a space start a new one.
+    A group is letters and digits in a row; a mark, eos, and anything that begins with a space start a new one. In a
+    script without spaces between words, every token that begins with a whole character starts one, too.
     """
-    groups, number = [], -1
+    groups, number, rest = [], -1, b"".join(tokens)
     for i, token in enumerate(tokens):
         goes_on = 0 < i < len(tokens) - 1 and _in_word(tokens[i - 1][-1:]) and _in_word(token[:1])
-        number += not goes_on
+        number += not goes_on or _UNSPACED.match(_first_character(rest)) is not None
         groups.append(number)
+        rest = rest[len(token) :]
     return groups
+
+
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+
+
+def _first_character(text: bytes) -> str:
+    """The character that these bytes begin with; a byte from the middle of one gives U+FFFD."""
+    return text[:4].decode("utf-8", "replace")[:1]
 
 
 def _in_word(byte: bytes) -> bool:

@@ -33,13 +33,13 @@ function showKind(panel, kind) {
     sum(query.tokens.map((q) => sum(key.tokens.map((k) => meanWeight(maps, q, k))))) / query.tokens.length;
 
   // --- The two sentences ---
-  const keyChips = keys.map((word) => make("span", { class: "word" }, ...pieces(word, kind.keys), make("small")));
+  const keyChips = keys.map((word) => make("span", { class: "word" }, make("span", { class: "whole" }, ...pieces(word)), make("small")));
   const queryChips = queries.map((word) => {
     const look = () => select(word);
-    return make("button", { type: "button", class: "word", onfocus: look, onpointerenter: look, onclick: look }, ...pieces(word, kind.queries));
+    return make("button", { type: "button", class: "word", onfocus: look, onpointerenter: look, onclick: look }, make("span", { class: "whole" }, ...pieces(word)));
   });
-  const queryRow = make("div", { class: "words queries", role: "toolbar", "aria-label": "Words that look: choose one" }, ...queryChips);
-  const keyRow = make("div", { class: "words keys", "aria-label": "Words that are looked at" }, ...keyChips);
+  const queryRow = make("div", { class: "words queries", dir: "auto", role: "toolbar", "aria-label": "Words that look: choose one" }, ...queryChips);
+  const keyRow = make("div", { class: "words keys", dir: "auto", "aria-label": "Words that are looked at" }, ...keyChips);
   const links = makeSvg("svg", { class: "links", "aria-hidden": "true" });
   const sentences = make("div", { class: "sentences" }, keyRow, links, queryRow);
   const readout = make("p", { class: "readout", "aria-live": "polite" });
@@ -191,18 +191,22 @@ function largeMap(kind, selectRow, tell) {
   };
 }
 
-/** Tokens that make up a word, side by side: [{tokens: [3, 4], text: "running"}, ...]. */
+/** Tokens that make up a word, side by side: [{tokens: [3, 4], pieces: ["run", "ning"], text: "running"}, ...]. */
 function wordsOf(tokens) {
   const words = [];
   tokens.forEach((token, index) => {
     if (index > 0 && token.group === tokens[index - 1].group) words.at(-1).tokens.push(index);
     else words.push({ tokens: [index] });
   });
-  for (const word of words) word.text = word.tokens.map((index) => tokens[index].label).join("").replace(/^▁/, "");
+  for (const word of words) {
+    const texts = word.tokens.map((index) => tokens[index].text).filter(Boolean); // a token may end no character
+    word.pieces = texts.length ? texts : word.tokens.map((index) => tokens[index].label);
+    word.text = word.pieces.join("");
+  }
   return words;
 }
 
-const pieces = (word, tokens) => word.tokens.map((index) => make("span", { class: "piece" }, ...labelled(tokens[index].label)));
+const pieces = (word) => word.pieces.map((text) => make("span", { class: "piece" }, ...labelled(text)));
 
 /** Colour an element by a weight from 0 to 1. */
 function light(element, weight) {

@@ -35,9 +35,9 @@ function moveWithArrows(container, items, columns = items.length) {
   });
 }
 
-/** A token's label; the sign for a space in it is faint. */
-function labelled(label) {
-  return label.split(/(▁)/).map((part) => (part === "▁" ? make("i", { class: "space" }, part) : part));
+/** A token's label (bpe/show.py); what stands for something that cannot be seen, a space or bytes, is faint. */
+function labelled(label, makeOne = make, tag = "i") {
+  return label.split(/([␣↵⇥]|<[0-9a-f ]+>)/).map((part, index) => (index % 2 ? makeOne(tag, { class: "sign" }, part) : part));
 }
 
 /** Numbers in sentences with a minus instead of a hyphen. */

@@ -19,7 +19,8 @@ def explain(story: Story, file: TextIO) -> None:
 
 def _lines(story: Story) -> Iterator[tuple[str, str]]:
     """Each line and its style."""
-    yield f"Beam search: after each step the best {story.beam} of all continuations are kept.", ""
+    kept = "best of all continuations is" if story.beam == 1 else f"best {story.beam} of all continuations are"
+    yield f"Beam search: after each step the {kept} kept.", ""
     yield "log p is the token's log-probability, total that of the whole hypothesis;", ""
     yield f"score = total / penalty, penalty = ((5 + length) / 6)^{story.alpha:g}. * marks the path to the winner.", ""
     for number, chapter in enumerate(story.chapters, 1):
@@ -53,6 +54,6 @@ def _number(value: float | None) -> str:
 
 def _marked(branch: Branch) -> str:
     """The hypothesis with its last token in brackets."""
-    piece = branch.token.removeprefix("\N{LOWER ONE EIGHTH BLOCK}")
-    before = branch.text.removesuffix(piece)
+    piece = branch.token.removeprefix("␣")
+    before = branch.text.removesuffix(piece).removesuffix("\N{REPLACEMENT CHARACTER}")  # of a part of a character
     return f"{before}[{piece}]"

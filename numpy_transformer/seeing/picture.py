@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bpe.show import visible
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.decoding.attention_maps import AttentionMaps, token_label
+from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.storage.atomic import atomic_write
 
 LONGEST_SIDE = 100.0  # inches, at 100 dots per inch
@@ -21,7 +22,7 @@ def save_picture(path: str | Path, maps: AttentionMaps) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    source, target = [[token_label(token) for token in tokens] for tokens in (maps.source, maps.target)]
+    source, target = [[visible(token) for token in tokens] for tokens in (maps.source, maps.target)]
     blocks = [
         ("Cross-attention: from translation to source", target, source, maps.weights.cross),
         ("Encoder self-attention: within the source", source, source, maps.weights.encoder),

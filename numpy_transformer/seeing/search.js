@@ -69,7 +69,7 @@ function showSearch(root, search) {
     });
     candidates.replaceChildren(...rows);
     moveWithArrows(candidates, rows, 1);
-    head.textContent = `Step ${step}: the ${beam} best of all continuations are kept`;
+    head.textContent = `Step ${step}: the ${beam === 1 ? "best of all continuations is" : `${beam} best of all continuations are`} kept`;
     formula.textContent = `score = total / penalty, and the penalty is ((5 + ${step}) / 6)^${alpha} = ${decimal(penalty)} here`;
     const ended = finished.filter((one) => one.step <= step);
     doneTable.hidden = !ended.length;
@@ -98,12 +98,10 @@ const table = (columns, body) =>
 
 /** A branch's text, its last token in bold. */
 function lastPieceBold({ text, token }) {
-  const piece = token.replace(/^▁/, "");
-  if (!text.endsWith(piece)) return [text, " ", make("b", {}, token)];
+  const piece = token.replace(/^␣/, "");
+  if (!text.endsWith(piece)) return [text.replace(/\uFFFD$/, ""), make("b", {}, ...labelled(token))]; // a part of a character
   return [text.slice(0, text.length - piece.length), make("b", {}, piece)];
 }
-
-const spacedSvg = (label) => label.split(/(▁)/).map((part) => (part === "▁" ? makeSvg("tspan", { class: "space" }, part) : part));
 
 /** The tree as SVG: a column for each step, from the best candidate at the top to the worst. */
 function drawTree({ beam, chapters }) {
@@ -128,7 +126,7 @@ function drawTree({ beam, chapters }) {
       const d = `M${fromX},${fromY} C${middle},${fromY} ${middle},${y + nodeHeight / 2} ${x},${y + nodeHeight / 2}`;
       const edge = makeSvg("path", { d, "stroke-width": 1 + 4 * Math.exp(branch.log_probability) });
       const node = makeSvg("g", {}, makeSvg("title", {}, `${branch.text} (${decimal(branch.total)})`),
-        makeSvg("rect", { x, y, width, height: nodeHeight, rx: 7 }), makeSvg("text", { x: x + width / 2, y: y + 17.5 }, ...spacedSvg(branch.token)));
+        makeSvg("rect", { x, y, width, height: nodeHeight, rx: 7 }), makeSvg("text", { x: x + width / 2, y: y + 17.5 }, ...labelled(branch.token, makeSvg, "tspan")));
       edges.append(edge);
       nodes.append(node);
       return { branch, parent, x, y, width, edge, node };

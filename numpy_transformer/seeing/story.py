@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from numpy_transformer.decoding.attention_maps import token_label
+from bpe.show import visible
 from numpy_transformer.decoding.recorder import BeamRecorder, Candidate, Fate, Step
 from numpy_transformer.translation.token_ids import ModelTokenizer, written_text
 
@@ -79,7 +79,7 @@ def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_b
         branches = [
             Branch(
                 text=written_text(tokenizer, path),
-                token=token_label(tokenizer.vocabulary[candidate.token]),
+                token=visible(tokenizer.vocabulary[candidate.token]),
                 parent=candidate.parent,
                 log_probability=_finite(candidate.log_probability),
                 total=_finite(candidate.total),
@@ -197,7 +197,7 @@ def _what_greedy_does(steps: Sequence[Step], winning: Mapping[int, int], tokeniz
         siblings = (one for one in candidates if one.parent == taken.parent)
         first = max(siblings, key=lambda one: one.log_probability)
         if first.token != taken.token:
-            labels = [token_label(tokenizer.vocabulary[one.token]) for one in (first, taken)]
+            labels = [visible(tokenizer.vocabulary[one.token]) for one in (first, taken)]
             return (
                 f"Greedy search would have missed it: at step {number} it takes {labels[0]} "
                 f"({first.log_probability:.3f}), where the winner has {labels[1]} ({taken.log_probability:.3f})."

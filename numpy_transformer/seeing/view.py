@@ -4,16 +4,17 @@
      "attention": [{"title", "explanation", "queries", "keys", "weights"}, ...],   cross, encoder, decoder
      "search": Story as a dict, or null for a translation without a search}
 
-queries and keys are lists of {"label", "group"}: a token as text, and the word it belongs to. weights[layer][head]
-[query][key] are thousandths.
+queries and keys are lists of {"label", "text", "group"}: a token with every sign visible (bpe.show.visible), what it
+adds to the text of its word, and which word that is. weights[layer][head][query][key] are thousandths.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bpe.show import visible
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.decoding.attention_maps import AttentionMaps, token_groups, token_label
+from numpy_transformer.decoding.attention_maps import AttentionMaps, token_groups, token_texts
 from numpy_transformer.seeing.story import Story
 
 BOS = "<bos>"
@@ -22,7 +23,7 @@ BOS = "<bos>"
 def view(text: str, translation: str, maps: AttentionMaps, story: Story | None) -> dict[str, Any]:
     """The arguments of `showAttention` (attention.js) and `showSearch` (search.js)."""
     source, target = _tokens(maps.source), _tokens(maps.target)
-    before_target = [{"label": BOS, "group": -1}, *target[:-1]]
+    before_target = [{"label": BOS, "text": BOS, "group": -1}, *target[:-1]]
     attention = [
         _kind(
             "Cross-attention",
@@ -55,8 +56,12 @@ def view(text: str, translation: str, maps: AttentionMaps, story: Story | None) 
 
 
 def _tokens(tokens: Sequence[bytes]) -> list[dict[str, Any]]:
-    groups = token_groups(tokens)
-    return [{"label": token_label(token), "group": group} for token, group in zip(tokens, groups, strict=True)]
+    shown: list[dict[str, Any]] = []
+    for token, text, group in zip(tokens, token_texts(tokens), token_groups(tokens), strict=True):
+        if not shown or shown[-1]["group"] != group:
+            text = text.removeprefix(" ")  # words stand apart: the space before one needs no sign
+        shown.append({"label": visible(token), "text": visible(text.encode()), "group": group})
+    return shown
 
 
 def _kind(

@@ -25,6 +25,7 @@ async function translate() {
   request?.abort();
   const mine = (request = new AbortController());
   if (!text.value.trim()) return forget("");
+  if (excess() > 0) return forget(`${written(excess())} ${excess() === 1 ? "character" : "characters"} too many: shorten the text.`);
   markStale(true);
   say("Translating …");
   try {
@@ -75,7 +76,7 @@ function receive(event) {
     case "translated":
       element("copy").hidden = false;
       target.setAttribute("aria-busy", "false");
-      return say(`Translated in ${Math.max(1, Math.round(1000 * event.seconds))} ms`, `Translation: ${target.textContent}`);
+      return say(`Translated in ${duration(event.seconds)}`, `Translation: ${target.textContent}`);
     case "search":
       sentence.search = event.search;
       return isActive && event.search === null && showInside();
@@ -180,6 +181,8 @@ function hypothesisRow(tag, kind, mark, content, share, score) {
     make("span", { class: "number" }, `score ${decimal(score)}`));
 }
 
+const duration = (seconds) => (seconds < 1 ? `${Math.max(1, Math.round(1000 * seconds))} ms` : `${seconds.toFixed(1)} s`);
+
 function probability(logarithm) {
   const share = 100 * Math.exp(logarithm);
   return share < 0.001 ? "under 0.001 %" : `${share.toPrecision(2)} %`;
@@ -204,9 +207,15 @@ function showInside() {
 
 // --- The beginning ---
 
+const written = (number) => number.toLocaleString("en");
+const length = () => [...text.value].length; // in characters, as the server counts; .length would count some twice
+const excess = () => length() - model.most.characters;
+
+/** How long the text is. All of one that is too long stays where it was typed or pasted, for its author to shorten. */
 function count() {
-  const [now, most] = [text.value.length, model.most.characters].map((number) => number.toLocaleString("en"));
-  element("count").textContent = `${now} / ${most}`;
+  element("count").textContent = `${written(length())} / ${written(model.most.characters)}`;
+  element("count").classList.toggle("warn", excess() > 0);
+  text.setAttribute("aria-invalid", excess() > 0);
 }
 
 function languageName(code) {
@@ -233,7 +242,6 @@ function introduce() {
     [text.lang, target.lang] = [source, goal];
   }
   element("model").textContent = `${model.name}: ${(model.parameters / 1e6).toFixed(2)} million parameters`;
-  text.maxLength = model.most.characters;
   const widths = [...new Set([...BEAMS, model.beam])].filter((width) => width <= model.most.beam).sort((a, b) => a - b);
   beam.append(...widths.map((width) => make("option", { value: width }, width === 1 ? "greedy" : `beam of ${width}`)));
   beam.value = model.beam;

@@ -84,7 +84,7 @@ def test_train_from_files_equals_train_in_python(tmp_path, capsys):
 def test_train_from_standard_input_says_when_it_stops_early(tmp_path):
     result = run("train", "--vocabulary", "5000", "--output", tmp_path / "t.json", data=b"abc abc\n")
     assert result.returncode == 0
-    assert re.search(rb"note: the vocabulary stops at \d+ of 5000 tokens", result.stderr)
+    assert re.search(rb"note: the vocabulary stops at \d+ of 5,000 tokens", result.stderr)
     assert result.stdout == b""
 
 
@@ -252,9 +252,26 @@ def test_show_makes_everything_visible(tokenizer_file):
     for sign in ("⇥", "↵", "<7>", "␣", "<c3>"):
         assert sign in story
     assert "Learning" not in story
-    assert show.visible("\u200b".encode()) == "<200b>"
     assert "1 character, 2 bytes" in show.terminal(bpe.Tokenizer([]), "é")
     assert "0 tokens" in show.terminal(bpe.Tokenizer([]), "")
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        (b" dog", "␣dog"),
+        ("\u00fc日本".encode(), "ü日本"),
+        (b"\xc3", "<c3>"),
+        (b"\n\t\x00", "↵⇥<0>"),
+        (b" \xe6\x97", "␣<e6 97>"),
+        (b"\xa5\xe6", "<a5 e6>"),
+        ("\u200b".encode(), "<200b>"),
+        ("\u0308x".encode(), "◌\u0308x"),
+        (b"", ""),
+    ],
+)
+def test_every_token_can_be_read(token, shown):
+    assert show.visible(token) == shown
 
 
 def test_steps_end_in_what_encode_gives():

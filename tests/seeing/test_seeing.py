@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from seeing_example import random_translator, seen
 
 import numpy_transformer as nt
-from numpy_transformer.decoding.attention_maps import token_groups, token_label
+from numpy_transformer.decoding.attention_maps import AttentionMaps, token_groups, token_texts
+from numpy_transformer.decoding.attention_weights import AttentionWeights
 from numpy_transformer.seeing.drawing import FORMATS, MOST_TOKENS, save_attention
 from numpy_transformer.seeing.explain import explain
 from numpy_transformer.seeing.page import page
@@ -26,17 +27,37 @@ def translator() -> Translator:
     return random_translator()
 
 
-@pytest.mark.parametrize(
-    ("token", "label"),
-    [(b" dog", "▁dog"), ("\u00fc".encode(), "ü"), (b"\xc3", "\\xc3"), (b"\n", "\\n"), (b"\x00", "\\x00")],
-)
-def test_token_labels_can_be_read(token, label):
-    assert token_label(token) == label
+def test_a_character_cut_into_tokens_is_one_piece_of_its_word():
+    tokens = [
+        b"in",
+        b" \xc3",
+        b"\xbc",
+        b"ber",
+        " 日".encode()[:3],
+        " 日".encode()[3:],
+        "本".encode(),
+        b" ",
+        b"x",
+        b"\xc3",
+    ]
+    assert token_texts(tokens) == ["in", " ", "ü", "ber", " ", "日", "本", " ", "x", "\ufffd"]
+    maps = AttentionMaps(
+        source=[*tokens[:-1], b"<eos>"], target=[b"<eos>"], weights=AttentionWeights(*np.zeros((3, 1, 1, 1, 1)))
+    )
+    shown = view("", "", maps, None)["attention"][0]["keys"]
+    assert [token["text"] for token in shown] == ["in", "", "ü", "ber", "", "日", "本", "", "x", "<eos>"]
+    assert [token["label"] for token in shown[:6]] == ["in", "␣<c3>", "<bc>", "ber", "␣<e6 97>", "<a5>"]
 
 
 def test_the_pieces_of_a_word_are_one_group():
     tokens = [b"The", b" d", b"o", b"gs", b"'", b"t", b".", b" \xc3", b"\xbc", b"b", b"er", b"3", b"<eos>"]
     assert token_groups(tokens) == [0, 1, 1, 1, 2, 3, 4, 5, 5, 5, 5, 5, 6]
+
+
+def test_without_spaces_each_token_is_a_group():
+    """But those that are parts of one character stay together."""
+    tokens = ["日".encode()[:1], "日".encode()[1:], "本語".encode(), "を".encode(), b"<eos>"]
+    assert token_groups(tokens) == [0, 0, 1, 2, 3]
 
 
 # --- The story of a search ---
@@ -115,6 +136,15 @@ def test_whether_greedy_search_would_have_found_it():
     assert answers == {True, False}
 
 
+@pytest.mark.parametrize(
+    ("beam", "kept"), [(1, "the best of all continuations is kept"), (3, "the best 3 of all continuations are kept")]
+)
+def test_what_is_kept_is_said_in_singular_and_plural(translator, beam, kept):
+    file = io.StringIO()
+    explain(seen(translator, "the dog runs home", beam=beam).story, file)
+    assert kept in file.getvalue()
+
+
 def test_the_story_in_a_terminal(translator):
     found, _, story = seen(translator, "the dog runs home", n_best=2)
     file = io.StringIO()
@@ -150,7 +180,7 @@ def test_the_view_holds_all_weights(translator):
         np.testing.assert_allclose(np.array(kind["weights"]) / 1000, weights, atol=5.01e-4)
     assert [token["label"] for token in decoder["keys"]][:2] == ["<bos>", cross["queries"][0]["label"]]
     assert cross["keys"][-1]["label"] == cross["queries"][-1]["label"] == "<eos>"
-    assert "".join(token["label"] for token in cross["keys"][:-1]).startswith("the▁dog▁<b>▁</script>")
+    assert "".join(token["label"] for token in cross["keys"][:-1]).startswith("the␣dog␣<b>␣</script>")
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown
     assert view(text, "", maps, None)["search"] is None
 

@@ -76,10 +76,43 @@ def test_pointing_at_a_word_lights_up_its_source_words(browser, inside):
         assert [i for i, value in enumerate(pressed) if value == "true"] == [word]
         [readout] = browser.texts(".readout")
         strongest = browser.texts(".keys .word")[int(expected[word].argmax())]
-        assert f"looks at {strongest.lstrip('▁').rstrip('0123456789%')} " in readout
+        assert f"looks at {strongest.rstrip('0123456789%')} " in readout
         # Each head lights up the word that it looks at most.
         heads = [word_weights(head, maps.target, maps.source)[word] for layer in maps.weights.cross for head in layer]
         np.testing.assert_allclose(shown_lights(browser, ".top"), [100 * head.max() for head in heads], atol=1)
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_no_line_crosses_a_percentage(browser, width):
+    """A number stands within its word, which hides what is behind it; the lines begin below the word."""
+    browser.resize(width, 900)
+    for word in range(browser.run("document.querySelectorAll('.queries .word').length")):
+        browser.hover(".queries .word", word)
+        places = browser.run("""[...document.querySelectorAll('.keys .word')].map((word, index) => {
+            const boxOf = (one) => one.getBoundingClientRect();
+            const [number, path] = [word.querySelector('small'), document.querySelectorAll('.links path')[index]];
+            const [outer, inner, links] = [word, number, path.ownerSVGElement].map(boxOf);
+            const end = links.top + path.getPointAtLength(path.getTotalLength()).y;
+            return [number.textContent, inner.top >= outer.top, inner.bottom <= outer.bottom, end - outer.bottom];
+        })""")
+        assert any(number for number, *_ in places)
+        for _, top, bottom, distance in places:
+            assert top
+            assert bottom
+            assert abs(distance) < 1
+    assert browser.run("getComputedStyle(document.querySelector('.keys')).zIndex") == "1"
+    assert "rgba" not in browser.run("getComputedStyle(document.querySelector('.keys .word')).backgroundColor")
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_long_word_stays_on_the_screen(chromium, tmp_path, width):
+    word = "https://" + "w" * 90
+    found, maps, story = seen(random_translator(1), f"see {word}")
+    path = tmp_path / "page.html"
+    save_attention(path, text=word, translation=word + found[0].text, maps=maps, story=story)
+    chromium.resize(width, 700)
+    chromium.open(path.as_uri())
+    assert chromium.run("document.documentElement.scrollWidth") <= width
 
 
 def test_the_keyboard_does_what_the_mouse_does(browser, inside):

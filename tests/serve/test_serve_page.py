@@ -5,11 +5,13 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
+import page_server
 import pytest
 from browser import Browser, needs_browser, open_browser
 from page_server import ABOUT, SEARCH, Gate, running
 from seeing_example import random_translator
 
+from numpy_transformer import serve
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.serve.server import PageServer
 from numpy_transformer.serve.service import Limits
@@ -247,11 +249,44 @@ def test_what_goes_wrong_is_said(chromium, translator):
     until(chromium, "document.querySelector('#note').textContent.startsWith('The server does not answer')")
 
 
-def test_a_text_that_is_too_long_cannot_be_typed(page):
-    enter(page, "a" * 1500)
-    assert page.run("document.querySelector('#text').value.length") == 1000
-    assert page.texts("#count") == ["1,000 / 1,000"]
+def test_a_text_that_is_too_long_stays_whole_and_is_said_to_be(page, translator):
     assert json.loads(page.run("fetch('model').then((answer) => answer.text())"))["most"]["characters"] == 1000
+    translate(page, TEXT)
+    enter(page, "😀" * 999 + "ab")  # a character beyond 16 bits counts once, as the server counts it
+    page.press("Enter")
+    until(page, "document.querySelector('#note').classList.contains('warn')")
+    assert page.texts("#count, #note, #target") == ["1,001 / 1,000", "", "1 character too many: shorten the text."]
+    assert page.run("document.querySelector('#text').value.length") == 2 * 999 + 2
+    assert page.run("document.querySelector('#text').getAttribute('aria-invalid')") == "true"
+    enter(page, TEXT)
+    assert not page.run("document.querySelector('#count').classList.contains('warn')")
+    page.press("Enter")
+    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    assert page.texts("#target") == translator.translate([TEXT], beam=3)
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+@pytest.mark.parametrize("letters", [60, 120, 990])
+def test_a_long_word_stays_on_the_screen(page, width, letters):
+    """An address, or a compound: it is broken where the line ends."""
+    page.resize(width, 800)
+    enter(page, "see " + "w" * letters)
+    page.press("Enter")
+    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    assert page.run("document.documentElement.scrollWidth") <= width
+    box, panel = page.run(
+        "['#text', '.panel'].map((selector) => document.querySelector(selector).getBoundingClientRect().right)"
+    )
+    assert box <= panel
+
+
+def test_a_model_of_long_words_stays_on_the_screen(chromium, translator, monkeypatch):
+    monkeypatch.setattr(page_server, "ABOUT", serve.About("n" * 90, ("en", "de"), ("e" * 60,)))
+    with running(translator, PATIENT) as server:
+        chromium.resize(320, 640)
+        chromium.open(server.url)
+        until(chromium, "document.querySelector('#beam').options.length > 1")
+        assert chromium.run("document.documentElement.scrollWidth") <= 320
 
 
 def test_a_model_that_computes_nan_is_said(chromium):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.lib.array_utils import byte_bounds
 
-from numpy_transformer.backend.memory import available_memory
 from numpy_transformer.data.batching import Batch, EncodedText
 from numpy_transformer.layers.output_loss import PRODUCT_ROWS, OutputParameters, output_loss_and_gradients
 from numpy_transformer.models.config import TransformerConfig
@@ -143,17 +142,3 @@ def test_too_little_memory_is_said_before_the_system_ends_the_run():
     assert "--batch-tokens" in line
     assert "--recompute" in line
     assert "\n" not in line
-
-
-def test_available_memory_is_the_least_of_what_is_free_and_allowed(tmp_path):
-    assert available_memory(tmp_path) is None
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/meminfo").write_text("MemTotal:  9000 kB\nMemAvailable:    4000 kB\n")
-    assert available_memory(tmp_path) == 4000 * 1024
-    group = tmp_path / "sys/fs/cgroup"
-    group.mkdir(parents=True)
-    (group / "memory.current").write_text("1000\n")
-    (group / "memory.max").write_text("max\n")
-    assert available_memory(tmp_path) == 4000 * 1024
-    (group / "memory.max").write_text("5000\n")
-    assert available_memory(tmp_path) == 4000
