@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bpe.files import make_folder, remove_leftovers, synchronize
 from numpy_transformer.backend.arrays import array_module, to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.storage.atomic import remove_leftovers
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import load_tensors, save_tensors
 from numpy_transformer.storage.text_files import append, read_json, write_text
@@ -60,7 +60,7 @@ class RunFolder(RunFiles):
         """
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             if not os.access(self.path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
@@ -89,7 +89,13 @@ class RunFolder(RunFiles):
         return options_from_dict(read_json(self.config_file).get("options"), self.config_file)
 
     def save_training(self, model: Transformer, adam: Adam, progress: RunProgress, digests: Mapping[str, str]) -> None:
-        """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text."""
+        """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text.
+
+        Log and samples reach the disk first, so that after a power cut they are never behind the state.
+        """
+        for file in (self.log_file, self.samples_file):
+            if file.exists():
+                synchronize(file)
         tensors = dict(_host_tree(model).named())
         tensors["adam.first_moment"] = to_host(adam.first_moment)
         tensors["adam.second_moment"] = to_host(adam.second_moment)

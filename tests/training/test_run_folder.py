@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import bpe
+from bpe import files
 from numpy_transformer import Transformer, TransformerConfig
 from numpy_transformer.errors import InputError
 from numpy_transformer.training.optimizer import Adam
@@ -69,6 +70,20 @@ def test_a_full_disk_is_said_with_the_file(tmp_path: Path):
         folder.append_log({"kind": "step", "step": 1})
     with pytest.raises(InputError, match=r"samples\.txt: cannot be written \(No space left on device\)"):
         folder.append_samples("step 1", ["source a"])
+
+
+def test_log_and_samples_are_on_the_disk_before_the_state(tmp_path: Path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.append_log({"kind": "step", "step": 1})
+    folder.append_samples("step 1", ["source a"])
+    forced = []
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: forced.append(os.fstat(descriptor).st_ino))
+    model = Transformer(TransformerConfig(vocabulary_size=9, d_model=4, d_ff=4, heads=2, encoder_layers=1))
+    folder.save_training(model, Adam.for_parameters(model.parameters.flat), RunProgress(step=1), {})
+    written = [folder.log_file, folder.samples_file, folder.training_file]
+    assert [inode for inode in forced if inode in {path.stat().st_ino for path in written}] == [
+        path.stat().st_ino for path in written
+    ]
 
 
 def test_samples_cut_inside_a_character_are_rewound(tmp_path: Path):
