@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import time
 import warnings
 from pathlib import Path
@@ -154,7 +155,7 @@ def train(arguments: argparse.Namespace) -> int:
             display.message(
                 f"stopped at step {trainer.progress.step}; go on with: {command('train')} --resume --run {name}"
             )
-            return 130
+            return 128 + (trainer.stopped_by or signal.SIGINT)  # what a shell reports for this signal
         display.message(f"run folder: {path}")
         sentence = shlex.quote(trainer.texts.test.text.sources[0])
         display.message(f"try it: {command('translate')} --model {name} {sentence}")

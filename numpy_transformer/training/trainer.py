@@ -78,6 +78,7 @@ class Trainer:
         self.report.notes(self.model, text, batches, workers=self.workers, steps_per_epoch=self.steps_per_epoch)
         self.progress = RunProgress()
         self.duration = Duration(options, steps_per_epoch=self.steps_per_epoch, started=started)
+        self.stopped_by: int | None = None  # the signal by which the user ended `run`
         self._digests = {"tokenizer": tokenizer.digest, "training text": text.digest()}
 
     @classmethod
@@ -134,6 +135,7 @@ class Trainer:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
                 self._save_state()
             if not self._train(workers, stop):
+                self.stopped_by = stop.number
                 # No evaluation here: the checkpoint it writes would enter the average, which an uninterrupted run,
                 # evaluating elsewhere, would not have.
                 self._save_state()
