@@ -127,12 +127,10 @@ def train(arguments: argparse.Namespace) -> int:
         folder = RunFolder(path)
         if path.exists() and not path.is_dir():
             raise InputError(f"--run {path} is a file; name a folder for the run")
-        if folder.exists():
-            raise InputError(f"--run {path} already holds a run; add --resume to go on with it, or name another folder")
 
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
-    with folder.claimed(), make_display() as display:
+    with folder.claimed(new=not resume), make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = corpus_of(options)
         for note in corpus.notes:

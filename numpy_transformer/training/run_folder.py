@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,30 +52,35 @@ class RunFolder(RunFiles):
     """The files of a run, and how they are written: one process at a time, each file whole."""
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claimed(self, *, new: bool = False) -> Iterator[None]:
         """Make the folder, if need be, and keep it for this process; if nothing was written it is gone again.
 
-        What a killed process left unfinished is removed. Raises InputError if the folder cannot be written to, or
-        another process is training in it.
+        What a killed process left unfinished is removed. Raises InputError if the folder cannot be written to, another
+        process is training in it, or it is to be `new` and holds a run.
         """
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        try:
-            make_folder(self.path)
-            if not os.access(self.path, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
-            raise InputError(
-                f"--run {self.path}: cannot be written to ({error.strerror}); name another folder"
-            ) from None
-        try:
-            with _locked(self.path):
+        with ExitStack() as stack:
+            try:
+                while not stack.enter_context(_locked(self.path)):
+                    make_folder(self.path)
+                if not os.access(self.path, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            except OSError as error:
+                raise InputError(
+                    f"--run {self.path}: cannot be written to ({error.strerror}); name another folder"
+                ) from None
+            if new and self.exists():
+                raise InputError(
+                    f"--run {self.path} already holds a run; add --resume to go on with it, or name another folder"
+                )
+            try:
                 for folder in (self.path, self.checkpoints):
                     remove_leftovers(folder)
                 yield
-        finally:
-            with suppress(OSError):  # ends at the first that holds something
-                for folder in made:
-                    folder.rmdir()
+            finally:  # only the process that holds the lock may do this
+                with suppress(OSError):  # ends at the first that holds something
+                    for folder in made:
+                        folder.rmdir()
 
     def write_config(self, options: TrainingOptions, config: TransformerConfig) -> None:
         """Record what the run is."""
@@ -196,14 +201,22 @@ class RunFolder(RunFiles):
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which ends with the process at the latest. Raises InputError if another holds it."""
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a folder, which ends with the process at the latest; False if there is no such folder.
+
+    There is none, either, if another process has removed it between its opening here and the lock. Raises InputError if
+    another process holds the lock.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
-        yield
+        yield folder.is_dir()
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
     try:
         with suppress(OSError):  # a file system without locks
             try:
@@ -212,7 +225,11 @@ def _locked(folder: Path) -> Iterator[None]:
                 raise InputError(
                     f"{folder}: another process is training in it; wait for its end, or name another folder with --run"
                 ) from None
-        yield
+        try:
+            is_there = os.path.samestat(os.fstat(descriptor), os.stat(folder))
+        except FileNotFoundError:
+            is_there = False
+        yield is_there
     finally:
         os.close(descriptor)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ import bpe
 from bpe import files
 from numpy_transformer import Transformer, TransformerConfig
 from numpy_transformer.errors import InputError
+from numpy_transformer.training import run_folder
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 
@@ -48,6 +50,47 @@ with RunFolder(sys.argv[1]).claimed(): pass"""
         assert "another process is training in it" in result.stderr
         assert (tmp_path / "run").is_dir()
     assert subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on folders")
+def test_who_is_refused_does_not_remove_the_folder_of_who_holds_it(tmp_path: Path):
+    """Both began when there was no folder yet."""
+    script = """import pathlib, sys
+from numpy_transformer.training.run_folder import RunFolder
+pathlib.Path.exists = lambda path: False
+with RunFolder(sys.argv[1]).claimed(): pass"""
+    with RunFolder(tmp_path / "run").claimed():
+        command = [sys.executable, "-c", script, str(tmp_path / "run")]
+        assert "another process" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
+        assert (tmp_path / "run").is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on folders")
+def test_a_folder_that_was_removed_before_its_lock_is_made_again(tmp_path: Path, monkeypatch):
+    """Another process, which wrote nothing, ended between the opening of the folder and its lock."""
+    path, opened = tmp_path / "run", []
+
+    def open_and_lose(name: Path, flags: int) -> int:
+        descriptor = os.open(name, flags)
+        if not opened:
+            path.rmdir()
+        opened.append(name)
+        return descriptor
+
+    path.mkdir()
+    monkeypatch.setattr(run_folder, "os", SimpleNamespace(**{**vars(os), "open": open_and_lose}))
+    with RunFolder(path).claimed():
+        assert path.is_dir()
+        with pytest.raises(InputError, match="another process"), RunFolder(path).claimed():
+            pass
+    assert len(opened) == 3
+
+
+def test_a_run_that_another_process_began_in_the_meantime_is_not_begun_again(tmp_path: Path):
+    """Whether there is a run is asked under the lock."""
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="already holds a run"), RunFolder(tmp_path).claimed(new=True):
+        pass
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path):
