@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,20 @@ SAMPLE_TITLE = re.compile(r"step (\d+)\n")
 
 
 @dataclass
+class RecentSteps:
+    """What the steps since the last record of the log add up to. A part of the state: a resumed log is the same."""
+
+    loss: float = 0.0  # each step's, times its tokens
+    tokens: int = 0
+    gradient_norm: float = 0.0  # of the last step
+    skipped: int = 0  # steps in a row, up to now; a new record does not end the row
+
+    def restart(self) -> None:
+        """Begin the sums of the next record."""
+        self.loss, self.tokens = 0.0, 0
+
+
+@dataclass
 class RunProgress:
     """How far a run has come."""
 
@@ -37,6 +51,7 @@ class RunProgress:
     best_loss: float | None = None  # lowest validation loss, nats a token
     best_step: int = 0
     evaluations_since_best: int = 0
+    recent: RecentSteps = field(default_factory=RecentSteps)
 
     def evaluated(self, loss: float, seconds: float) -> bool:
         """Take note of an evaluation at this step. Returns whether its validation loss is the lowest so far."""
@@ -126,13 +141,15 @@ class RunFolder(RunFiles):
             return RunProgress()
         tensors, metadata = load_tensors(self.training_file)
         try:
-            progress = RunProgress(**json.loads(metadata["progress"]))
+            values = json.loads(metadata["progress"])
+            recent = RecentSteps(**values.pop("recent", {}))  # older states have none: their next record is shorter
+            progress = RunProgress(**values, recent=recent)
             adam_step, saved_digests = int(metadata["adam_step"]), json.loads(metadata["digests"])
             moments = tensors["adam.first_moment"], tensors["adam.second_moment"]
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             raise InputError(f"{self.training_file} is not the state of a training run; name another run") from None
         for name, digest in digests.items():
-            if saved_digests.get(name) != digest:
+            if saved_digests.get(name, digest) != digest:  # older states lack some
                 raise InputError(
                     f"{self.path}: the {name} is not the one this run began with; restore it, or begin another run"
                 )
@@ -191,12 +208,13 @@ class RunFolder(RunFiles):
         write_text(self.log_file, "".join(json.dumps(record) + "\n" for record in records))
         if self.samples_file.exists():
             # A full disk may have cut the last block anywhere.
-            blocks = self.samples_file.read_text(encoding="utf-8", errors="replace").split("\n\n")
+            blocks = self.samples_file.read_bytes().decode(errors="replace").split("\n\n")
             kept = [b for b in blocks if (title := SAMPLE_TITLE.match(b)) and int(title[1]) <= step]
             write_text(self.samples_file, "".join(block + "\n\n" for block in kept))
 
     def append_samples(self, title: str, lines: Sequence[str]) -> None:
-        """One more block of sample translations."""
+        """One more block of sample translations, one a line: line ends within them become spaces."""
+        lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
         append(self.samples_file, "\n".join([title, *lines, "", ""]))
 
 
