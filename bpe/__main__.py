@@ -20,6 +20,7 @@ from typing import BinaryIO
 from . import show
 from .errors import TokenizerError
 from .pretokenizer import NAMED_PATTERNS, spell
+from .signals import ending_signals, status_of
 from .storage import whole_file, write_text
 from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
 from .training import train
@@ -31,20 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the end)
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        with ending_signals():
+            options.run(options)
     except TokenizerError as error:
         return _complain(f"error: {error}", 2)
     except MemoryError:
         return _complain("error: out of memory: cut the input into smaller files, with shorter lines", 2)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except KeyboardInterrupt as interrupt:
+        return _complain("interrupted", status_of(interrupt))
     except BrokenPipeError:  # the reader of the pipe has closed it
         _silence_standard_output()
     return 0
 
 
 def _complain(message: str, status: int) -> int:
-    print(message, file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads it, or its disk is full
+        print(" ".join(message.splitlines()), file=sys.stderr)
     return status
 
 

@@ -16,14 +16,13 @@ Each merge is its two parts, in the byte alphabet (see pretokenizer.py), separat
 """
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from os import PathLike
 from typing import Any, BinaryIO, TypedDict
 
+from . import files
 from .errors import TokenizerError
 from .pretokenizer import byte_alphabet, spell
 
@@ -130,22 +129,12 @@ def write_text(text: str, path: str | PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing through a temporary one beside it: the file appears when the block ends without an error.
-
-    Raises TokenizerError if it cannot be written.
-    """
-    temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
+    """Open a file for writing, as files.whole_file does. Raises TokenizerError if it cannot be written."""
     try:
-        if os.path.isdir(path):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        try:
-            with open(temporary, "xb") as file:
-                yield file
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        with files.whole_file(path) as file:
+            yield file
+    except BrokenPipeError:  # of standard output: no file is a pipe
+        raise
     except OSError as error:
         raise TokenizerError(f"cannot write {path}: {error.strerror}") from None
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bpe import TokenizerError
+from bpe.signals import ending_signals, status_of
 from numpy_transformer.errors import InputError
 
 INPUT_ERROR_STATUS = 2  # argparse uses 2 for impossible options, too
-INTERRUPTED_STATUS = 128 + 2  # what a shell reports for a program ended by SIGINT
-CLOSED_PIPE_STATUS = 128 + 13  # ... by SIGPIPE
+CLOSED_PIPE_STATUS = 128 + 13  # what a shell reports for a program ended by SIGPIPE
 
 
 def run_program(main: Callable[[], int | None], *, less_memory: str = "use smaller inputs") -> int:
@@ -22,7 +22,7 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
     - So does an OSError, the system's word on a file or a device, and running out of memory. That line says what was
       asked for, where that is known, and `less_memory`: the options that lower it.
     - A package that is not installed is named, with the command that installs it; status 2.
-    - Ctrl-C says so on one line; status 130.
+    - Ctrl-C says so on one line; status 130. So do SIGTERM and SIGHUP (a closed terminal); status 143 and 129.
     - A reader that went away (`translate.py ... | head -1`) ends the program quietly; status 141.
     - Any other exception is a defect of the program and keeps its traceback.
 
@@ -33,21 +33,22 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
     if sys.stderr is None:  # started without one: messages go nowhere, rather than among the results
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the end)
     try:
-        try:
-            return main() or 0
-        finally:
-            # A closed pipe is noticed here rather than by the interpreter at its very end.
-            # (Standard output is None when the program was started without one.)
-            if sys.stdout is not None:
-                sys.stdout.flush()
+        with ending_signals():
+            try:
+                return main() or 0
+            finally:
+                # A closed pipe is noticed here rather than by the interpreter at its very end.
+                # (Standard output is None when the program was started without one.)
+                if sys.stdout is not None:
+                    sys.stdout.flush()
     except (InputError, TokenizerError) as error:
         return _complain(str(error))
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("numpy_transformer", "bpe"):
             raise  # ours: a defect
         return _complain(f"the package {error.name} is missing: pip install -r requirements.txt")
-    except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED_STATUS)
+    except KeyboardInterrupt as interrupt:
+        return _complain("interrupted", status_of(interrupt))
     except BrokenPipeError:
         _silence_standard_streams()
         return CLOSED_PIPE_STATUS
@@ -55,6 +56,7 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
         # Files are written by atomic_write, which names them; what has no name and finds no space is a standard stream.
         nameless = "standard output: " if error.errno == errno.ENOSPC else ""
         name = f"{error.filename}: " if error.filename is not None else nameless
+        _discard_output()
         return _complain(f"{name}{error.strerror or error}")
     except MemoryError as error:
         asked = f" ({error})" if str(error) else ""  # NumPy says how large an array of which shape it could not have
@@ -85,8 +87,13 @@ def _program_name() -> str:
 
 
 def _silence_standard_streams() -> None:
+    """Both go nowhere from now on."""
+    _discard_output()
+    os.dup2(1, 2)
+
+
+def _discard_output() -> None:
     """Discard what is still buffered; otherwise the interpreter's own flush would complain again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        os.dup2(nowhere, descriptor)
+    os.dup2(nowhere, 1)
     os.close(nowhere)

@@ -6,6 +6,7 @@ The profile "default" draws the same examples each time, for CI; "long" draws ma
 """
 
 import os
+import signal
 import sys
 from types import ModuleType
 
@@ -24,6 +25,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+# Tests that a script runs in the background are deaf to Ctrl-C, and so is whatever they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

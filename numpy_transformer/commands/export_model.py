@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from bpe import Tokenizer
 from bpe.formats import write_huggingface
 from numpy_transformer.errors import InputError
+from numpy_transformer.storage.atomic import atomic_folder
 from numpy_transformer.translation.translator import Translator
 
 FORMATS = {
@@ -25,16 +25,8 @@ def export(translator: Translator, to: str, out: str | Path) -> None:
     out = Path(out)
     if out.exists():
         raise InputError(f"{out} exists already: name a new folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, so that the last step is a renaming.
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-            made = Path(temporary) / "export"
-            made.mkdir()
-            _write(translator, to, made)
-            made.rename(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    with atomic_folder(out) as folder:
+        _write(translator, to, folder)
 
 
 def _write(translator: Translator, to: str, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import time
 import warnings
 from pathlib import Path
@@ -126,12 +127,10 @@ def train(arguments: argparse.Namespace) -> int:
         folder = RunFolder(path)
         if path.exists() and not path.is_dir():
             raise InputError(f"--run {path} is a file; name a folder for the run")
-        if folder.exists():
-            raise InputError(f"--run {path} already holds a run; add --resume to go on with it, or name another folder")
 
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
-    with folder.claimed(), make_display() as display:
+    with folder.claimed(new=not resume), make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = corpus_of(options)
         for note in corpus.notes:
@@ -154,7 +153,7 @@ def train(arguments: argparse.Namespace) -> int:
             display.message(
                 f"stopped at step {trainer.progress.step}; go on with: {command('train')} --resume --run {name}"
             )
-            return 130
+            return 128 + (trainer.stopped_by or signal.SIGINT)  # what a shell reports for this signal
         display.message(f"run folder: {path}")
         sentence = shlex.quote(trainer.texts.test.text.sources[0])
         display.message(f"try it: {command('translate')} --model {name} {sentence}")

@@ -1,10 +1,9 @@
 """A model as a state dict for torch.nn.Transformer, with the module that loads it. Writing it does not need PyTorch."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.models.transformer import Transformer
@@ -38,10 +37,14 @@ MODULES = {
 
 def write_pytorch(model: Transformer, folder: Path) -> None:
     """Write model.safetensors, config.json and model.py into the folder."""
-    save_file(state_dict(model), folder / "model.safetensors")
-    with atomic_write(folder / "config.json") as file:
-        file.write(model.config.to_json().encode())
-    shutil.copyfile(Path(__file__).with_name("pytorch_model.py"), folder / "model.py")
+    contents = {
+        "model.safetensors": save(state_dict(model)),
+        "config.json": model.config.to_json().encode(),
+        "model.py": Path(__file__).with_name("pytorch_model.py").read_bytes(),
+    }
+    for name, content in contents.items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
 
 
 def state_dict(model: Transformer) -> dict[str, Array]:

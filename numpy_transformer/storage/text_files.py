@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bpe import files
 from numpy_transformer.errors import InputError
 from numpy_transformer.storage.atomic import atomic_write
 
@@ -30,8 +31,7 @@ def write_text(path: Path, text: str) -> None:
 def append(path: Path, text: str) -> None:
     """Write `text` at the end of a run's file. Raises InputError if the disk is full."""
     try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(text)
+        files.append(path, text.encode("utf-8"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}): check the space left, then go on with --resume"

@@ -1,7 +1,12 @@
-"""What the user sees during training: a progress bar on a terminal, plain lines anywhere else."""
+"""What the user sees during training: a progress bar on a terminal, plain lines anywhere else.
+
+No message is worth a step of a run: what cannot be shown, because the reader of the pipe went away, the terminal was
+closed or the log's disk is full, is not shown.
+"""
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
@@ -9,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SECONDS_BETWEEN_LINES = 10.0
+# OSError: nobody reads. RuntimeError: a signal came while another message was being written ("reentrant call").
+NOT_SHOWN = (OSError, RuntimeError)
 
 
 class Display(Protocol):
@@ -35,13 +42,14 @@ class PlainDisplay:
         self._next = 0.0
 
     def message(self, text: str) -> None:
-        print(text, flush=True, file=self._file)
+        with suppress(*NOT_SHOWN):
+            print(text, flush=True, file=self._file)
 
     def progress(self, fraction: float, text: str) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SECONDS_BETWEEN_LINES
-            print(text, flush=True, file=self._file)
+            self.message(text)
 
     def __enter__(self) -> Self:
         return self
@@ -64,19 +72,23 @@ class TerminalDisplay:
 
     def message(self, text: str) -> None:
         # Sentences are shown as they are: brackets are not markup, ":smile:" is not an emoji.
-        self._bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        with suppress(*NOT_SHOWN):
+            self._bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def progress(self, fraction: float, text: str) -> None:
-        self._bar.update(self._task, completed=fraction, description=text)
+        with suppress(*NOT_SHOWN):
+            self._bar.update(self._task, completed=fraction, description=text)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        with suppress(*NOT_SHOWN):
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        with suppress(*NOT_SHOWN):
+            self._bar.stop()
 
 
 def make_display() -> Display:

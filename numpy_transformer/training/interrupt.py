@@ -1,40 +1,48 @@
 """Ctrl-C while a model learns: first a polite request, then an order."""
 
-import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
+
+from bpe import signals
 
 
 class StopRequest:
-    """While this context is entered, the first SIGINT or SIGTERM sets `requested` and the second one interrupts.
+    """While this context is entered, the first ending signal sets `number`, and a later one interrupts.
 
-    `at_once` makes the first one interrupt, too: for work that has nothing to save. `announce` is called with a line
-    for the user. Outside the main thread, where Python delivers no signals, it does nothing.
+    Those within a second of the first belong to it: a closed terminal sends several. `at_once` makes the first one
+    interrupt, too: for work that has nothing to save. `announce` is called with a line for the user; it must not raise.
     """
 
     def __init__(self, announce: Callable[[str], None]) -> None:
-        self.requested = False
+        self.number: int | None = None  # of the signal that asked for the end
         self.at_once = False
         self._announce = announce
-        self._previous: dict[int, object] = {}
+        self._is_repeated = signals.Repetition()
+        self._before: dict[int, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run is to end after its step."""
+        return self.number is not None
 
     def __enter__(self) -> Self:
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._receive)
-        except ValueError:
-            self._previous.clear()
+        self._before = signals.handle(self._receive)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+        signals.restore(self._before)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.requested or self.at_once:
-            raise KeyboardInterrupt
-        self.requested = True
-        self._announce("stopping after this step and saving (once more to end at once)")
+        is_repeated = self._is_repeated()
+        if self.at_once or (self.requested and not is_repeated):
+            before = self._before[number]
+            if callable(before):
+                before(number, frame)
+            else:  # the system's default would end the process past every `finally`
+                raise signals.SignalInterrupt(number)
+        elif not self.requested:
+            self.number = number
+            self._announce("stopping after this step and saving (once more to end at once)")

@@ -1,10 +1,11 @@
 """What a run says and writes down: every line on the display, every record of the log, samples and curves."""
 
+import math
 import os
 import textwrap
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.backend.blas import blas_advice, blas_description, blas_pools, processor_features
@@ -26,7 +27,7 @@ from numpy_transformer.training.evaluation import Evaluation, Translations, samp
 from numpy_transformer.training.metrics import perplexity
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult
-from numpy_transformer.training.run_folder import RunFolder, RunProgress
+from numpy_transformer.training.run_folder import RecentSteps, RunFolder, RunProgress
 
 SAMPLE_WIDTH = 200  # characters shown of a translation; a model that has not learned much repeats itself endlessly
 TEST_SAMPLES = 20
@@ -34,27 +35,28 @@ TEST_SAMPLES = 20
 
 @dataclass
 class StepSums:
-    """What the steps since the last record of the log add up to."""
+    """Adds the steps of this sitting to those since the last record of the log, and measures their speed."""
 
-    started: float
-    loss: float = 0.0  # each step's, times its tokens
-    tokens: int = 0
-    gradient_norm: float = 0.0  # of the last step
-    skipped: int = 0  # steps in a row, up to now; a new record does not end the row
+    recent: RecentSteps
+    started: float = field(default_factory=time.monotonic)
+    tokens: int = 0  # since `started`
 
     def add(self, result: StepResult) -> None:
         """One more step; a skipped one counts only as such."""
+        recent = self.recent
         if not result.updated:
-            self.skipped += 1
+            recent.skipped += 1
             return
-        self.skipped = 0
-        self.loss += result.loss * result.token_count
+        recent.skipped = 0
+        recent.loss += result.loss * result.token_count
+        recent.tokens += result.token_count
+        recent.gradient_norm = result.gradient_norm
         self.tokens += result.token_count
-        self.gradient_norm = result.gradient_norm
 
     def restart(self) -> None:
         """Begin the sums of the next record."""
-        self.started, self.loss, self.tokens = time.monotonic(), 0.0, 0
+        self.recent.restart()
+        self.started, self.tokens = time.monotonic(), 0
 
 
 class Report:
@@ -117,7 +119,7 @@ class Report:
 
     def steps(self, sums: StepSums, progress: RunProgress, duration: Duration, *, epoch: int, rate: float) -> None:
         """The record of the latest steps, and how far the run is."""
-        step, loss = progress.step, sums.loss / sums.tokens
+        step, loss = progress.step, sums.recent.loss / sums.recent.tokens
         speed = sums.tokens / (time.monotonic() - sums.started)
         self.folder.append_log(
             {
@@ -126,7 +128,7 @@ class Report:
                 "epoch": epoch + 1,
                 "loss": loss,
                 "rate": rate,
-                "gradient_norm": sums.gradient_norm,
+                "gradient_norm": sums.recent.gradient_norm,
                 "tokens_per_second": round(speed),
                 "seconds": round(progress.seconds, 1),
             }
@@ -145,10 +147,16 @@ class Report:
         )
         self.say(f"step {step} skipped: loss {result.loss}, gradient norm {result.gradient_norm}")
 
-    def broken_gradients(self, model: Transformer, gradients: Array) -> None:
-        """Which parameters have gradients that are not finite."""
-        for line in nonfinite_report(model, gradients):
+    def broken_steps(self, model: Transformer, gradients: Array, result: StepResult) -> str:
+        """List the parameters whose gradients are not finite; returns what was wrong with the skipped steps."""
+        lines = nonfinite_report(model, gradients)
+        for line in lines:
             self.say(line)
+        if lines:
+            return "gradients that are not finite (listed above)"
+        if not math.isfinite(result.loss):
+            return "a loss that is not finite"
+        return "finite gradients so large that float32 cannot hold their norm"
 
     def write_evaluation(self, evaluation: Evaluation, seconds: float) -> None:
         """An evaluation goes into the log, the samples and the curves."""

@@ -7,17 +7,17 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bpe.files import make_folder, remove_leftovers, synchronize
 from numpy_transformer.backend.arrays import array_module, to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.storage.atomic import remove_leftovers
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import load_tensors, save_tensors
 from numpy_transformer.storage.text_files import append, read_json, write_text
@@ -25,6 +25,20 @@ from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions, options_from_dict
 
 SAMPLE_TITLE = re.compile(r"step (\d+)\n")
+
+
+@dataclass
+class RecentSteps:
+    """What the steps since the last record of the log add up to. A part of the state: a resumed log is the same."""
+
+    loss: float = 0.0  # each step's, times its tokens
+    tokens: int = 0
+    gradient_norm: float = 0.0  # of the last step
+    skipped: int = 0  # steps in a row, up to now; a new record does not end the row
+
+    def restart(self) -> None:
+        """Begin the sums of the next record."""
+        self.loss, self.tokens = 0.0, 0
 
 
 @dataclass
@@ -37,6 +51,7 @@ class RunProgress:
     best_loss: float | None = None  # lowest validation loss, nats a token
     best_step: int = 0
     evaluations_since_best: int = 0
+    recent: RecentSteps = field(default_factory=RecentSteps)
 
     def evaluated(self, loss: float, seconds: float) -> bool:
         """Take note of an evaluation at this step. Returns whether its validation loss is the lowest so far."""
@@ -52,30 +67,35 @@ class RunFolder(RunFiles):
     """The files of a run, and how they are written: one process at a time, each file whole."""
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claimed(self, *, new: bool = False) -> Iterator[None]:
         """Make the folder, if need be, and keep it for this process; if nothing was written it is gone again.
 
-        What a killed process left unfinished is removed. Raises InputError if the folder cannot be written to, or
-        another process is training in it.
+        What a killed process left unfinished is removed. Raises InputError if the folder cannot be written to, another
+        process is training in it, or it is to be `new` and holds a run.
         """
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.path, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
-            raise InputError(
-                f"--run {self.path}: cannot be written to ({error.strerror}); name another folder"
-            ) from None
-        try:
-            with _locked(self.path):
+        with ExitStack() as stack:
+            try:
+                while not stack.enter_context(_locked(self.path)):
+                    make_folder(self.path)
+                if not os.access(self.path, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            except OSError as error:
+                raise InputError(
+                    f"--run {self.path}: cannot be written to ({error.strerror}); name another folder"
+                ) from None
+            if new and self.exists():
+                raise InputError(
+                    f"--run {self.path} already holds a run; add --resume to go on with it, or name another folder"
+                )
+            try:
                 for folder in (self.path, self.checkpoints):
                     remove_leftovers(folder)
                 yield
-        finally:
-            with suppress(OSError):  # ends at the first that holds something
-                for folder in made:
-                    folder.rmdir()
+            finally:  # only the process that holds the lock may do this
+                with suppress(OSError):  # ends at the first that holds something
+                    for folder in made:
+                        folder.rmdir()
 
     def write_config(self, options: TrainingOptions, config: TransformerConfig) -> None:
         """Record what the run is."""
@@ -89,7 +109,13 @@ class RunFolder(RunFiles):
         return options_from_dict(read_json(self.config_file).get("options"), self.config_file)
 
     def save_training(self, model: Transformer, adam: Adam, progress: RunProgress, digests: Mapping[str, str]) -> None:
-        """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text."""
+        """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text.
+
+        Log and samples reach the disk first, so that after a power cut they are never behind the state.
+        """
+        for file in (self.log_file, self.samples_file):
+            if file.exists():
+                synchronize(file)
         tensors = dict(_host_tree(model).named())
         tensors["adam.first_moment"] = to_host(adam.first_moment)
         tensors["adam.second_moment"] = to_host(adam.second_moment)
@@ -115,13 +141,15 @@ class RunFolder(RunFiles):
             return RunProgress()
         tensors, metadata = load_tensors(self.training_file)
         try:
-            progress = RunProgress(**json.loads(metadata["progress"]))
+            values = json.loads(metadata["progress"])
+            recent = RecentSteps(**values.pop("recent", {}))  # older states have none: their next record is shorter
+            progress = RunProgress(**values, recent=recent)
             adam_step, saved_digests = int(metadata["adam_step"]), json.loads(metadata["digests"])
             moments = tensors["adam.first_moment"], tensors["adam.second_moment"]
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             raise InputError(f"{self.training_file} is not the state of a training run; name another run") from None
         for name, digest in digests.items():
-            if saved_digests.get(name) != digest:
+            if saved_digests.get(name, digest) != digest:  # older states lack some
                 raise InputError(
                     f"{self.path}: the {name} is not the one this run began with; restore it, or begin another run"
                 )
@@ -184,12 +212,13 @@ class RunFolder(RunFiles):
         write_text(self.log_file, "".join(map(_line, records)))
         if self.samples_file.exists():
             # A full disk may have cut the last block anywhere.
-            blocks = self.samples_file.read_text(encoding="utf-8", errors="replace").split("\n\n")
+            blocks = self.samples_file.read_bytes().decode(errors="replace").split("\n\n")
             kept = [b for b in blocks if (title := SAMPLE_TITLE.match(b)) and int(title[1]) <= step]
             write_text(self.samples_file, "".join(block + "\n\n" for block in kept))
 
     def append_samples(self, title: str, lines: Sequence[str]) -> None:
-        """One more block of sample translations."""
+        """One more block of sample translations, one a line: line ends within them become spaces."""
+        lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
         append(self.samples_file, "\n".join([title, *lines, "", ""]))
 
 
@@ -200,14 +229,22 @@ def _line(record: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which ends with the process at the latest. Raises InputError if another holds it."""
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a folder, which ends with the process at the latest; False if there is no such folder.
+
+    There is none, either, if another process has removed it between its opening here and the lock. Raises InputError if
+    another process holds the lock.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
-        yield
+        yield folder.is_dir()
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
     try:
         with suppress(OSError):  # a file system without locks
             try:
@@ -216,7 +253,11 @@ def _locked(folder: Path) -> Iterator[None]:
                 raise InputError(
                     f"{folder}: another process is training in it; wait for its end, or name another folder with --run"
                 ) from None
-        yield
+        try:
+            is_there = os.path.samestat(os.fstat(descriptor), os.stat(folder))
+        except FileNotFoundError:
+            is_there = False
+        yield is_there
     finally:
         os.close(descriptor)
 

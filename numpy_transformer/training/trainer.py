@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Self
 
 import bpe
+from numpy_transformer.backend.arrays import array_module
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.known_words import KnownWords
@@ -79,7 +80,13 @@ class Trainer:
         self.report.notes(self.model, text, batches, workers=self.workers, steps_per_epoch=self.steps_per_epoch)
         self.progress = RunProgress()
         self.duration = Duration(options, steps_per_epoch=self.steps_per_epoch, started=started)
-        self._digests = {"tokenizer": tokenizer.digest, "training text": text.digest()}
+        self.stopped_by: int | None = None  # the signal by which the user ended `run`
+        self._digests = {
+            "tokenizer": tokenizer.digest,
+            "training text": text.digest(),
+            "validation text": self.texts.valid.ids.digest(),
+            "test text": self.texts.test.ids.digest(),
+        }
 
     @classmethod
     def begin(
@@ -136,6 +143,7 @@ class Trainer:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
                 self._save_state()
             if not self._train(workers, stop):
+                self.stopped_by = stop.number
                 # No evaluation here: the checkpoint it writes would enter the average, which an uninterrupted run,
                 # evaluating elsewhere, would not have.
                 self._save_state()
@@ -153,7 +161,7 @@ class Trainer:
         """False if the user stopped the run before its end."""
         options, progress = self.options, self.progress
         self.duration.steps_begin(progress.step)
-        sums = StepSums(time.monotonic())
+        sums = StepSums(progress.recent)
         for epoch, batches in self._updates():
             if self._is_over(epoch):
                 break
@@ -179,7 +187,7 @@ class Trainer:
                 results += workers.collect()
             progress.seconds = self.duration.seconds()
             self._account(results, sums, workers)
-            if records and sums.tokens:
+            if records and progress.recent.tokens:
                 self.report.steps(sums, progress, self.duration, epoch=epoch, rate=rate)
                 sums.restart()
             if evaluates:
@@ -215,11 +223,9 @@ class Trainer:
             if result.updated:
                 continue
             self.report.skipped(step, result)
-            if sums.skipped >= SKIPS_BEFORE_STOP:
-                self.report.broken_gradients(self.model, workers.gradients)
-                raise DivergenceError(
-                    f"{sums.skipped} updates in a row had gradients that are not finite (listed above); {KEPT}"
-                )
+            if self.progress.recent.skipped >= SKIPS_BEFORE_STOP:
+                what = self.report.broken_steps(self.model, workers.gradients, result)
+                raise DivergenceError(f"{self.progress.recent.skipped} updates in a row had {what}; {KEPT}")
 
     # --- What is kept ---
 
@@ -234,6 +240,7 @@ class Trainer:
             batch_tokens=options.batch_tokens,
             step=progress.step,
         )
+        self._check_weights()
         is_best = progress.evaluated(evaluation.loss, self.duration.seconds())
         # The state comes last: what stands in the log beyond it is dropped and written again by --resume.
         self.report.write_evaluation(evaluation, progress.seconds)
@@ -244,7 +251,14 @@ class Trainer:
         self.report.say_evaluation(evaluation, progress)
 
     def _save_state(self) -> None:
+        self._check_weights()
         self.folder.save_training(self.model, self.adam, self.progress, self._digests)
+
+    def _check_weights(self) -> None:
+        """Raises DivergenceError for weights that are not finite: they must not replace good ones."""
+        buffers = (self.model.parameters.flat, self.adam.first_moment, self.adam.second_moment)
+        if not all(bool(array_module(buffer).isfinite(buffer).all()) for buffer in buffers):
+            raise DivergenceError(f"the weights at step {self.progress.step} are not finite: not saved; {KEPT}")
 
     def _finish(self, workers: Steps) -> None:
         """Average the last checkpoints, unless the best one is better, and translate the test text with the result."""

@@ -101,14 +101,9 @@ def test_wrong_options_end_as_argparse_ends_them():
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to a Windows subprocess")
 def test_ctrl_c():
     script = SCRIPT.format(body="    print('ready', flush=True)\n    import time\n    time.sleep(60)")
-    # Tests that a script runs in the background are deaf to SIGINT, and so is whatever they start.
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        program = subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
+    program = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True
+    )
     assert program.stdout is not None
     assert program.stdout.readline() == "ready\n"
     program.send_signal(signal.SIGINT)
@@ -171,6 +166,17 @@ def test_a_full_standard_error_does_not_change_the_status():
     with open("/dev/full", "w") as full:
         result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stderr=full)
     assert result.returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a device that is always full")
+@pytest.mark.parametrize("body", ["print('result')", "print('result', flush=True)", "print('x' * 100_000)"])
+def test_a_full_standard_output_is_one_line(body):
+    script = SCRIPT.format(body=f"    {body}")
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (result.returncode, result.stderr) == (2, "-c: standard output: No space left on device\n")
 
 
 def test_what_an_encoding_cannot_show_is_spelled():

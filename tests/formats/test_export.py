@@ -128,6 +128,23 @@ def test_a_missing_package_is_one_line_and_leaves_nothing(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    import resource
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"model\.safetensors: cannot be written \(File too large\)"):
+            export(make_translator(), "pytorch", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_existing_folder_and_a_missing_run_are_refused(tmp_path, monkeypatch, capsys):
     with pytest.raises(InputError, match="exists already: name a new folder"):
         export(make_translator(), "pytorch", tmp_path)

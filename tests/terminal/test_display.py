@@ -1,6 +1,8 @@
 """What the trainer prints: markup in a sentence is text, progress does not flood a log."""
 
+import errno
 import io
+import os
 
 import pytest
 from rich.console import Console
@@ -32,3 +34,27 @@ def test_a_terminal_shows_brackets_as_they_are():
 
 def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]):
     assert isinstance(make_display(), PlainDisplay)
+
+
+class Gone(io.StringIO):
+    """A pipe that nobody reads, or a terminal that was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+class Busy(io.StringIO):
+    """What a signal's handler finds while the program is writing a message."""
+
+    def write(self, text: str) -> int:
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stdout>'>")
+
+
+@pytest.mark.parametrize("file", [Gone, Busy])
+@pytest.mark.parametrize("kind", ["plain", "terminal"])
+def test_what_cannot_be_shown_ends_nothing(file, kind):
+    screen = file()
+    console = Console(file=screen, force_terminal=True, width=80)
+    with PlainDisplay(screen) if kind == "plain" else TerminalDisplay(console) as shown:
+        shown.message("a line")
+        shown.progress(0.5, "half")

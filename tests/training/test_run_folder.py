@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import bpe
+from bpe import files
 from numpy_transformer import Transformer, TransformerConfig
 from numpy_transformer.errors import InputError
+from numpy_transformer.training import run_folder
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 
@@ -49,6 +52,47 @@ with RunFolder(sys.argv[1]).claimed(): pass"""
     assert subprocess.run(command, cwd=ROOT).returncode == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on folders")
+def test_who_is_refused_does_not_remove_the_folder_of_who_holds_it(tmp_path: Path):
+    """Both began when there was no folder yet."""
+    script = """import pathlib, sys
+from numpy_transformer.training.run_folder import RunFolder
+pathlib.Path.exists = lambda path: False
+with RunFolder(sys.argv[1]).claimed(): pass"""
+    with RunFolder(tmp_path / "run").claimed():
+        command = [sys.executable, "-c", script, str(tmp_path / "run")]
+        assert "another process" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
+        assert (tmp_path / "run").is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on folders")
+def test_a_folder_that_was_removed_before_its_lock_is_made_again(tmp_path: Path, monkeypatch):
+    """Another process, which wrote nothing, ended between the opening of the folder and its lock."""
+    path, opened = tmp_path / "run", []
+
+    def open_and_lose(name: Path, flags: int) -> int:
+        descriptor = os.open(name, flags)
+        if not opened:
+            path.rmdir()
+        opened.append(name)
+        return descriptor
+
+    path.mkdir()
+    monkeypatch.setattr(run_folder, "os", SimpleNamespace(**{**vars(os), "open": open_and_lose}))
+    with RunFolder(path).claimed():
+        assert path.is_dir()
+        with pytest.raises(InputError, match="another process"), RunFolder(path).claimed():
+            pass
+    assert len(opened) == 3
+
+
+def test_a_run_that_another_process_began_in_the_meantime_is_not_begun_again(tmp_path: Path):
+    """Whether there is a run is asked under the lock."""
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="already holds a run"), RunFolder(tmp_path).claimed(new=True):
+        pass
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path: Path):
     folder = RunFolder(tmp_path)
     folder.checkpoints.mkdir()
@@ -69,6 +113,20 @@ def test_a_full_disk_is_said_with_the_file(tmp_path: Path):
         folder.append_log({"kind": "step", "step": 1})
     with pytest.raises(InputError, match=r"samples\.txt: cannot be written \(No space left on device\)"):
         folder.append_samples("step 1", ["source a"])
+
+
+def test_log_and_samples_are_on_the_disk_before_the_state(tmp_path: Path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.append_log({"kind": "step", "step": 1})
+    folder.append_samples("step 1", ["source a"])
+    forced = []
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: forced.append(os.fstat(descriptor).st_ino))
+    model = Transformer(TransformerConfig(vocabulary_size=9, d_model=4, d_ff=4, heads=2, encoder_layers=1))
+    folder.save_training(model, Adam.for_parameters(model.parameters.flat), RunProgress(step=1), {})
+    written = [folder.log_file, folder.samples_file, folder.training_file]
+    assert [inode for inode in forced if inode in {path.stat().st_ino for path in written}] == [
+        path.stat().st_ino for path in written
+    ]
 
 
 def test_samples_cut_inside_a_character_are_rewound(tmp_path: Path):
