@@ -1,94 +1,85 @@
-"""python -m numpy_transformer.gradcheck: compares every gradient of every layer with two oracles, in a table."""
+"""python -m numpy_transformer.gradcheck: compares every gradient of every layer with two oracles, in a table.
+
+A layer may also be a call, such as "softmax(seed=4, width=7)": a case with sizes of one's own.
+"""
 
 import argparse
+import functools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.errors import InputError
-from numpy_transformer.gradcheck.check import TOLERANCES, Finding, assert_contract, check
+from numpy_transformer.gradcheck.check import TOLERANCES
+from numpy_transformer.gradcheck.examine import Outcome, examine
 from numpy_transformer.gradcheck.plot import FORMATS, draw_errors
-from numpy_transformer.gradcheck.suite import ALONG, SUITE, derivation_of
+from numpy_transformer.gradcheck.report import arrays, details, first_wrong, table_of
+from numpy_transformer.gradcheck.suite import ALONG, SUITE, called
 from numpy_transformer.program import run_program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; status 1 if a gradient is wrong."""
     options = _parser().parse_args(arguments)
-    unknown = [layer for layer in options.layers if layer not in SUITE]
+    unknown = [layer for layer in options.layers if layer not in SUITE and "(" not in layer]
     if unknown:
         raise InputError(f"unknown layer {unknown[0]!r}; choose from {', '.join(SUITE)}")
     if options.seed < 0:
         raise InputError(f"--seed is {options.seed}; it must be 0 or more")
     if options.plot and options.plot.suffix not in FORMATS:
         raise InputError(f"--plot {options.plot}: give a name that ends with one of {', '.join(FORMATS)}")
-    xp = device_module(options.device)
     started = time.perf_counter()
+    outcomes = list(_outcomes(options.layers or list(SUITE), options.seed, device_module(options.device)))
     console = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 110)
-    findings: list[Finding] = []
-    table = Table(title="Hand-written gradients compared with two oracles", box=box.SIMPLE_HEAD, caption_justify="left")
-    table.add_column("gradient of", overflow="fold")
-    table.add_column("shape", no_wrap=True)
-    for oracle in TOLERANCES:
-        table.add_column(oracle.replace(" ", "\n"), justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for layer in options.layers or SUITE:
-        for case in SUITE[layer](options.seed, xp):
-            assert_contract(case)
-            found = check(case, along=layer in ALONG)
-            _add_rows(table, case.name, derivation_of(layer), found)
-            findings += found
-    table.caption = (
-        "Errors: the largest difference, relative to the largest entry of the gradient. Layers are checked entry by "
-        "entry, blocks and the whole model along one random direction per parameter. Each derivation is at the top "
-        "of the named file in numpy_transformer/, and in docs/gradients.md."
-    )
-    console.print(table)
-    failures = [finding for finding in findings if not finding.passed]
-    for finding in failures:
-        console.print(str(finding), style="red", markup=False, highlight=False, soft_wrap=True)
-        group = finding.layer.partition(" (")[0]
-        console.print(f"    or: python -m numpy_transformer.gradcheck {group} --seed {options.seed}", highlight=False)
-    worst = {oracle: max(f.error for f in findings if f.oracle == oracle) for oracle in TOLERANCES}
-    console.print(
-        f"{len(findings) // len(TOLERANCES)} gradients, {len(failures)} disagreements. Worst errors: "
-        + ", ".join(f"{oracle} {error:.1e} (allowed {TOLERANCES[oracle]:.0e})" for oracle, error in worst.items())
-        + f". {time.perf_counter() - started:.1f} s",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(table_of(outcomes))
+    print_line = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    first = first_wrong(outcomes)
+    if first:
+        print_line(first[1], style="bold red")
+        for outcome in outcomes if options.all else [first[0]]:
+            if not outcome.passed:
+                for line in details(outcome, show=options.show):
+                    print_line(line)
+    elif options.show and options.layers:
+        for finding in (f for outcome in outcomes for f in outcome.findings if f.oracle == "complex step"):
+            print_line(f"{finding.layer}: d{finding.parameter} {finding.shape}")
+            for line in arrays(finding):
+                print_line(line)
+    elif options.show:
+        print_line("Nothing is wrong; name a LAYER to see its gradients.")
+    print_line(_summary(outcomes) + f" {time.perf_counter() - started:.1f} s")
     if options.plot:
         draw_errors(options.plot, seed=options.seed)
-        console.print(f"Wrote {options.plot}", soft_wrap=True)
-    return 1 if failures else 0
+        print_line(f"Wrote {options.plot}")
+    return 1 if first else 0
 
 
-def _add_rows(table: Table, name: str, derivation: str, findings: Sequence[Finding]) -> None:
-    """A heading with the layer and where it is derived, then a row for each gradient."""
-    table.add_row(f"[bold]{name}[/]  [dim]{derivation}[/]")
-    by_parameter: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_parameter.setdefault(finding.parameter, []).append(finding)
-    for number, (parameter, pair) in enumerate(by_parameter.items()):
-        table.add_row(
-            f"  {parameter}",
-            " x ".join(map(str, pair[0].shape)),
-            *(f"{finding.error:.1e}" for finding in pair),
-            _verdict(pair),
-            end_section=number == len(by_parameter) - 1,
-        )
+def _outcomes(layers: Sequence[str], seed: int, xp: ModuleType) -> Iterable[Outcome]:
+    calls = {layer: called(layer, xp) for layer in layers if layer not in SUITE}  # before anything is checked
+    for layer in layers:
+        if layer in calls:
+            name, build = calls[layer]
+            yield from examine(name, build, along=name in ALONG)
+        else:
+            yield from examine(layer, functools.partial(SUITE[layer], seed, xp), along=layer in ALONG)
 
 
-def _verdict(findings: Sequence[Finding]) -> str:
-    if not all(finding.passed for finding in findings):
-        return "[bold red]WRONG[/]"
-    return "[yellow]equal within rounding[/]" if any(f.limited for f in findings) else "[green]equal[/]"
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    findings = [finding for outcome in outcomes for finding in outcome.findings]
+    wrong = sum(not finding.passed for finding in findings)
+    gradients = len(findings) // len(TOLERANCES)
+    text = f"{gradients} gradient{'s' * (gradients != 1)}, {wrong} disagreement{'s' * (wrong != 1)}"
+    ended = sum(bool(outcome.problem) for outcome in outcomes)
+    if ended:
+        text += f", {ended} of {len(outcomes)} cases could not be checked"
+    worst = {oracle: max((f.error for f in findings if f.oracle == oracle), default=0.0) for oracle in TOLERANCES}
+    errors = (f"{oracle} {error:.1e} (allowed {TOLERANCES[oracle]:.0e})" for oracle, error in worst.items())
+    return f"{text}. Worst errors: {', '.join(errors)}."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, help="draws inputs, parameters and upstream gradients (default: 0)"
     )
+    parser.add_argument("--show", action="store_true", help="print both arrays of each gradient in the details")
+    parser.add_argument("--all", action="store_true", help="details of every wrong layer, not only of the first")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE.png", help="also draw the error against the step size for both oracles"
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -14,7 +15,14 @@ from numpy_transformer.layers.parameters import map_tree
 
 
 class GradientError(AssertionError):
-    """A backward and an oracle disagree, or a layer breaks its contract."""
+    """A backward and an oracle disagree, or a layer breaks its contract.
+
+    what: what is wrong, without the layer's name and the command that shows it again; the message has all three.
+    """
+
+    def __init__(self, what: str, *, case: "Case | None" = None) -> None:
+        super().__init__(f"{case.name} {what}\n    reproduce with: {case.command}" if case else what)
+        self.what = what
 
 
 Inputs = Mapping[str, Array]
@@ -35,7 +43,7 @@ class Case:
     inputs: dict[str, Array]  # float64
     upstream: Array  # dy, the shape of y
     seed: int
-    recipe: str  # the call that makes this case again
+    recipe: str  # the call that makes this case again, such as "softmax(seed=4)"
     activations: tuple[str, ...]
     spec: Any  # a tree of parameters; only its structure and paths count
     forward_pass: ForwardPass
@@ -47,6 +55,12 @@ class Case:
         """The name without the variant in brackets."""
         return self.name.partition(" (")[0]
 
+    @property
+    def command(self) -> str:
+        """The line for a shell that checks this case again."""
+        device = "" if array_module(self.upstream) is np else " --device gpu"
+        return f"python -m numpy_transformer.gradcheck {shlex.quote(self.recipe)}{device}"
+
     def forward(self, inputs: Inputs) -> Array:
         """y for any inputs of these names and shapes, in their dtype."""
         return self.forward_pass(inputs, self._tree(inputs))[0]
@@ -56,23 +70,31 @@ class Case:
 
         The parameter gradients start as NaN, which reveals one that is never assigned, or is added to. `disturb` is
         applied to everything the backward works with: dy, the cache and the parameters. Raises GradientError if the
-        layer changed dy or an input.
+        layer changed dy or an input, or returned anything but one gradient of the right shape for each activation.
         """
         like = next(iter(inputs.values()))
         xp, start = array_module(like), 0.0 if self.adds else np.nan
         gradients = map_tree(lambda path, _: xp.full(inputs[path].shape, start, dtype=like.dtype), self.spec)
-        before = {name: x.copy() for name, x in (*inputs.items(), ("y", self.upstream))}
+        arguments = {**inputs, "dy": self.upstream}
+        before = {name: x.copy() for name, x in arguments.items()}
         parameters, dy = self._tree(inputs), self.upstream
         _, cache = self.forward_pass(inputs, parameters)
         if disturb is not None:
             dy, cache, parameters = disturb(dy), disturb(cache), disturb(parameters)
-        activations = self.backward_pass(dy, cache, parameters, gradients)
-        for name, x in (*inputs.items(), ("y", self.upstream)):
-            if not xp.array_equal(x, before[name], equal_nan=True):
-                what = "dy" if x is self.upstream else name
-                x[...] = before[name]
-                raise GradientError(f"{self.name} changed its argument {what}; reproduce with: {self.recipe}")
-        named = dict(zip(self.activations, activations, strict=True))
+        returned = self.backward_pass(dy, cache, parameters, gradients)
+        changed = [name for name, x in arguments.items() if not xp.array_equal(x, before[name], equal_nan=True)]
+        for name in changed:
+            arguments[name][...] = before[name]
+        if changed:
+            raise GradientError(f"changed its argument {' and '.join(changed)}", case=self)
+        named = dict(zip(self.activations, returned, strict=True))
+        for name, gradient in named.items():
+            if not isinstance(gradient, xp.ndarray | np.generic):
+                what = "None" if gradient is None else f"a {type(gradient).__name__}"
+                raise GradientError(f"returned {what}; it must return d{name}, an array", case=self)
+            if gradient.shape != inputs[name].shape:
+                shapes = f"the shape {gradient.shape}; {name} has {inputs[name].shape}"
+                raise GradientError(f"returned a d{name} of {shapes}", case=self)
         map_tree(lambda path, leaf: named.update({path: leaf}), gradients)
         return named
 
@@ -86,6 +108,7 @@ class Case:
 
 
 Builder = Callable[..., Case]
+BUILDERS: dict[str, Builder] = {}  # every builder by its name
 
 
 def recipe(builder: Builder) -> Builder:
@@ -96,6 +119,7 @@ def recipe(builder: Builder) -> Builder:
         call = f"{builder.__name__}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
         return dataclasses.replace(builder(xp=xp, **arguments), recipe=call)
 
+    BUILDERS[builder.__name__] = build
     return build
 
 

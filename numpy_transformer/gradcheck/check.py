@@ -20,13 +20,14 @@ differences state their own uncertainty; if it exceeds 1e-8 of the largest entry
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module, to_host
 from numpy_transformer.gradcheck.case import Case, GradientError
+from numpy_transformer.gradcheck.diagnosis import diagnose
 from numpy_transformer.gradcheck.oracles import (
     central_differences,
     central_differences_along,
@@ -54,14 +55,22 @@ class Finding:
     error: float  # |backward - expected| / largest entry of the gradient
     passed: bool
     limited: bool  # judged by the size of the cancelling terms, or by the oracle's own uncertainty
-    recipe: str
+    command: str  # shows it again
+    arrays: tuple[Array, Array] = field(repr=False)  # the gradient by the backward and by the oracle, host arrays
+
+    @property
+    def diagnosis(self) -> str:
+        """What kind of mistake it is, if it is wrong, was compared entry by entry and is of a known kind; else ""."""
+        return "" if self.passed or self.index is None else diagnose(*self.arrays)
 
     def __str__(self) -> str:
         where = "along a random direction" if self.index is None else f"at {list(self.index)}"
         return (
             f"{self.layer}: d{self.parameter} {self.shape} {where}: backward {self.backward!r}, "
             f"{self.oracle} {self.expected!r}, relative error {self.error:.1e}, "
-            f"allowed {TOLERANCES[self.oracle]:.0e}\n    reproduce with: {self.recipe}"
+            f"allowed {TOLERANCES[self.oracle]:.0e}"
+            + (f"\n    {self.diagnosis}" if self.diagnosis else "")
+            + f"\n    reproduce with: {self.command}"
         )
 
 
@@ -117,9 +126,9 @@ def assert_contract(case: Case) -> None:
     gradients = case.gradients(case.inputs)
     for name, value in case.inputs.items():
         if not np.isfinite(to_host(gradients[name])).all():
-            raise GradientError(f"{case.name} left d{name} unassigned or not finite; reproduce with: {case.recipe}")
-        if gradients[name].shape != value.shape or gradients[name].dtype != value.dtype:
-            raise GradientError(f"{case.name}: d{name} is not like {name}; reproduce with: {case.recipe}")
+            raise GradientError(f"left d{name} unassigned or not finite", case=case)
+        if gradients[name].dtype != value.dtype:
+            raise GradientError(f"made d{name} {gradients[name].dtype}; {name} is {value.dtype}", case=case)
     reference = {name: to_host(gradient) for name, gradient in gradients.items()}
     terms = size_of_terms(case, reference)
     strided = case.replace_activations(_with_gaps)
@@ -127,7 +136,7 @@ def assert_contract(case: Case) -> None:
         difference = np.abs(to_host(gradient) - reference[name]).max(initial=0)
         largest = max(np.abs(reference[name]).max(initial=0), terms[name])
         if not difference <= TOLERANCES["complex step"] * largest:
-            raise GradientError(f"{case.name}: d{name} depends on memory layout; reproduce with: {case.recipe}")
+            raise GradientError(f"computes a d{name} that depends on the memory layout of its arguments", case=case)
 
 
 def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool, terms: float) -> Finding:
@@ -155,8 +164,9 @@ def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool
     passed = np.isfinite(difference) & (
         strict | (difference <= np.maximum(TOLERANCES["complex step"] * terms, uncertainty))
     )
+    arrays = (claimed, expected)
     if not difference.size:
-        return Finding(case.name, name, gradient.shape, oracle, None, 0.0, 0.0, 0.0, True, False, case.recipe)
+        return Finding(case.name, name, gradient.shape, oracle, None, 0.0, 0.0, 0.0, True, False, case.command, arrays)
     # The entry to show: the worst that fails, else the worst.
     ranked = np.where(passed, difference, np.inf) if passed.all() else np.where(passed, -1.0, difference)
     worst = np.unravel_index(int(np.argmax(np.nan_to_num(ranked, nan=np.inf))), difference.shape)
@@ -173,7 +183,8 @@ def _compare(case: Case, name: str, gradient: Array, oracle: str, *, along: bool
         error=error,
         passed=bool(passed.all()),
         limited=bool(passed.all() and not strict.all()),
-        recipe=case.recipe,
+        command=case.command,
+        arrays=arrays,
     )
 
 

@@ -1,10 +1,16 @@
-"""The cases that `python -m numpy_transformer.gradcheck` runs, in the order of docs/gradients.md."""
+"""The cases that `python -m numpy_transformer.gradcheck` runs.
 
+A layer stands behind those that it is made of, so the first wrong one is the one to mend.
+"""
+
+import ast
+import inspect
 from collections.abc import Callable
 from types import ModuleType
 
+from numpy_transformer.errors import InputError
 from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases
-from numpy_transformer.gradcheck.case import Case
+from numpy_transformer.gradcheck.case import BUILDERS, Case
 
 Group = Callable[[int, ModuleType], list[Case]]  # seed, array module
 
@@ -38,6 +44,7 @@ SUITE: dict[str, Group] = {
     "positional_encoding": _one(layer_cases.positional_encoding),
     "layer_norm": _one(layer_cases.layer_norm),
     "softmax": _one(layer_cases.softmax),
+    "dropout": _one(layer_cases.dropout),
     "attention": _attention,
     "blocked_attention": lambda seed, xp: [
         attention_cases.blocked_attention(seed=seed, mask="causal+padding", lengths=(5, 0), xp=xp)
@@ -53,7 +60,6 @@ SUITE: dict[str, Group] = {
     "feed_forward": lambda seed, xp: [
         layer_cases.feed_forward(seed=seed, activation=activation, xp=xp) for activation in ("relu", "swish")
     ],
-    "dropout": _one(layer_cases.dropout),
     "residual": _both_norms(layer_cases.residual),
     "cross_entropy": _one(layer_cases.cross_entropy),
     "output_loss": lambda seed, xp: [
@@ -68,6 +74,7 @@ SUITE: dict[str, Group] = {
 DERIVATIONS = {
     "positional_encoding": "layers/embedding.py",
     "relu": "layers/activation.py",
+    "projection_loss": "layers/output_loss.py",
     "swish": "layers/activation.py",
     "self_attention": "layers/multi_head_attention.py",
     "cross_attention": "layers/multi_head_attention.py",
@@ -75,6 +82,32 @@ DERIVATIONS = {
     "decoder_layer": "models/blocks.py",
     "transformer": "models/encoder_decoder.py",
 }
+
+
+def called(text: str, xp: ModuleType) -> tuple[str, Callable[[], list[Case]]]:
+    """What a call such as "softmax(seed=4, width=7)" names, and the function that builds that one case.
+
+    Its values are numbers, texts, tuples and lists. Raises InputError if `text` is no such call.
+    """
+    remedy = "write a call such as 'softmax(seed=4, width=7)'"
+    try:
+        call = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{text!r} cannot be read ({error}): {remedy}") from None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        raise InputError(f"{text!r} is not a case with arguments by name: {remedy}")
+    name = call.func.id
+    if name not in BUILDERS:
+        raise InputError(f"unknown case {name!r}; choose from {', '.join(BUILDERS)}")
+    try:
+        arguments = {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except ValueError:
+        raise InputError(f"{text!r} has a value that is no number, text or tuple: {remedy}") from None
+    try:
+        inspect.signature(BUILDERS[name]).bind(xp=xp, **arguments)
+    except TypeError as error:
+        raise InputError(f"{text!r}: {error}: {remedy}") from None
+    return name, lambda: [BUILDERS[name](xp=xp, **arguments)]
 
 
 def derivation_of(layer: str) -> str:

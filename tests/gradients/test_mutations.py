@@ -88,7 +88,7 @@ def test_a_failure_names_everything_needed():
     message = str(caught.value)
     assert re.search(r"layer_norm: dx \(2, 3, 6\) at \[\d, \d, \d\]: backward \S+, complex step \S+,", message)
     assert "central differences" in message
-    assert "reproduce with: layer_norm(seed=7)" in message
+    assert "reproduce with: python -m numpy_transformer.gradcheck 'layer_norm(seed=7)'" in message
 
 
 def test_the_contract_check_notices_a_changed_argument_and_an_unassigned_gradient():
