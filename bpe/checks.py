@@ -1,8 +1,9 @@
 """Checks of the parts that make a tokenizer; each error says what is wrong and where."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .errors import TokenizerError
+from .terms import TERM_OPTIONS
 
 
 def checked_special_tokens(special_tokens: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
@@ -44,6 +45,21 @@ def checked_protected_terms(terms: Iterable[str], special_tokens: Mapping[str, i
         if term in special_tokens:
             raise TokenizerError(f"{term!r} cannot be both a protected term and a special token")
     return terms
+
+
+def checked_term_options(
+    options: Mapping[str, Collection[str]] | None, names: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the options of each term or special token that has any, in the order of TERM_OPTIONS."""
+    found = {}
+    for name, given in (options or {}).items():
+        if name not in names:
+            raise TokenizerError(f"term_options names {name!r}, which is neither a protected term nor a special token")
+        if unknown := set(given) - set(TERM_OPTIONS):
+            raise TokenizerError(f"{name!r} has the option {min(unknown)!r}; known are {', '.join(TERM_OPTIONS)}")
+        if given:
+            found[name] = tuple(option for option in TERM_OPTIONS if option in given)
+    return found
 
 
 def checked_merges(

@@ -12,7 +12,9 @@
   "h e",
   ...
 
-Each merge is its two parts, in the byte alphabet (see pretokenizer.py), separated by a space.
+Each merge is its two parts, in the byte alphabet (see pretokenizer.py), separated by a space. A tokenizer that was
+made elsewhere may need two entries more, "term_options" and "normalization"; its format is "bpe-tokenizer-2", so that
+no program that does not know them reads it.
 """
 
 import contextlib
@@ -27,6 +29,7 @@ from .errors import TokenizerError
 from .pretokenizer import byte_alphabet, spell
 
 FORMAT = "bpe-tokenizer-1"
+FORMAT_WITH_OPTIONS = "bpe-tokenizer-2"
 
 
 class Definition(TypedDict):
@@ -36,6 +39,8 @@ class Definition(TypedDict):
     special_tokens: dict[str, int]
     protected_terms: list[str]
     token_ids: list[int] | None
+    term_options: dict[str, list[str]]
+    normalization: str | None
     merges: list[tuple[bytes, bytes]]
 
 
@@ -50,7 +55,7 @@ def save(definition: Definition, path: str | PathLike[str]) -> None:
 def load(path: str | PathLike[str]) -> tuple[Definition, str]:
     """Read a definition and its digest. Raises TokenizerError for a file that is missing, wrong or changed."""
     document = read_json(path)
-    if document.get("format") != FORMAT:
+    if document.get("format") not in (FORMAT, FORMAT_WITH_OPTIONS):
         hint = "; read it with bpe.formats.read_huggingface" if "model" in document else ""
         raise TokenizerError(f'{path} is not a bpe tokenizer: it lacks "format": "{FORMAT}"{hint}')
     _check_types(document, path)
@@ -64,6 +69,8 @@ def load(path: str | PathLike[str]) -> tuple[Definition, str]:
         "special_tokens": document["special_tokens"],
         "protected_terms": document["protected_terms"],
         "token_ids": document["token_ids"],
+        "term_options": document.get("term_options", {}),
+        "normalization": document.get("normalization"),
         "merges": parse_merges(document["merges"], path),
     }
     return definition, digest
@@ -140,12 +147,16 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _document(definition: Definition) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if definition["term_options"] or definition["normalization"]:
+        options = {"term_options": definition["term_options"], "normalization": definition["normalization"]}
     return {
-        "format": FORMAT,
+        "format": FORMAT_WITH_OPTIONS if options else FORMAT,
         "pattern": definition["pattern"],
         "special_tokens": definition["special_tokens"],
         "protected_terms": definition["protected_terms"],
         "token_ids": definition["token_ids"],
+        **options,
         "merges": [f"{spell(left)} {spell(right)}" for left, right in definition["merges"]],
     }
 
@@ -159,11 +170,14 @@ def _check_types(document: dict[str, Any], path: str | PathLike[str]) -> None:
         return isinstance(value, list) and all(type(item) is kind for item in value)
 
     special_tokens = document.get("special_tokens")
+    term_options = document.get("term_options", {})
     valid = {
         "pattern": isinstance(document.get("pattern"), str),
         "special_tokens": isinstance(special_tokens, dict) and is_list_of(list(special_tokens.values()), int),
         "protected_terms": is_list_of(document.get("protected_terms"), str),
         "token_ids": document.get("token_ids", "") is None or is_list_of(document.get("token_ids"), int),
+        "term_options": isinstance(term_options, dict) and all(is_list_of(o, str) for o in term_options.values()),
+        "normalization": isinstance(document.get("normalization", ""), str | None),
         "digest": isinstance(document.get("digest"), str),
         "merges": is_list_of(document.get("merges"), str),
     }

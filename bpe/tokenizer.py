@@ -27,10 +27,17 @@ from itertools import chain
 from os import PathLike
 from random import Random
 from typing import Literal
+from unicodedata import normalize
 
 from . import storage
 from .cache import BLOCK, Cache, NotAWordError, blocks
-from .checks import checked_ids, checked_merges, checked_protected_terms, checked_special_tokens
+from .checks import (
+    checked_ids,
+    checked_merges,
+    checked_protected_terms,
+    checked_special_tokens,
+    checked_term_options,
+)
 from .decoding import IncrementalDecoder, character_spans
 from .errors import TokenizerError
 from .merging import Dropout, merge, merge_with_dropout
@@ -53,6 +60,11 @@ class Tokenizer:
     protected_terms: strings that are always one token wherever they occur in a text; the longest wins.
     token_ids: the id of each byte, merge and protected term, for a vocabulary made elsewhere. Without it
         they take the free ids in ascending order.
+    term_options: for a vocabulary made elsewhere: of a protected term or special token, any of "lstrip", "rstrip"
+        (it takes the white space before, after it along, which decoding then lacks) and "single_word" (it is found
+        only where no letter or digit touches it).
+    normalization: for a vocabulary made elsewhere: "NFC" composes letters and accents before encoding; decode then
+        gives the composed text, and offsets count its characters. None leaves every text as it is.
     cache_size: the largest number of words, and of pre-tokens, to remember.
 
     Raises TokenizerError for merges that are repeated or made of unknown parts, for names or ids that are
@@ -67,11 +79,19 @@ class Tokenizer:
         special_tokens: Sequence[str] | Mapping[str, int] = DEFAULT_SPECIAL_TOKENS,
         protected_terms: Iterable[str] = (),
         token_ids: Sequence[int] | None = None,
+        term_options: Mapping[str, Collection[str]] | None = None,
+        normalization: str | None = None,
         cache_size: int = 1 << 17,
     ) -> None:
         self.merges: list[tuple[bytes, bytes]] = list(merges)
         self.special_tokens: dict[str, int] = checked_special_tokens(special_tokens)
         self.protected_terms: tuple[str, ...] = checked_protected_terms(protected_terms, self.special_tokens)
+        self.term_options: dict[str, tuple[str, ...]] = checked_term_options(
+            term_options, {*self.special_tokens, *self.protected_terms}
+        )
+        if normalization not in (None, "NFC"):
+            raise TokenizerError(f'normalization is "NFC" or None, not {normalization!r}')
+        self.normalization = normalization
         self._tokens, self._table, self._parts = checked_merges(self.merges)
         self._tokens.extend(map(text_to_bytes, self.protected_terms))
         self._default_ids = token_ids is None
@@ -82,7 +102,8 @@ class Tokenizer:
             **dict(zip(self._ids, self._tokens, strict=True)),
         }
         self._pretokenizer = PreTokenizer(pattern)
-        self._terms = TermFinder(self.protected_terms)
+        self._terms = TermFinder(self.protected_terms, self.term_options)
+        self._needs_segments = bool(self._terms or normalization)
         self._finders: dict[frozenset[str], TermFinder] = {}  # by the special tokens that they find as well
         self._cache_size = cache_size
         self._pieces = Cache(self._encode_piece, cache_size)
@@ -127,7 +148,7 @@ class Tokenizer:
         dropout: the probability of leaving out a merge (BPE-dropout, Provilkov et al. 2020: 0.1 in training).
         seed: makes the dropout repeatable.
         """
-        if not (allowed_special or dropout or self._terms):
+        if not (allowed_special or dropout or self._needs_segments):
             return self._encode_plain(text)
         return self.encode_batch([text], allowed_special=allowed_special, dropout=dropout, seed=seed)[0]
 
@@ -142,7 +163,7 @@ class Tokenizer:
         """Return [encode(text) for text in texts]; one random stream, started by `seed`, serves the batch."""
         if isinstance(texts, str):
             raise TokenizerError("encode_batch needs a list of texts, not one str")
-        if not (allowed_special or dropout or self._terms):
+        if not (allowed_special or dropout or self._needs_segments):
             return [self._encode_plain(text) for text in texts]
         if not 0 <= dropout <= 1:
             raise TokenizerError(f"dropout is a probability, from 0 to 1, not {dropout}")
@@ -175,11 +196,11 @@ class Tokenizer:
 
     def pretokenize(self, text: str) -> list[str]:
         """Return the pieces of `text` before merging: its pre-tokens, and protected terms as a whole."""
-        return [
-            piece
-            for part, token_id in self._segments(text, ())
-            for piece in ([part] if token_id is not None else self._pretokenizer.split(part))
-        ]
+        pieces = []
+        for part, token_id in self._segments(text, ()):
+            whole = None if token_id is None else bytes_to_text(self.vocabulary[token_id])
+            pieces += self._pretokenizer.split(part) if whole is None else [whole]
+        return pieces
 
     def _encode_plain(self, text: str) -> list[int]:
         if not isinstance(text, str):
@@ -231,8 +252,11 @@ class Tokenizer:
         if not isinstance(text, str):
             raise TokenizerError(f"only a str can be encoded, not {type(text).__name__}")
         finder = self._finder(allowed_special) if allowed_special else self._terms
-        for part, is_added in finder.split(text):
-            yield part, self.added_ids[part] if is_added else None
+        for part, term in finder.split(text):
+            if term is not None:
+                yield part, self.added_ids[term]
+            else:
+                yield normalize("NFC", part) if self.normalization else part, None
 
     def _finder(self, allowed_special: AllowedSpecial) -> TermFinder:
         """Return what finds the protected terms and these special tokens."""
@@ -245,7 +269,7 @@ class Tokenizer:
         if unknown := allowed - self.special_tokens.keys():
             raise TokenizerError(f"{min(unknown)!r} is not a special token of this tokenizer")
         if allowed not in self._finders:
-            self._finders[allowed] = TermFinder([*self.protected_terms, *allowed])
+            self._finders[allowed] = TermFinder([*self.protected_terms, *allowed], self.term_options)
         return self._finders[allowed]
 
     def _encode_piece(self, piece: str) -> tuple[int, ...]:
@@ -333,6 +357,8 @@ class Tokenizer:
             "special_tokens": self.special_tokens,
             "protected_terms": list(self.protected_terms),
             "token_ids": None if self._default_ids else self._ids,
+            "term_options": {name: list(options) for name, options in self.term_options.items()},
+            "normalization": self.normalization,
             "merges": self.merges,
         }
 

@@ -3,15 +3,25 @@
 It differs from ours in two conventions. It finds a special token in any text that spells one (unless
 `encode_special_tokens` is set); here the caller must allow it. And its post-processor adds tokens at the ends of a
 text, which is left to the caller here.
+
+What such files have beyond merges:
+
+- RoBERTa's vocabulary holds tokens that no merge makes (<|endoftext|>, madeupword0000). They become special tokens,
+  since a special token is never found in a text unless the caller allows it.
+- RoBERTa's <mask> takes the space before it along (lstrip): `term_options`.
+- Qwen 2 composes letters and accents first (the normalizer NFC): `normalization`.
 """
 
 import json
 from os import PathLike
 from typing import Any
 
+from ..checks import checked_merges
 from ..errors import TokenizerError
-from ..pretokenizer import GPT2_PATTERN, byte_alphabet, spell
+from ..merging import merge
+from ..pretokenizer import GPT2_PATTERN, byte_alphabet, spell, unspell
 from ..storage import parse_merges, read_json, write_text
+from ..terms import TERM_OPTIONS
 from ..tokenizer import Tokenizer
 from .ranks import recover_merges
 
@@ -20,8 +30,8 @@ def read_huggingface(path: str | PathLike[str]) -> Tokenizer:
     """Read a tokenizer.json with the ids it has there.
 
     Its special tokens become ours; other added tokens become protected terms. Raises TokenizerError for another
-    kind of tokenizer, or one that changes text, which a lossless tokenizer cannot do (a normalizer, a prefix
-    space); the message says which.
+    kind of tokenizer, or one that changes text in another way than NFC does (another normalizer, a prefix space);
+    the message says which.
     """
     document = read_json(path)
     try:
@@ -35,13 +45,13 @@ def _read(document: dict[str, Any], path: str | PathLike[str]) -> Tokenizer:
     _require(model.get("type", "BPE") == "BPE", path, f"its model is {model.get('type')}, not BPE")
     for option in ("continuing_subword_prefix", "end_of_word_suffix", "dropout", "byte_fallback"):
         _require(not model.get(option), path, f"its model sets {option}")
-    _require(_is_identity(document.get("normalizer")), path, "its normalizer changes the text")
+    normalization = _normalization(document.get("normalizer"), path)
     pattern = _split_pattern(document.get("pre_tokenizer"), path)
 
     vocabulary: dict[str, int] = model["vocab"]
     if missing := [character for character in byte_alphabet() if character not in vocabulary]:
         raise TokenizerError(f"{path}: its vocabulary lacks {len(missing)} of the 256 bytes, {missing[0]!r} for one")
-    lines = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    lines = [line if isinstance(line, str) else " ".join(line) for line in model["merges"]]
     merges = parse_merges(lines, path)
     learned = list(dict.fromkeys(left + right for left, right in merges))
     if len(learned) < len(merges):
@@ -49,20 +59,21 @@ def _read(document: dict[str, Any], path: str | PathLike[str]) -> Tokenizer:
         merges = [pair for pair in recover_merges(learned) if pair in set(merges)]
         _require(len(merges) == len(learned), path, "several of its merges make the same token")
 
-    special_tokens: dict[str, int] = {}
-    terms: dict[str, int] = {}
-    for token in document.get("added_tokens") or []:
-        if token["special"]:
-            special_tokens[token["content"]] = token["id"]
-        else:
-            for option in ("single_word", "lstrip", "rstrip"):
-                _require(not token[option], path, f"its added token {token['content']!r} sets {option}")
-            terms[token["content"]] = token["id"]
+    added = list(document.get("added_tokens") or [])
+    _check_added(added, normalization, path)
+    special_tokens: dict[str, int] = {token["content"]: token["id"] for token in added if token["special"]}
+    terms: dict[str, int] = {token["content"]: token["id"] for token in added if not token["special"]}
+    options = {token["content"]: [option for option in TERM_OPTIONS if token.get(option)] for token in added}
 
     spelled = [*byte_alphabet(), *map(spell, learned)]
     _require(all(token in vocabulary for token in spelled), path, "a merge makes a token without an id")
-    unused = vocabulary.keys() - set(spelled) - special_tokens.keys() - terms.keys()
-    _require(not unused, path, f"no merge makes {len(unused)} of its tokens, {min(unused, default='')!r} for one")
+    unmade = vocabulary.keys() - set(spelled) - special_tokens.keys() - terms.keys()
+    if model.get("ignore_merges"):  # a token that is a whole pre-token is taken at once, whatever the merges make of it
+        _, table, parts = checked_merges(merges)
+        unmade |= {spell(token) for token in learned if len(merge(token, table, parts)) > 1}
+        _require(not unmade, path, f"it sets ignore_merges, and no merge makes {min(unmade, default='')!r}")
+    for token in sorted(unmade):
+        special_tokens[_text_of(token, path)] = vocabulary[token]
     ids = [vocabulary[token] for token in spelled]
     natural = list(range(len(special_tokens), len(special_tokens) + len(ids) + len(terms)))
     ids += terms.values()
@@ -73,6 +84,8 @@ def _read(document: dict[str, Any], path: str | PathLike[str]) -> Tokenizer:
             special_tokens=special_tokens,
             protected_terms=terms,
             token_ids=None if ids == natural else ids,
+            term_options=options,
+            normalization=normalization,
         )
     except TokenizerError as error:
         raise TokenizerError(f"{path}: {error}") from None
@@ -83,8 +96,49 @@ def _require(condition: bool, path: str | PathLike[str], reason: str) -> None:
         raise TokenizerError(f"{path} cannot be read as byte-level BPE: {reason}")
 
 
-def _is_identity(normalizer: dict[str, Any] | None) -> bool:
-    return normalizer is None or (normalizer.get("type") == "Sequence" and not normalizer["normalizers"])
+def _normalization(normalizer: dict[str, Any] | None, path: str | PathLike[str]) -> str | None:
+    """Return "NFC", or None for a normalizer that does nothing."""
+    if normalizer is None:
+        return None
+    steps = normalizer["normalizers"] if normalizer.get("type") == "Sequence" else [normalizer]
+    kinds = [step["type"] for step in steps]
+    others = [kind for kind in kinds if kind != "NFC"]
+    _require(not others, path, f"its normalizer changes the text ({', '.join(others)})")
+    return "NFC" if kinds else None
+
+
+def _check_added(added: list[dict[str, Any]], normalization: str | None, path: str | PathLike[str]) -> None:
+    """Refuse added tokens that are looked for in another order than ours: from left to right in the text as it is.
+
+    Hugging Face first looks for those that are not `normalized`, then, in the normalized rest, for the others.
+    """
+    first = [token["content"] for token in added if not token.get("normalized")]
+    later = [token["content"] for token in added if token.get("normalized")]
+    if normalization and later:
+        _require(False, path, f"its added token {later[0]!r} is looked for in the normalized text")
+    for one in first:
+        for other in later:
+            _require(
+                not _overlap(one, other), path, f"its added tokens {one!r} and {other!r} overlap, one is normalized"
+            )
+
+
+def _overlap(a: str, b: str) -> bool:
+    """Whether an occurrence of `a` may share characters with one of `b`."""
+    if a in b or b in a:
+        return True
+    shorter = min(len(a), len(b))
+    return any(a.endswith(b[:n]) or b.endswith(a[:n]) for n in range(1, shorter))
+
+
+def _text_of(token: str, path: str | PathLike[str]) -> str:
+    """The text of a token that no merge makes."""
+    try:
+        return unspell(token).decode("utf-8")
+    except (TokenizerError, UnicodeDecodeError):
+        raise TokenizerError(
+            f"{path} cannot be read as byte-level BPE: no merge makes its token {token!r}, which is no text either"
+        ) from None
 
 
 def _split_pattern(pre_tokenizer: dict[str, Any] | None, path: str | PathLike[str]) -> str:
@@ -122,9 +176,7 @@ def write_huggingface(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
             {
                 "id": token_id,
                 "content": name,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
+                **{option: option in tokenizer.term_options.get(name, ()) for option in TERM_OPTIONS},
                 "normalized": False,
                 "special": name in tokenizer.special_tokens,
             }
@@ -145,7 +197,7 @@ def write_huggingface(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
         "truncation": None,
         "padding": None,
         "added_tokens": sorted(added_tokens, key=lambda token: int(token["id"])),  # type: ignore[call-overload]
-        "normalizer": None,
+        "normalizer": {"type": tokenizer.normalization} if tokenizer.normalization else None,
         "pre_tokenizer": pre_tokenizer,
         "post_processor": None,
         "decoder": {**byte_level, "use_regex": True},

@@ -97,8 +97,8 @@ def _config(theirs: dict[str, Any], path: Path) -> TransformerConfig:
 
 
 def _read_weights(path: Path) -> dict[str, Array]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    """Every tensor of real numbers as an array; bfloat16 becomes float32."""
+    from safetensors import SafetensorError, deserialize
 
     if not path.is_file():
         raise InputError(
@@ -106,9 +106,29 @@ def _read_weights(path: Path) -> dict[str, Array]:
             "with transformers' save_pretrained"
         )
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        stored = deserialize(path.read_bytes())
+    except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path}: is damaged, or not a safetensors file ({error}): download it again") from None
+    arrays = {}
+    for name, tensor in stored:
+        dtype = tensor["dtype"]
+        if dtype in ("F16", "BF16", "F32", "F64"):
+            arrays[name] = _array(tensor)
+        elif dtype.startswith("F"):
+            raise InputError(
+                f"{path}: {name} is of type {dtype}; float16, bfloat16, float32 and float64 can be read: convert the "
+                "model with transformers' save_pretrained"
+            )
+    return arrays
+
+
+def _array(tensor: dict[str, Any]) -> Array:
+    """A tensor of the file as an array. NumPy has no bfloat16, which is the upper half of a float32."""
+    if tensor["dtype"] == "BF16":
+        halves = np.frombuffer(tensor["data"], "<u2").astype("<u4")
+        return (halves << 16).view("<f4").reshape(tensor["shape"])
+    width = int(tensor["dtype"][1:]) // 8
+    return np.frombuffer(tensor["data"], f"<f{width}").reshape(tensor["shape"])
 
 
 def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -131,6 +132,12 @@ def _written(write, tokenizer):
 # Hugging Face files that are not what we can read
 
 
+def added(content, token_id, *, special=False, **options):
+    """An entry of added_tokens, as the file has it."""
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": token_id, "content": content, "special": special, **flags, **options}
+
+
 def _changed(tmp_path, change):
     document = json.loads(_written(write_huggingface, TOKENIZERS["gpt2"]))
     change(document)
@@ -148,20 +155,32 @@ def _changed(tmp_path, change):
         (lambda d: d["model"].update(type="WordPiece"), "its model is WordPiece, not BPE"),
         (lambda d: d["model"].update(byte_fallback=True), "sets byte_fallback"),
         (lambda d: d["model"].update(end_of_word_suffix="</w>"), "sets end_of_word_suffix"),
-        (lambda d: d.update(normalizer={"type": "NFC"}), "its normalizer changes the text"),
+        (lambda d: d.update(normalizer={"type": "NFKC"}), r"its normalizer changes the text \(NFKC\)"),
+        (
+            lambda d: d.update(
+                normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}
+            ),
+            r"its normalizer changes the text \(Lowercase\)",
+        ),
         (lambda d: d.update(pre_tokenizer=None), "not ByteLevel"),
         (lambda d: d["pre_tokenizer"].update(add_prefix_space=True), "adds a space"),
         (lambda d: d["pre_tokenizer"].update(use_regex=False), "not one split by a regular expression"),
         (lambda d: d["model"]["vocab"].pop("A"), "lacks 1 of the 256 bytes, 'A'"),
-        (lambda d: d["model"]["vocab"].update(zzz=9999), "no merge makes 1 of its tokens, 'zzz'"),
+        (lambda d: d["model"]["vocab"].update({"zÃz": 9999}), "no merge makes its token 'zÃz', which is no text"),
+        (
+            lambda d: (d["model"].update(ignore_merges=True), d["model"]["vocab"].update(zzz=9999)),
+            "sets ignore_merges, and no merge makes 'zzz'",
+        ),
         (lambda d: d["model"]["merges"].append(["q", "q"]), "makes a token without an id"),
         (lambda d: d["model"]["merges"].insert(0, ["qq", "q"]), "merge 0, 'qq q'.*'qq' is neither"),
         (lambda d: d["model"]["merges"].insert(0, ["q"]), "merge 0, 'q', is not two parts"),
         (
-            lambda d: d["added_tokens"].append(
-                {"id": 900, "content": "x", "special": False, "single_word": True, "lstrip": False, "rstrip": False}
-            ),
-            "'x' sets single_word",
+            lambda d: d.update(normalizer={"type": "NFC"}, added_tokens=[added("x", 900, normalized=True)]),
+            "'x' is looked for in the normalized text",
+        ),
+        (
+            lambda d: d.update(added_tokens=[added("xy", 900, normalized=True), added("yz", 901)]),
+            "'yz' and 'xy' overlap",
         ),
     ],
 )
@@ -169,6 +188,160 @@ def test_other_huggingface_files_are_refused_with_the_reason(change, message, tm
     with pytest.raises(bpe.TokenizerError, match=message) as caught:
         read_huggingface(_changed(tmp_path, change))
     assert "tokenizer.json" in str(caught.value)
+
+
+@pytest.fixture
+def roberta(tmp_path):
+    """A small file with every particularity of roberta-base's: <mask> takes spaces along, four tokens nobody makes."""
+
+    def change(document):
+        vocabulary = document["model"]["vocab"]
+        for name in ("<pad>", "<bos>", "<eos>"):
+            del vocabulary[name]
+        size = max(vocabulary.values()) + 1
+        names = ["<s>", "<pad>", "</s>", "<unk>", "<|endoftext|>", "madeupword0000", "madeupword0001", "<mask>"]
+        vocabulary |= {name: size + number for number, name in enumerate(names)}
+        specials = [*names[:4], "<mask>"]
+        document["added_tokens"] = [
+            added(name, vocabulary[name], special=True, lstrip=name == "<mask>") for name in specials
+        ]
+        document["post_processor"] = {
+            "type": "RobertaProcessing",
+            "sep": ["</s>", vocabulary["</s>"]],
+            "cls": ["<s>", vocabulary["<s>"]],
+            "trim_offsets": True,
+            "add_prefix_space": False,
+        }
+
+    return _changed(tmp_path, change)
+
+
+@pytest.fixture
+def qwen(tmp_path):
+    """A small file with every particularity of Qwen 2's: NFC, its own pattern, added tokens behind the vocabulary."""
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    path = tmp_path / "tokenizer.json"
+    write_huggingface(bpe.train(LINES, 400, pattern=pattern, special_tokens=[]), path)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    size = len(document["model"]["vocab"])
+    names = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>"]
+    document["added_tokens"] = [
+        added(name, size + number, special=name != "<tool_call>") for number, name in enumerate(names)
+    ]
+    document["normalizer"] = {"type": "NFC"}
+    document["model"].update(continuing_subword_prefix="", end_of_word_suffix="")
+    document["model"]["merges"] = [" ".join(pair) for pair in document["model"]["merges"]]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+DECOMPOSED = "Ma\u0308nner, Bu\u0308sche, cafe\u0301"
+
+
+def test_roberta_is_read(roberta):
+    tokenizer = read_huggingface(roberta)
+    special = tokenizer.special_tokens
+    plain = tokenizer.encode("Two young", allowed_special="all")
+    assert tokenizer.encode("Two young \t<mask> males", allowed_special="all") == [
+        *plain,
+        special["<mask>"],
+        *tokenizer.encode(" males"),
+    ]
+    assert special["<mask>"] not in tokenizer.encode("<mask>")  # text alone never makes one
+    made_up = special["madeupword0000"]
+    assert made_up not in tokenizer.encode("madeupword0000")
+    assert tokenizer.decode([made_up], keep_special=True) == "madeupword0000"
+    ids, spans = tokenizer.encode_with_offsets("Two <mask>.", allowed_special={"<mask>"})
+    assert spans[ids.index(special["<mask>"])] == (3, 10)  # with the space
+
+
+def test_qwen_is_read(qwen):
+    tokenizer = read_huggingface(qwen)
+    assert tokenizer.normalization == "NFC"
+    assert tokenizer.encode(DECOMPOSED) == tokenizer.encode("Männer, Büsche, café")
+    assert tokenizer.encode_batch([DECOMPOSED])[0] == tokenizer.encode(DECOMPOSED)
+    assert tokenizer.decode(tokenizer.encode(DECOMPOSED)) == "Männer, Büsche, café"
+    assert tokenizer.vocabulary[tokenizer.encode("a<tool_call>b")[1]] == b"<tool_call>"
+    assert "".join(tokenizer.pretokenize(DECOMPOSED)) == "Männer, Büsche, café"
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "pieces"),
+    [
+        ({"lstrip": True}, "a \n xy b", ["a", "xy", " b"]),
+        ({"rstrip": True}, "a xy \u3000b", ["a ", "xy", "b"]),
+        ({"lstrip": True, "rstrip": True}, " xy xy ", ["xy", "xy"]),
+        ({"single_word": True}, "xy axy (xy) xy_ xy-5xy", ["xy", " axy (", "xy", ") xy_ ", "xy", "-5xy"]),
+        ({"single_word": True}, "\u0300xy", ["\u0300xy"]),
+        ({"single_word": True, "lstrip": True}, "a xy", ["a", "xy"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("special", [True, False])
+def test_added_tokens_with_options_are_found_as_the_file_says(options, special, text, pieces, tmp_path):
+    path = _changed(tmp_path, lambda d: d["added_tokens"].append(added("xy", 900, special=special, **options)))
+    tokenizer = read_huggingface(path)
+    expected = [i for piece in pieces for i in ([900] if piece == "xy" else tokenizer._encode_plain(piece))]
+    assert tokenizer.encode(text, allowed_special="all") == expected
+    # They survive our own file, the way back, and pickling.
+    tokenizer.save(tmp_path / "ours.json")
+    write_huggingface(tokenizer, tmp_path / "theirs.json")
+    for again in (
+        bpe.Tokenizer.load(tmp_path / "ours.json"),
+        read_huggingface(tmp_path / "theirs.json"),
+        pickle.loads(pickle.dumps(tokenizer)),
+    ):
+        assert again.encode(text, allowed_special="all") == expected
+        assert again.digest == tokenizer.digest
+
+
+def test_a_term_that_repeats_a_million_times_takes_linear_time(tmp_path):
+    """Each occurrence looks only at its own surroundings."""
+    tokenizer = bpe.Tokenizer([], protected_terms=["xy"], term_options={"xy": ["lstrip", "rstrip", "single_word"]})
+    assert tokenizer.encode("xy " * 200_000) == [tokenizer.added_ids["xy"]] * 200_000
+
+
+@pytest.mark.parametrize("name", ["roberta", "qwen"])
+def test_huggingface_gives_the_same_ids_for_imported_files(name, request):
+    peers = pytest.importorskip("tokenizers", reason="Hugging Face tokenizers is not installed")
+    path = request.getfixturevalue(name)
+    peer, ours = peers.Tokenizer.from_file(str(path)), read_huggingface(path)
+    texts = [
+        *LINES,
+        DECOMPOSED,
+        " <mask>",
+        "a <mask>\tb <s>c</s>",
+        "<|im_start|>user<|im_end|>",
+        "<tool_call> <tool_call>",
+        ">\u0338",
+    ]
+    for text in texts:
+        assert ours.encode(text, allowed_special="all") == peer.encode(text, add_special_tokens=False).ids, text
+
+
+PARTS = st.sampled_from(["xy", "xyz", " ", "\n", "\u3000", "\x1c", "a", "_", "5", "-", "\u0300", "\u200d"])
+FLAGS = st.fixed_dictionaries({option: st.booleans() for option in ("lstrip", "rstrip", "single_word")})
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(st.lists(PARTS).map("".join)), flags=st.tuples(FLAGS, FLAGS))
+def test_huggingface_finds_added_tokens_with_options_in_the_same_places(texts, flags):
+    peers = pytest.importorskip("tokenizers", reason="Hugging Face tokenizers is not installed")
+    document = json.loads(_written(write_huggingface, TOKENIZERS["gpt2"]))
+    document["added_tokens"] += [
+        added(term, 900 + number, **options)
+        for number, (term, options) in enumerate(zip(("xy", "xyz"), flags, strict=True))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "tokenizer.json")
+        path.write_text(json.dumps(document), encoding="utf-8")
+        peer, ours = peers.Tokenizer.from_file(str(path)), read_huggingface(path)
+    # Without merges there is one id a token: the peer numbers added tokens from the end of the vocabulary.
+    numbers = {peer.token_to_id(term): 900 + number for number, term in enumerate(("xy", "xyz"))}
+    for text in texts:
+        assert ours.encode(text) == [numbers.get(i, i) for i in peer.encode(text).ids], repr(text)
 
 
 def test_merges_listed_for_every_pair_of_a_token_are_read_as_the_one_used(tmp_path):

@@ -106,6 +106,16 @@ def test_logits_are_those_of_transformers(variant):
     np.testing.assert_allclose(ours.logits(source, target_input), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_model_stored_in_bfloat16_is_read(folder, tmp_path):
+    model = transformers.MarianMTModel.from_pretrained(folder)
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    model.to(torch.bfloat16).save_pretrained(tmp_path)
+    exact, rounded = load_marian(folder)[0].parameters.flat, load_marian(tmp_path)[0].parameters.flat
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(rounded, exact, rtol=2.0**-8)
+
+
 def test_tokens_and_greedy_translations_are_those_of_transformers(folder):
     theirs = transformers.MarianMTModel.from_pretrained(folder).eval()
     files = {"source_spm": folder / "source.spm", "target_spm": folder / "target.spm", "vocab": folder / "vocab.json"}
