@@ -1,6 +1,7 @@
 """Translate text with a trained model: python translate.py [TEXT ...] [options]; see --help."""
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for
     from numpy_transformer.decoding.alignment import Alignment
     from numpy_transformer.translation.hypothesis import Hypothesis
     from numpy_transformer.translation.search_options import SearchOptions
+    from numpy_transformer.translation.streaming import LinesDone
     from numpy_transformer.translation.translator import Translator
 
 RUNS = Path("runs")
@@ -69,23 +71,23 @@ def translate(options: argparse.Namespace) -> None:
             if file.isatty():
                 window_lines = 1  # answer each line before the next is typed
             else:
-                progress = stack.enter_context(TranslationProgress(size_of(file)))
+                on_terminal = options.output is None and sys.stdout is not None and sys.stdout.isatty()
+                progress = stack.enter_context(TranslationProgress(size_of(file), beside_translations=on_terminal))
+        done = None if progress is None else progress.add
         output = stack.enter_context(open_output(options.output))
         alignments = None if options.alignment is None else stack.enter_context(open_output(options.alignment))
         if options.score:
-            stream = scored(translator, lines, window_lines, options)
+            stream = scored(translator, lines, window_lines, options, done)
         elif options.attention is not None or options.explain:
             stream = seen_inside(translator, texts[0], search, options)
         else:
-            stream = translated(translator, lines, window_lines, name, search, options)
+            stream = translated(translator, lines, window_lines, name, search, options, done)
         try:
             for line in stream:
                 output.write(line.text.encode("utf-8"))
                 output.flush()  # a reader at the other end of a pipe should not wait
                 if alignments is not None:
                     alignments.write(f"{pharaoh(line.alignment)}\n".encode())
-                if progress is not None:
-                    progress.add(line.source)
         except TextError as error:
             raise InputError(f"{name}: line {error.number} {error.reason}") from None
 
@@ -97,6 +99,7 @@ def translated(
     name: str,
     search: "SearchOptions",
     options: argparse.Namespace,
+    done: "LinesDone | None" = None,
 ) -> Iterator[Written]:
     """The output for each line. Raises TextError for a line that cannot be translated."""
     from numpy_transformer.translation.streaming import translate_lines
@@ -110,6 +113,7 @@ def translated(
         sentences=options.split_sentences,
         window_lines=window_lines,
         alignments=options.alignment is not None,
+        done=done,
     )
     for number, line in enumerate(stream, 1):
         if line.parts > 1 and (options.prefix or options.require):
@@ -155,7 +159,11 @@ def seen_inside(
 
 
 def scored(
-    translator: "Translator", lines: Iterable[str], window_lines: int, options: argparse.Namespace
+    translator: "Translator",
+    lines: Iterable[str],
+    window_lines: int,
+    options: argparse.Namespace,
+    done: "LinesDone | None" = None,
 ) -> Iterator[Written]:
     """For each line `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
     from numpy_transformer.translation.streaming import read_windows
@@ -170,7 +178,7 @@ def scored(
                 raise TextError(number, "has no tab: --score reads source TAB target")
             pairs.append((columns[0], columns[1]))  # as in training data, further columns are ignored
         try:
-            scores = translator.score(pairs)
+            scores = translator.score(pairs, done=functools.partial(_tell_lines, done, window))
         except TextError as error:
             raise TextError(before + error.number, error.reason) from None
         alignments: Sequence[Alignment] = [()] * len(pairs)
@@ -182,19 +190,29 @@ def scored(
         before += len(window)
 
 
+def _tell_lines(done: "LinesDone | None", lines: Sequence[str], numbers: Sequence[int], under_way: int) -> None:
+    if done is not None:
+        done([lines[number] for number in numbers], under_way)
+
+
 def model_paths(options: argparse.Namespace) -> list[Path]:
-    """The models that --model names, or the latest one. Raises InputError with advice when there is none."""
-    from numpy_transformer.storage.run_files import latest_run
+    """The models that --model names, or the latest one; among several it says which that is.
+
+    Raises InputError with advice when there is none.
+    """
+    from numpy_transformer.storage.run_files import runs_in
 
     if options.model is not None:
         return [Path(name) for name in options.model]
-    latest = latest_run(RUNS, with_model=True)
-    if latest is None:
+    runs = runs_in(RUNS, with_model=True)
+    if not runs:
         raise InputError(
             f"there is no trained model in {RUNS}/ yet: train one with {command('train')} (a few minutes), "
             "or name one with --model"
         )
-    return [latest]
+    if len(runs) > 1:
+        print(f"model: {runs[0]}, the latest of {len(runs):,} runs; --model names another", file=sys.stderr)
+    return runs[:1]
 
 
 def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translator":

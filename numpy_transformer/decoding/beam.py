@@ -35,6 +35,7 @@ from numpy_transformer.decoding.required_terms import RequiredTerms
 from numpy_transformer.decoding.rules import Hypotheses, Rule
 from numpy_transformer.decoding.scoring import (
     Decoded,
+    Done,
     check_numbers,
     coverage_penalty,
     largest,
@@ -61,6 +62,7 @@ def beam_search(
     rows: int | None = None,
     shortlist: Shortlist | None = None,
     recorder: BeamRecorder | None = None,
+    done: Done | None = None,
 ) -> list[list[Decoded]]:
     """The n best translations found for each sentence, best first.
 
@@ -71,6 +73,7 @@ def beam_search(
     rules forbid tokens; each translation contains all required terms.
     rows: how many sentences are decoded at once; the others wait, in their order. By default none waits.
     shortlist: the tokens that each translation may contain; for one model, without rules and required terms.
+    done is called with the numbers of sentences as they are done, and how many others are under way.
 
     A sentence has fewer than n results only where fewer were finished; none if the rules forbid every translation.
     Raises InputError if a model computes NaN.
@@ -130,6 +133,8 @@ def beam_search(
         if recorder is not None:
             recorder.add_step(hypotheses, continuations, ended, scores, highest_possible, alpha=alpha)
         if not goes_on.all():
+            if done is not None:
+                done(live.sentence[~goes_on].tolist(), int(goes_on.sum()))
             stay = rows_that_stay(goes_on)
             live = live.retain(stay)
             decoder.retain(stay)

@@ -89,13 +89,18 @@ def run_name(data: str) -> str:
 
 
 def latest_run(parent: Path, *, with_model: bool) -> Path | None:
-    """The run in `parent` that was written to last; None if there is none.
+    """The run in `parent` that was written to last; None if there is none. `with_model` as in `runs_in`."""
+    return next(iter(runs_in(parent, with_model=with_model)), None)
 
-    `with_model` asks for a run that has a model to translate with; else for one that can be resumed.
+
+def runs_in(parent: Path, *, with_model: bool) -> list[Path]:
+    """The runs in `parent`, the one that was written to last first.
+
+    `with_model` asks for runs that have a model to translate with; else for those that can be resumed.
     """
     written = [
         (file.stat().st_mtime_ns, file.parent.parent)
         for file in parent.glob("*/checkpoints/*.safetensors")
         if (file.name != TRAINING_FILE) == with_model
     ]
-    return max(written)[1] if written else None
+    return list(dict.fromkeys(run for _, run in sorted(written, reverse=True)))

@@ -11,7 +11,6 @@ A line with more tokens than the model takes is translated in parts; `Translated
 """
 
 import functools
-import itertools
 import signal
 import threading
 from collections import deque
@@ -24,6 +23,7 @@ import numpy as np
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.decoding.alignment import Alignment
+from numpy_transformer.decoding.scoring import Done
 from numpy_transformer.errors import InputError
 from numpy_transformer.translation.hypothesis import Hypothesis
 from numpy_transformer.translation.search_options import SearchOptions
@@ -39,6 +39,7 @@ WINDOW_LINES = 2048
 WINDOW_CHARACTERS = 1 << 20
 LONGEST_PART = 256  # tokens; models learn from sentences of at most about that length
 LONG_WORD = 32  # characters
+LinesDone = Callable[[list[str], int], None]
 CHUNKS_PER_WORKER = 8  # of a window: few enough for full batches, enough to keep every worker busy to its end
 
 
@@ -60,11 +61,26 @@ class _Window:
         parts = [line_parts(line, translator, sentences=sentences) for line in lines]
         self.parts = [len(texts) for texts in parts]
         self.texts = [text for texts in parts for text in texts]
+        self._left = self.parts.copy()  # texts of each line that are not translated yet
+        self._lines_of_texts = [line for line, count in enumerate(self.parts) for _ in range(count)]
 
     def line_of(self, text: int) -> int:
         """The number, from 1, of the line that texts[text] belongs to."""
-        ends = itertools.accumulate(self.parts)
-        return self.before + next(number for number, end in enumerate(ends, 1) if text < end)
+        return self.before + 1 + self._lines_of_texts[text]
+
+    def blank_lines(self) -> list[str]:
+        """Those without any text."""
+        return [line for line, count in zip(self.lines, self.parts, strict=True) if not count]
+
+    def finished_by(self, texts: Iterable[int]) -> list[str]:
+        """The lines that are whole now that these of their texts are translated, too."""
+        lines = []
+        for text in texts:
+            line = self._lines_of_texts[text]
+            self._left[line] -= 1
+            if not self._left[line]:
+                lines.append(self.lines[line])
+        return lines
 
     def located(self, indices: Sequence[int], result: Callable[[], list[list[Hypothesis]]]) -> Any:
         """result(), the hypotheses of some of the texts; a TextError gets the number of the line at fault."""
@@ -91,20 +107,26 @@ def translate_lines(
     sentences: bool = False,
     window_lines: int = WINDOW_LINES,
     alignments: bool = False,
+    done: LinesDone | None = None,
 ) -> Iterator[Translated]:
     """Translate each line, in order, as Translator.search does.
 
     sentences: split every line into sentences, not only those that are too long.
     window_lines: how many lines are read before any is translated; 1 answers each line before the next is read.
     alignments: align the words of each line with those of its best translation.
+    done: called with lines as soon as they are translated, in any order and before they are yielded, and how many
+        texts are under way.
 
     BLAS should use one thread when there are several workers. Raises TextError, with the line's number from 1, for a
     line that cannot be translated as `search` asks.
     """
     windows = _cut_windows(lines, window_lines, translator, sentences)
+    tell = done or (lambda lines, live: None)
     if workers == 1:
         for window in windows:
-            find = functools.partial(_found, translator, window.texts, search, alignments)
+            tell(window.blank_lines(), 0)
+            told = _telling(window, tell)
+            find = functools.partial(_found, translator, window.texts, search, alignments, told)
             yield from window.join(window.located(range(len(window.texts)), find))
         return
 
@@ -120,10 +142,13 @@ def translate_lines(
         tasks = [executor.submit(_translate, [window.texts[i] for i in chunk], search, alignments) for chunk in chunks]
 
         def finish() -> Iterator[Translated]:
+            tell(window.blank_lines(), 0)
             found: list[Any] = [None] * len(window.texts)
             for chunk, task in zip(chunks, tasks, strict=True):
                 for i, hypotheses in zip(chunk, window.located(chunk, task.result), strict=True):
                     found[i] = hypotheses
+                under_way = min(workers, sum(not one.done() for one in tasks))
+                tell(window.finished_by(chunk), size * under_way)
             yield from window.join(found)
 
         return finish()
@@ -139,6 +164,11 @@ def translate_lines(
         raise InputError("a worker process was ended, perhaps for want of memory: use fewer --workers") from None
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _telling(window: _Window, tell: LinesDone) -> Done:
+    """Tell of a window's lines when its texts are done."""
+    return lambda texts, live: tell(window.finished_by(texts), live)
 
 
 _worker = threading.local()  # in a worker, a process or a thread: .translator
@@ -172,8 +202,10 @@ def _translate(texts: list[str], search: SearchOptions, alignments: bool) -> lis
     return _found(_worker.translator, texts, search, alignments)
 
 
-def _found(translator: Translator, texts: list[str], search: SearchOptions, alignments: bool) -> list[list[Hypothesis]]:
-    found = translator.search(texts, search)
+def _found(
+    translator: Translator, texts: list[str], search: SearchOptions, alignments: bool, done: Done | None = None
+) -> list[list[Hypothesis]]:
+    found = translator.search(texts, search, done=done)
     if not alignments:
         return found
     links = translator.align(texts, [best.ids for best, *_ in found])

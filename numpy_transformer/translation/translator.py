@@ -16,14 +16,14 @@ from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
-from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded
+from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, Done
 from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import MarianTokenizer
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.translation.fitting import check_tokenizer, tokenizer_for_shortlist
 from numpy_transformer.translation.hypothesis import Hypothesis
-from numpy_transformer.translation.length_groups import batches, similar
+from numpy_transformer.translation.length_groups import batches, renumbered, similar
 from numpy_transformer.translation.loading import load_models, shortlist_of_run
 from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOptions
 from numpy_transformer.translation.text_errors import ForbiddenError, TextError
@@ -34,6 +34,8 @@ from numpy_transformer.translation.token_ids import (
     with_eos,
     written_text,
 )
+
+Found = dict[int, list[Hypothesis]]  # of each source that is not blank, by its index
 
 
 class Translator:
@@ -130,12 +132,18 @@ class Translator:
         return self.search(texts, options, recorder=recorder)
 
     def search(
-        self, texts: Iterable[str], options: SearchOptions, *, recorder: BeamRecorder | None = None
+        self,
+        texts: Iterable[str],
+        options: SearchOptions,
+        *,
+        recorder: BeamRecorder | None = None,
+        done: Done | None = None,
     ) -> list[list[Hypothesis]]:
         """The n best translations of each text, best first.
 
         A blank text has one hypothesis, the empty one. A text has fewer than n_best where the search found fewer.
-        `recorder` receives every step of beam search, for a single text.
+        `recorder` receives every step of beam search, for a single text. `done` is called with the indices of texts as
+        soon as they are translated, in any order, and how many others are under way; blank ones are never among them.
 
         Raises InputError for options that the translator's shortlist does not allow, OverlongError for a text of more
         than 1,000 tokens, ForbiddenError if the search found nothing that satisfies the constraints.
@@ -148,40 +156,37 @@ class Translator:
         if recorder is not None and len(sources) != 1:
             raise InputError("the search of one text is recorded at a time: give a list of one")
         if options.sampling is not None or (options.is_plain_greedy and recorder is None):
-            found = self._token_by_token(sources, options)
+            found = self._token_by_token(sources, options, done)
         else:
-            found = self._beam(sources, options, recorder)
+            found = self._beam(sources, options, recorder, done)
         return [found[index] if ids else [Hypothesis("", [], 0.0, 0.0)] for index, ids in enumerate(sources)]
 
-    def _token_by_token(self, sources: list[list[int]], options: SearchOptions) -> dict[int, list[Hypothesis]]:
-        """Greedy search or sampling: the hypotheses of each source that is not blank, by its index."""
-        results = {}
+    def _token_by_token(self, sources: list[list[int]], options: SearchOptions, done: Done | None) -> Found:
+        """Greedy search or sampling."""
+        results: Found = {}
         for indices in batches([len(ids) for ids in sources], options.batch_tokens):
             source, limits = self._padded([sources[i] for i in indices])
             if options.sampling is None:
                 found = greedy_search(self._packed, source, limits=limits, alpha=options.alpha)
             else:
                 found = sample(
-                    self._packed,
-                    source,
-                    options.sampling,
-                    limits=limits,
-                    alpha=options.alpha,
-                    samples=options.n_best,
+                    self._packed, source, options.sampling, limits=limits, alpha=options.alpha, samples=options.n_best
                 )
             for index, decoded in zip(indices, found, strict=True):
                 results[index] = [self._hypothesis(one) for one in decoded]
+            if done is not None:
+                done(indices, 0)
         return results
 
     def _beam(
-        self, sources: list[list[int]], options: SearchOptions, recorder: BeamRecorder | None
-    ) -> dict[int, list[Hypothesis]]:
-        """Beam search: the hypotheses of each source that is not blank, by its index."""
+        self, sources: list[list[int]], options: SearchOptions, recorder: BeamRecorder | None, done: Done | None
+    ) -> Found:
+        """Beam search."""
         config, constraints = self.model.config, options.constraints or Constraints()
         rules, required, least_limit = constraints.compile(
             self.target_tokenizer, eos_id=config.eos_id, pad_id=config.pad_id
         )
-        results = {}
+        results: Found = {}
         for indices in similar([len(ids) for ids in sources]):
             source, limits = self._padded([sources[i] for i in indices])
             if constraints.maximum_length is not None:
@@ -199,6 +204,7 @@ class Translator:
                 rows=max(1, options.batch_tokens // source.shape[1]),
                 shortlist=self._shortlist,
                 recorder=recorder,
+                done=renumbered(done, indices),
             )
             for index, decoded in zip(indices, found, strict=True):
                 if not decoded:
@@ -206,11 +212,12 @@ class Translator:
                 results[index] = [self._hypothesis(one) for one in decoded]
         return results
 
-    def score(self, pairs: Iterable[tuple[str, str | Sequence[int]]]) -> list[float]:
+    def score(self, pairs: Iterable[tuple[str, str | Sequence[int]]], *, done: Done | None = None) -> list[float]:
         """The log-probability (natural logarithm) of each pair's translation, given its source.
 
         A translation may be a text or ids. The ids of a Hypothesis give its log_probability, up to rounding. A text is
         cut into tokens as in training; in rare cases the search wrote it with others, and then the number is another.
+        `done` is called as in `search`.
 
         Raises TextError for a blank source and for what is no pair, OverlongError for a text of more than 1,000 tokens.
         """
@@ -225,7 +232,8 @@ class Translator:
                 raise TextError(number, "has a blank source: there is nothing that its translation could be scored by")
         order = sorted(range(len(pairs)), key=lambda i: (len(sources[i]), len(targets[i])))
         scores = np.zeros(len(pairs))
-        scores[order] = forced_log_probabilities(self._models, [(sources[i], targets[i][:-1]) for i in order])
+        ordered = [(sources[i], targets[i][:-1]) for i in order]
+        scores[order] = forced_log_probabilities(self._models, ordered, done=renumbered(done, order))
         return scores.tolist()
 
     def align(self, texts: Iterable[str], translations: Iterable[str | Sequence[int]]) -> list[Alignment]:

@@ -212,6 +212,15 @@ def test_the_latest_run_is_the_default(run, tmp_path, capfdbinary):
         os.utime(newer / "checkpoints" / "best.safetensors", ns=(10**18, 10**18))
 
 
+def test_which_of_several_runs_was_taken_is_said(run, tmp_path):
+    first = make_run(tmp_path / "runs" / "first", seed=1)
+    assert run("the dog", cwd=tmp_path)[2] == ""  # there is no other
+    second = make_run(tmp_path / "runs" / "second", seed=2)
+    os.utime(first / "checkpoints" / "best.safetensors", ns=(10**18, 10**18))
+    assert run("the dog", cwd=tmp_path)[2] == "model: runs/second, the latest of 2 runs; --model names another\n"
+    assert run("the dog", "--model", second, cwd=tmp_path)[2] == ""
+
+
 @pytest.mark.parametrize("options", [[], ["--n-best", "2", "--scores"], ["--sample"], ["--beam", "1"]])
 def test_attention_is_drawn(run, tmp_path, options):
     expected = run("the dog", *options)[1]
