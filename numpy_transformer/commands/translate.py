@@ -21,6 +21,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.program import command, run_program
 
 if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
+    from numpy_transformer.data.known_words import KnownWords
     from numpy_transformer.decoding.alignment import Alignment
     from numpy_transformer.translation.hypothesis import Hypothesis
     from numpy_transformer.translation.search_options import SearchOptions
@@ -47,6 +48,7 @@ def translate(options: argparse.Namespace) -> None:
         return
     if options.port is not None:
         raise InputError("--port only has a meaning with --serve")
+    from numpy_transformer.commands.unseen_words import UnseenWords
     from numpy_transformer.decoding.alignment import pharaoh
     from numpy_transformer.terminal.progress import TranslationProgress
     from numpy_transformer.translation.streaming import WINDOW_LINES
@@ -57,7 +59,9 @@ def translate(options: argparse.Namespace) -> None:
     if options.score:
         check_scoring(options)
     search = search_options(options)
-    translator = load_translator(options, model_paths(options))
+    paths = model_paths(options)
+    translator = load_translator(options, paths)
+    unseen = UnseenWords(None if options.score else known_words(paths))
 
     with ExitStack() as stack:
         progress: TranslationProgress | None = None
@@ -70,6 +74,7 @@ def translate(options: argparse.Namespace) -> None:
             lines = read_lines(file, name)
             if file.isatty():
                 window_lines = 1  # answer each line before the next is typed
+                unseen.introduce()
             else:
                 on_terminal = options.output is None and sys.stdout is not None and sys.stdout.isatty()
                 progress = stack.enter_context(TranslationProgress(size_of(file), beside_translations=on_terminal))
@@ -88,8 +93,12 @@ def translate(options: argparse.Namespace) -> None:
                 output.flush()  # a reader at the other end of a pipe should not wait
                 if alignments is not None:
                     alignments.write(f"{pharaoh(line.alignment)}\n".encode())
+                unseen.add(line.source)
+                if window_lines == 1:  # somebody reads each answer
+                    unseen.tell()
         except TextError as error:
             raise InputError(f"{name}: line {error.number} {error.reason}") from None
+    unseen.tell()
 
 
 def translated(
@@ -215,6 +224,14 @@ def model_paths(options: argparse.Namespace) -> list[Path]:
     return runs[:1]
 
 
+def known_words(paths: Sequence[Path]) -> "KnownWords | None":
+    """The words that the model, the first of several, has seen in training; None where no file tells."""
+    from numpy_transformer.data.known_words import KnownWords
+    from numpy_transformer.storage.run_files import run_of
+
+    return KnownWords.load(run_of(paths[0]).words_file)
+
+
 def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translator":
     """The models at `paths`, as one translator. Raises InputError if one of them cannot be used."""
     from numpy_transformer.translation.translator import Translator
@@ -253,8 +270,11 @@ def serve_page(options: argparse.Namespace) -> None:
 
     search = search_options(options)
     paths = model_paths(options)
+    translator = load_translator(options, paths)
+    translator.pack()  # the first to ask need not wait for it
     server = PageServer(
-        load_translator(options, paths),
+        translator,
+        known=known_words(paths),
         port=PORT if options.port is None else options.port,
         search=search,
         about=about_models(paths),

@@ -75,6 +75,15 @@ class RunFiles:
         return bpe.Tokenizer.load(file)
 
 
+def run_of(path: str | Path) -> RunFiles:
+    """The files of a run folder, or of the run that a checkpoint file belongs to."""
+    path = Path(path)
+    if path.is_dir():
+        return RunFiles(path)
+    folder = path.absolute().parent
+    return RunFiles(folder.parent if folder.name == "checkpoints" else folder)
+
+
 def new_run_path(parent: Path, name: str) -> Path:
     """parent/name, or parent/name-2, -3 ... if that is taken."""
     path, number = parent / name, 2
