@@ -136,7 +136,10 @@ def _winning_places(steps: Sequence[Step], winner: Finished) -> dict[int, int]:
 
 def _coverage(candidate: Candidate, step: Step) -> float:
     """The part of a finished candidate's score beyond its log-probability; exactly 0 without coverage penalty."""
-    return candidate.score - candidate.total / step.penalty
+    without = candidate.total / step.penalty
+    return (
+        0.0 if math.isclose(candidate.score, without) else candidate.score - without
+    )  # two divisions round in two ways
 
 
 def _finite(number: float) -> float | None:
