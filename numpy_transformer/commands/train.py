@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from numpy_transformer.commands.latest import take_latest
 from numpy_transformer.program import command, run_program
 
 RUNS = Path("runs")
@@ -104,7 +105,7 @@ def train(arguments: argparse.Namespace) -> int:
     from numpy_transformer.backend.arrays import device_module
     from numpy_transformer.backend.precision import check_precision
     from numpy_transformer.errors import InputError
-    from numpy_transformer.storage.run_files import latest_run, new_run_path, run_name
+    from numpy_transformer.storage.run_files import new_run_path, run_name, runs_in
     from numpy_transformer.terminal.display import make_display
     from numpy_transformer.training.options import TrainingOptions
     from numpy_transformer.training.run_folder import RunFolder
@@ -114,9 +115,10 @@ def train(arguments: argparse.Namespace) -> int:
     given = given_options(arguments)
     resume = "resume" in arguments
     if resume:
-        path = Path(arguments.run) if "run" in arguments else latest_run(RUNS, with_model=False)
-        if path is None:
+        runs = [Path(arguments.run)] if "run" in arguments else runs_in(RUNS, with_model=False)
+        if not runs:
             raise InputError(f"--resume: there is no run in {RUNS}/ yet; begin one without --resume")
+        path = take_latest(runs, what="resuming", option="--run")
         folder = RunFolder(path)
         options = resumed_options(folder.read_options(), given, folder.config_file)
     else:

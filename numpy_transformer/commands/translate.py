@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from numpy_transformer.commands.latest import take_latest
 from numpy_transformer.commands.text_lines import argument_lines, open_input, open_output, read_lines, size_of
 from numpy_transformer.commands.translation_options import (
     PORT,
@@ -219,9 +220,7 @@ def model_paths(options: argparse.Namespace) -> list[Path]:
             f"there is no trained model in {RUNS}/ yet: train one with {command('train')} (a few minutes), "
             "or name one with --model"
         )
-    if len(runs) > 1:
-        print(f"model: {runs[0]}, the latest of {len(runs):,} runs; --model names another", file=sys.stderr)
-    return runs[:1]
+    return [take_latest(runs, what="model", option="--model")]
 
 
 def known_words(paths: Sequence[Path]) -> "KnownWords | None":

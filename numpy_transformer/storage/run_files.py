@@ -97,11 +97,6 @@ def run_name(data: str) -> str:
     return Path(data).name.split(".")[0] or "run"
 
 
-def latest_run(parent: Path, *, with_model: bool) -> Path | None:
-    """The run in `parent` that was written to last; None if there is none. `with_model` as in `runs_in`."""
-    return next(iter(runs_in(parent, with_model=with_model)), None)
-
-
 def runs_in(parent: Path, *, with_model: bool) -> list[Path]:
     """The runs in `parent`, the one that was written to last first.
 

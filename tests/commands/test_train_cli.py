@@ -152,6 +152,17 @@ def bad_cases(corpus: Path, finished: Path) -> dict[str, tuple[list[object], str
     }
 
 
+def test_which_of_several_runs_is_resumed_is_said(tmp_path: Path):
+    for number, name in enumerate(("older", "newer"), 1):
+        file = tmp_path / "runs" / name / "checkpoints" / "training.safetensors"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"")
+        os.utime(file, ns=(number * 10**18, number * 10**18))
+    result = run("--resume", cwd=tmp_path)
+    assert result.returncode == 2  # there is nothing in it
+    assert result.stderr.startswith("resuming: runs/newer, the latest of 2 runs; --run names another\n")
+
+
 @pytest.mark.parametrize("name", list(bad_cases(Path("x"), Path("x"))))
 def test_bad_input_is_one_line_and_leaves_nothing(name: str, corpus: Path, finished: Path, tmp_path: Path):
     arguments, expected = bad_cases(corpus, finished)[name]
