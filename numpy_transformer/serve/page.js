@@ -209,7 +209,7 @@ function showInside() {
 
 /** Underline the words that the model has never seen: spans [start, end] of the text, in characters. */
 function markUnseen(spans) {
-  const characters = [...text.value];
+  const characters = spans.length ? [...text.value] : [text.value];
   const part = (start, end) => characters.slice(start, end).join("");
   const ends = [0, ...spans.flat(), characters.length];
   const pieces = ends.slice(1).map((end, index) => (index % 2 ? make("mark", {}, part(ends[index], end)) : part(ends[index], end)));
@@ -222,8 +222,14 @@ function markUnseen(spans) {
 // --- The beginning ---
 
 const written = (number) => number.toLocaleString("en");
-const length = () => [...text.value].length; // in characters, as the server counts; .length would count some twice
 const excess = () => length() - model.most.characters;
+
+/** In characters, as the server counts; .length would count some twice. */
+function length() {
+  let count = 0;
+  for (const _ of text.value) count += 1;
+  return count;
+}
 
 /** The text has changed. All of one that is too long stays where it was typed or pasted, for its author to shorten. */
 function showLength() {
