@@ -39,8 +39,10 @@ WINDOW_LINES = 2048
 WINDOW_CHARACTERS = 1 << 20
 LONGEST_PART = 256  # tokens; models learn from sentences of at most about that length
 LONG_WORD = 32  # characters
-LinesDone = Callable[[list[str], int], None]
 CHUNKS_PER_WORKER = 8  # of a window: few enough for full batches, enough to keep every worker busy to its end
+
+# Called with lines that are done, and how many texts are under way.
+LinesDone = Callable[[list[str], int], None]
 
 
 @dataclass(frozen=True)
