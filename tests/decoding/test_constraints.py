@@ -74,17 +74,17 @@ def search(model, constraints, *, beam=3, n_best=1, limit=6, tokenizer=LETTERS, 
 def test_other_tokens_with_the_same_text_are_the_same_translation():
     """Among the four best by their ids there are such, in many of the searches."""
     tokenizer, repeated = Tokenizer("a", "b", "a", "b"), 0
-    for seed in range(20):
+    for seed in range(40):
         options = {"beam": 4, "n_best": 4, "tokenizer": tokenizer}
-        found = search(small_model(seed), Constraints(), **options)
-        by_ids = search(small_model(seed), Constraints(), identity=tuple, **options)
+        found = search(small_model(seed, sharpness=0.5), Constraints(), **options)
+        by_ids = search(small_model(seed, sharpness=0.5), Constraints(), identity=tuple, **options)
         texts = [tokenizer.text(one.ids) for one in by_ids]
         assert len(found) >= len(set(texts))
         assert len({tokenizer.text(one.ids) for one in found}) == len(found)
         best = {tokenizer.text(one.ids): one for one in reversed(by_ids)}
         assert all(one in found or one.score < found[-1].score for one in best.values())
         repeated += len(set(texts)) < len(found)
-    assert repeated > 3
+    assert repeated > 2
 
 
 @given(seed=st.integers(0, 2**32 - 1), beam=st.integers(1, 4), sharpness=st.sampled_from([1.0, 3.0]), data=st.data())
