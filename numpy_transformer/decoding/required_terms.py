@@ -46,6 +46,9 @@ class Term:
                 elif k not in self._ahead or self._ahead[k][1] > len(ids) - number:
                     self._ahead[k] = token, len(ids) - number
                 k += len(tokens.bytes_of[token])
+        spaced = tokens.bytes_of[bare[0]][:1].isspace()
+        starts = [*self._first, *self._completion.whole]
+        self._first_of_all = [token for token in starts if tokens.bytes_of[token][:1].isspace() == spaced]
         self._opening = {token for k in range(1, len(text)) for token in tokens.ending_with(text[:k])}
         self._fewest = [0] * (len(text) + 1)  # for each k: the tokens that it takes to complete the first k bytes
         for k in reversed(range(1, len(text))):
@@ -68,15 +71,19 @@ class Term:
 
     def advancing(self, written: bytes) -> Iterator[int]:
         """The tokens that begin it or continue it as usual, and those that complete it."""
-        yield from self._first
-        yield from (token for token, _ in self._begun(written))
-        yield from self._completion.whole
-        yield from self._completion.after(written)
+        if written:
+            yield from self._first
+            yield from (token for token, _ in self._begun(written))
+            yield from self._completion.whole
+            yield from self._completion.after(written)
+        else:  # a space comes before a first word only if the tokenizer puts it there
+            yield from self._first_of_all
 
     def possible(self, written: bytes) -> Iterator[int]:
         """All tokens that begin, continue or complete it."""
-        yield from self.advancing(written)
         yield from self._opening
+        yield from self._completion.whole
+        yield from self._completion.after(written)
         for k in range(1, len(self._text)):
             if written.endswith(self._text[:k]):
                 yield from self._tokens.that_begin(self._text[k:])

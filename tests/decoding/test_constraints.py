@@ -13,6 +13,8 @@ import numpy_transformer as nt
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.demanding_search import demanding_search
 from numpy_transformer.decoding.recorder import BeamRecorder
+from numpy_transformer.decoding.required_terms import Term
+from numpy_transformer.decoding.token_texts import TokenTexts
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.translation.text_errors import ForbiddenError
 
@@ -256,6 +258,19 @@ def test_a_space_that_the_tokenizer_adds_is_no_part_of_the_text(prefix, required
             text = SPACED.text(one.ids)
             assert text.startswith(prefix) or text == prefix.rstrip()
             assert all(term in text for term in required)
+
+
+def test_a_required_term_does_not_push_a_space_before_the_first_word():
+    """But where only the token with a space fits into the length, it is taken."""
+    tokenizer = Tokenizer("a", "b", " ab", " ")
+    texts = TokenTexts(tokenizer.vocabulary, special={0, 1, 2})
+    term = Term(b"ab", texts, after_space=tokenizer.encode(" ab"), bare=tokenizer.encode("ab"))
+    assert set(term.advancing(b"")) == {3}
+    assert set(term.advancing(b"b")) == {3, 5}
+    assert set(term.advancing(b"a")) == {3, 4, 5}
+    for seed in range(5):
+        for one in search(small_model(seed), Constraints(required=("ab",), maximum_length=1), tokenizer=tokenizer):
+            assert one.ids == [5]
 
 
 def test_what_the_tokens_cannot_write_is_said():
