@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bpe.show import visible
 from numpy_transformer.decoding.recorder import BeamRecorder, Candidate, Fate, Step
-from numpy_transformer.translation.token_ids import ModelTokenizer, written_text
+from numpy_transformer.translation.token_ids import ModelTokenizer, as_read, written_text
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Story:
     beam: int
     alpha: float
     chapters: list[Chapter]
-    finished: list[Finished]  # best first
+    finished: list[Finished]  # best first, each text once
     reason: str  # why the first of them won
 
 
@@ -91,8 +91,9 @@ def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_b
         ]
         so_far = [one for one in finished if one.step <= number]
         events = [_ending(one, so_far) for one in so_far if one.step == number]
-        events.append(_outlook(step, so_far, n_best, is_last=number == len(steps)))
+        events.append(_outlook(step, _different(so_far), n_best, is_last=number == len(steps)))
         chapters.append(Chapter(step.penalty, branches, events))
+    finished = _different(finished)
     reason = " ".join([_why_it_won(finished), _what_greedy_does(steps, winning, tokenizer)])
     return Story(steps[0].kept, alpha, chapters, finished, reason)
 
@@ -123,6 +124,14 @@ def _finished(steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: Mo
         if candidate.fate == "finished"
     ]
     return sorted(found, key=lambda one: -one.score)
+
+
+def _different(finished: Sequence[Finished]) -> list[Finished]:
+    """Without those whose text a better one has: other tokens may write the same."""
+    best: dict[str, Finished] = {}
+    for one in finished:
+        best.setdefault(as_read(one.text), one)
+    return list(best.values())
 
 
 def _winning_places(steps: Sequence[Step], winner: Finished) -> dict[int, int]:

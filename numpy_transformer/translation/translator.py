@@ -10,8 +10,8 @@ import numpy as np
 from numpy_transformer.decoding.alignment import Alignment, align_words, attended
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
-from numpy_transformer.decoding.beam import beam_search
 from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.demanding_search import demanding_search
 from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
@@ -29,6 +29,7 @@ from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOpt
 from numpy_transformer.translation.text_errors import ForbiddenError, TextError
 from numpy_transformer.translation.token_ids import (
     ModelTokenizer,
+    as_read,
     encode_texts,
     encode_translations,
     with_eos,
@@ -181,30 +182,26 @@ class Translator:
     def _beam(
         self, sources: list[list[int]], options: SearchOptions, recorder: BeamRecorder | None, done: Done | None
     ) -> Found:
-        """Beam search."""
-        config, constraints = self.model.config, options.constraints or Constraints()
-        rules, required, least_limit = constraints.compile(
-            self.target_tokenizer, eos_id=config.eos_id, pad_id=config.pad_id
-        )
+        """Beam search: the hypotheses of each source that is not blank, by its index."""
+        constraints = options.constraints or Constraints()
+        demands = constraints.compile(self.target_tokenizer, eos_id=self.model.config.eos_id)
         results: Found = {}
         for indices in similar([len(ids) for ids in sources]):
             source, limits = self._padded([sources[i] for i in indices])
-            if constraints.maximum_length is not None:
-                limits[:] = constraints.maximum_length
-            found = beam_search(
+            found = demanding_search(
                 self._packed,
                 source,
-                limits=np.maximum(limits, least_limit),
+                demands,
+                limits=limits,
                 beam=options.beam,
                 alpha=options.alpha,
                 n_best=options.n_best,
                 coverage=options.coverage,
-                rules=rules,
-                required=required,
                 rows=max(1, options.batch_tokens // source.shape[1]),
                 shortlist=self._shortlist,
                 recorder=recorder,
                 done=renumbered(done, indices),
+                identity=tuple if options.n_best == 1 else self._as_read,
             )
             for index, decoded in zip(indices, found, strict=True):
                 if not decoded:
@@ -291,6 +288,9 @@ class Translator:
 
     def _encode_translations(self, translations: Iterable[str | Sequence[int]]) -> list[list[int]]:
         return encode_translations(translations, self.target_tokenizer, eos_id=self.model.config.eos_id)
+
+    def _as_read(self, ids: list[int]) -> str:
+        return as_read(written_text(self.tokenizer, ids))
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
         text = written_text(self.tokenizer, decoded.ids)
