@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from numpy_transformer.terminal.display import Display, PlainDisplay, TerminalDisplay
+from numpy_transformer.terminal.wording import clock
 
 SILENT_SECONDS = 5.0
 
@@ -44,16 +45,16 @@ class TranslationProgress:
             seconds = time.monotonic() - self._started
             if kind is None:
                 self._display.message(
-                    f"{self._lines:,} line(s) in {_clock(seconds)}, {self._lines / seconds:,.1f} per second"
+                    f"{self._lines:,} line(s) in {clock(seconds)}, {self._lines / seconds:,.1f} per second"
                 )
             self._display.__exit__(kind, error, traceback)
 
     def _state(self, seconds: float) -> tuple[float, str]:
         text = f"{self._lines:,} line(s), {self._lines / seconds:,.1f} per second"
         if not self._total_bytes:
-            return 0.0, f"{text}, {_clock(seconds)} so far"
+            return 0.0, f"{text}, {clock(seconds)} so far"
         fraction = min(1.0, self._bytes / self._total_bytes)
-        return fraction, f"{text}, {_clock(seconds * (1 / fraction - 1))} left"
+        return fraction, f"{text}, {clock(seconds * (1 / fraction - 1))} left"
 
 
 def _display() -> Display:
@@ -62,9 +63,3 @@ def _display() -> Display:
     from rich.console import Console
 
     return TerminalDisplay(Console(stderr=True))
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""Numbers in sentences: 1 step, 2,000 steps."""
+"""Numbers in sentences: 1 step, 2,000 steps, 1:00:30 left."""
 
 
 def counted(count: int, noun: str) -> str:
@@ -17,3 +17,14 @@ def figure(value: float, decimals: int) -> str:
     ('1.235', '1.5e+31')
     """
     return f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.2g}"
+
+
+def clock(seconds: float) -> str:
+    """A duration as minutes and seconds, with hours where there are any.
+
+    >>> clock(95.4), clock(3630)
+    ('1:35', '1:00:30')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -14,7 +14,7 @@ from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.terminal.display import Display
-from numpy_transformer.terminal.wording import counted, figure
+from numpy_transformer.terminal.wording import clock, counted, figure
 from numpy_transformer.training.curves import draw_curves
 from numpy_transformer.training.diagnostics import (
     batch_notes,
@@ -136,7 +136,7 @@ class Report:
         self._show_progress(
             duration.fraction_done(step),
             f"step {step}  epoch {epoch + 1}  loss {figure(loss, 3)}  rate {rate:.2e}  {speed:,.0f} tokens/s"
-            + ("" if left is None else f"  {_minutes(left)} left"),
+            + ("" if left is None else f"  {clock(left)} left"),
         )
 
     def skipped(self, step: int, result: StepResult) -> None:
@@ -181,7 +181,7 @@ class Report:
         self.say(
             f"step {evaluation.step}: validation loss {figure(loss, 3)}, perplexity {figure(perplexity(loss), 2)}, "
             f"BLEU {translations.bleu.score:.1f}, exact {translations.exact:.0%} of {len(evaluation.text):,}  "
-            f"({_minutes(progress.seconds)})"
+            f"({clock(progress.seconds)})"
         )
         sample = f"{evaluation.text.sources[0]} -> {translations.hypotheses[0]}"
         self.say("    " + textwrap.shorten(sample, SAMPLE_WIDTH, placeholder=" ..."))
@@ -254,7 +254,3 @@ def _wrong_ones(text: ParallelText, hypotheses: Sequence[str]) -> tuple[Parallel
     wrong = [i for i, target in enumerate(text.targets) if hypotheses[i] != target]
     pairs = ParallelText([text.sources[i] for i in wrong], [text.targets[i] for i in wrong])
     return pairs, [hypotheses[i] for i in wrong]
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -389,7 +389,9 @@ def test_batches_that_do_not_suit_are_trained_on_and_said(corpus: Path, tmp_path
     options = ["--data", corpus, "--vocabulary", 300, "--batch-tokens", 16, "--workers", 6, "--steps", 3]
     result = run(*options, "--run", "run", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert re.search(r"\d+ of \d+ training pairs (is|are) longer than --batch-tokens 16 \(the longest: \d+\)", result.stdout)
+    assert re.search(
+        r"\d+ of \d+ training pairs (is|are) longer than --batch-tokens 16 \(the longest: \d+\)", result.stdout
+    )
     assert re.search(r"\d+ of \d+ batches have fewer sentences than the 6 workers", result.stdout)
     assert "6 worker(s), each on " in result.stdout
 
