@@ -108,6 +108,7 @@ def train(arguments: argparse.Namespace) -> int:
     from numpy_transformer.storage.run_files import new_run_path, run_name, runs_in
     from numpy_transformer.terminal.display import make_display
     from numpy_transformer.training.options import TrainingOptions
+    from numpy_transformer.training.own_text import suited
     from numpy_transformer.training.run_folder import RunFolder
     from numpy_transformer.training.texts import corpus_of
     from numpy_transformer.training.trainer import Trainer
@@ -140,6 +141,9 @@ def train(arguments: argparse.Namespace) -> int:
         if resume:
             trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
+            options, note = suited(options, given, corpus.train)
+            if note:
+                display.message(f"    {note}")
             display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
             with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
                 warnings.simplefilter("always")

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from numpy_transformer.terminal.display import Display, PlainDisplay, TerminalDisplay
+from numpy_transformer.terminal.wording import clock
 
 SILENT_SECONDS = 5.0
 
@@ -50,16 +51,16 @@ class TranslationProgress:
         if self._display is not None:
             seconds = time.monotonic() - self._started
             if kind is None:
-                self._display.message(f"{self._count()} in {_clock(seconds)}, {self._lines / seconds:,.1f} per second")
+                self._display.message(f"{self._count()} in {clock(seconds)}, {self._lines / seconds:,.1f} per second")
             self._display.__exit__(kind, error, traceback)
 
     def _state(self, seconds: float, under_way: int) -> tuple[float, str]:
         text = f"{self._count()}, {self._lines / seconds:,.1f} per second"
         fraction = min(1.0, self._bytes / self._total_bytes) if self._total_bytes else 0.0
         if not self._total_bytes or under_way > self._lines:
-            return fraction, f"{text}, {_clock(seconds)} so far"
+            return fraction, f"{text}, {clock(seconds)} so far"
         done = min(1.0, fraction * (1 + under_way / (2 * self._lines)))
-        return fraction, f"{text}, {_clock(seconds * (1 / done - 1))} left"
+        return fraction, f"{text}, {clock(seconds * (1 / done - 1))} left"
 
     def _count(self) -> str:
         return f"{self._lines:,} {'line' if self._lines == 1 else 'lines'}"
@@ -71,9 +72,3 @@ def _display() -> Display:
     from rich.console import Console
 
     return TerminalDisplay(Console(stderr=True))
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

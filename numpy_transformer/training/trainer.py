@@ -273,11 +273,17 @@ class Trainer:
         else:
             final.save(folder.averaged_file)
         self.report.final_model(count, loss, progress if best_is_better else None, sentences=len(test), name=test_name)
-        result = translate_text(workers, Translator(final, self.tokenizer), test, beam=TEST_BEAM)
+        translator = Translator(final, self.tokenizer)
+        result = translate_text(workers, translator, test, beam=TEST_BEAM)
+        further = {
+            name: (text, translate_text(workers, translator, text, beam=TEST_BEAM))
+            for name, text in self.texts.further_tests.items()
+        }
         self.report.test(
             test_name,
             test,
             result,
+            further,
             step=progress.step,
             beam=TEST_BEAM,
             averaged=1 if best_is_better else count,
