@@ -5,10 +5,15 @@ import shlex
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy_transformer.program import command, run_program
+
+if TYPE_CHECKING:
+    from numpy_transformer.terminal.display import Display
+    from numpy_transformer.training.training_step import TrainingStep
 
 RUNS = Path("runs")
 # What may change when a run is resumed: how long, how fast, how often. Everything else defines the run.
@@ -97,8 +102,17 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {**file, **options}
 
 
-def train(arguments: argparse.Namespace) -> int:
-    """Prepare the run that the arguments describe, train it, and print what to do next."""
+def train(
+    arguments: argparse.Namespace,
+    *,
+    display: "Display | None" = None,
+    on_step: "Callable[[TrainingStep], bool | None] | None" = None,
+) -> int:
+    """Prepare the run that the arguments describe, train it, and print what to do next.
+
+    Returns the exit status: 0 when the run reached its end. `display` replaces standard output's; `on_step` is called
+    after each step, and ends the run by returning False.
+    """
     started = time.monotonic()
     import bpe
     from numpy_transformer.backend.arrays import device_module
@@ -130,7 +144,7 @@ def train(arguments: argparse.Namespace) -> int:
 
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
-    with folder.claimed(new=not resume), make_display() as display:
+    with folder.claimed(new=not resume), display or make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = corpus_of(options)
         for note in corpus.notes:
@@ -147,6 +161,7 @@ def train(arguments: argparse.Namespace) -> int:
             for warning in caught:
                 display.message(f"    {warning.message}")
             trainer = Trainer.begin(options, corpus, tokenizer, folder, display, started=started)
+        trainer.on_step = on_step
         finished = trainer.run()
         name = shlex.quote(str(path))
         if not finished:
