@@ -7,6 +7,7 @@
 2348288
 """
 
+from bpe import __version__
 from numpy_transformer.commands.train_function import TrainingRun, train
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.token_by_token import Sampling
@@ -32,6 +33,7 @@ __all__ = [
     "Transformer",
     "TransformerConfig",
     "Translator",
+    "__version__",
     "learning_rate",
     "train",
 ]

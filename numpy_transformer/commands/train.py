@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy_transformer.program import command, run_program
+from numpy_transformer.program import add_version, command, run_program
 
 if TYPE_CHECKING:
     from numpy_transformer.terminal.display import Display
@@ -39,6 +39,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
         argument_default=argparse.SUPPRESS,
     )
+    add_version(parser)
     add = parser.add_argument
 
     group = parser.add_argument_group("text")
