@@ -223,8 +223,9 @@ class Trainer:
         """Add the results of the latest steps to `sums`. Raises DivergenceError if too many in a row were skipped."""
         for step, result in enumerate(results, self.progress.step + 1 - len(results)):
             sums.add(result)
-            if self.on_step is not None and self.on_step(self._told(step, result)) is False:
-                self._end_is_wanted = True
+            if self.on_step is not None:
+                answer = self.on_step(self._told(step, result))
+                self._end_is_wanted |= answer is not None and not answer
             if result.updated:
                 continue
             self.report.skipped(step, result)

@@ -1,6 +1,7 @@
 """nt.train: the run that train.py makes, with a callback a step."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -78,6 +79,14 @@ def test_mistakes_are_told_in_one_line(arguments, message, tmp_path):
     with pytest.raises(nt.InputError, match=message) as caught:
         nt.train(**arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cls", [nt.Sampling, nt.SearchOptions, nt.Constraints, nt.Hypothesis, nt.TrainingRun])
+def test_help_explains_every_field(cls):
+    for field in dataclasses.fields(cls):
+        assert re.search(rf"^ *({field.name}|.*, {field.name}|{field.name}, .*):", cls.__doc__, re.MULTILINE), (
+            field.name
+        )
 
 
 def test_every_option_of_the_program_is_one_of_the_function():
