@@ -61,10 +61,10 @@ def train(
         saved and ends. On a GPU, which computes ahead, it is called for ten steps at a time.
     quiet: print nothing.
     options: those of train.py, by the same names with underscores: nt.TrainingOptions lists them. Defaults depend on
-        the data, as for train.py.
+        the data, as for train.py; None stands for the default.
 
-    Ctrl-C saves the run and returns; the result is then not `finished`. Raises InputError for an option that cannot
-    be, DivergenceError (training/diagnostics.py) if the numbers stop being finite.
+    Ctrl-C saves the run and returns; the result is then not `finished`. Raises InputError for an unknown option or an
+    impossible value, DivergenceError (training/diagnostics.py) if the numbers stop being finite.
     """
     from numpy_transformer.storage.run_files import latest_run, new_run_path, run_name
     from numpy_transformer.terminal.display import SilentDisplay, make_display
@@ -73,15 +73,17 @@ def train(
     known = [field.name for field in dataclasses.fields(TrainingOptions)]
     for name in options.keys() - set(known):
         raise InputError(f"unknown option {name!r}; known are run, resume, callback, quiet, {', '.join(known)}")
-    given = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()}
-    if run is not None:
-        folder: Path | None = Path(run)
-    elif resume:
-        folder = latest_run(RUNS, with_model=False)
-    else:
-        folder = new_run_path(RUNS, run_name(TrainingOptions.for_data(given).data))
-    if folder is None:
-        raise InputError(f"resume: there is no run in {RUNS}/ yet; begin one without resume")
-    told = argparse.Namespace(**given, run=str(folder), **({"resume": True} if resume else {}))
+    given = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in options.items()
+        if value is not None
+    }
+    if run is None and resume:
+        run = latest_run(RUNS, with_model=False)
+        if run is None:
+            raise InputError(f"resume: there is no run in {RUNS}/ yet; begin one without resume")
+    elif run is None:
+        run = new_run_path(RUNS, run_name(TrainingOptions.for_data(given).data))
+    told = argparse.Namespace(**given, run=os.fspath(run), **({"resume": True} if resume else {}))
     display = SilentDisplay() if quiet else make_display()
-    return TrainingRun(folder, train_as_told(told, display=display, on_step=callback) == 0)
+    return TrainingRun(Path(run), train_as_told(told, display=display, on_step=callback) == 0)

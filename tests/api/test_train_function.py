@@ -59,7 +59,7 @@ def test_an_exception_of_the_callback_ends_the_run(tmp_path):
 
 
 def test_without_a_name_the_run_goes_to_a_new_folder():
-    first = nt.train(data="corpus", quiet=True, vocabulary=280, steps=1)
+    first = nt.train(data="corpus", quiet=True, vocabulary=280, steps=1, minutes=None)
     second = nt.train(data="corpus", quiet=True, vocabulary=280, steps=1)
     assert first.folder != second.folder
     assert {first.folder.parent.name, second.folder.parent.name} == {"runs"}
@@ -71,6 +71,7 @@ def test_without_a_name_the_run_goes_to_a_new_folder():
         ({"warmpu": 3}, r"unknown option 'warmpu'; known are run, resume, callback, quiet, data, source"),
         ({"steps": "ten"}, r"--steps is 'ten'; it must be a whole number"),
         ({"data": "nowhere.tsv"}, r"nowhere\.tsv"),
+        ({"run": ""}, "--run is empty"),
         ({"resume": True}, "there is no run in runs/ yet"),
         ({"run": "nowhere", "resume": True}, "nowhere"),
     ],
