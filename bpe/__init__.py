@@ -17,6 +17,8 @@ from .pretokenizer import CL100K_PATTERN, GPT2_PATTERN
 from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
 from .training import train
 
+__version__ = "0.1.0"  # of the whole project: pyproject.toml and numpy_transformer read it here
+
 __all__ = [
     "CL100K_PATTERN",
     "DEFAULT_SPECIAL_TOKENS",

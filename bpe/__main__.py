@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from . import show
+from . import __version__, show
 from .errors import TokenizerError
 from .pretokenizer import NAMED_PATTERNS, spell
 from .signals import ending_signals, status_of
@@ -53,6 +53,7 @@ def _complain(message: str, status: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bpe", description="Byte-level byte-pair encoding.")
+    parser.add_argument("--version", action="version", version=f"bpe of numpy_transformer {__version__}")
     commands = parser.add_subparsers(required=True, metavar="train|encode|decode|show")
 
     command = commands.add_parser("train", help="learn a tokenizer from text")

@@ -1,5 +1,6 @@
 """How the command-line programs end: one clear line instead of a traceback for what a user did."""
 
+import argparse
 import errno
 import io
 import os
@@ -7,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bpe import TokenizerError
+from bpe import TokenizerError, __version__
 from bpe.signals import ending_signals, status_of
 from numpy_transformer.errors import InputError
 
@@ -62,6 +63,11 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
     except MemoryError as error:
         asked = f" ({error})" if str(error) else ""  # NumPy says how large an array of which shape it could not have
         return _complain(f"out of memory{asked}: {less_memory}")
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Let the program answer --version."""
+    parser.add_argument("--version", action="version", version=f"numpy_transformer {__version__}")
 
 
 def command(name: str) -> str:

@@ -5,11 +5,16 @@ import shlex
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy_transformer.commands.latest import take_latest
-from numpy_transformer.program import command, run_program
+from numpy_transformer.program import add_version, command, run_program
+
+if TYPE_CHECKING:
+    from numpy_transformer.terminal.display import Display
+    from numpy_transformer.training.training_step import TrainingStep
 
 RUNS = Path("runs")
 # What may change when a run is resumed: how long, how fast, how often. Everything else defines the run.
@@ -35,6 +40,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
         argument_default=argparse.SUPPRESS,
     )
+    add_version(parser)
     add = parser.add_argument
 
     group = parser.add_argument_group("text")
@@ -98,8 +104,17 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {**file, **options}
 
 
-def train(arguments: argparse.Namespace) -> int:
-    """Prepare the run that the arguments describe, train it, and print what to do next."""
+def train(
+    arguments: argparse.Namespace,
+    *,
+    display: "Display | None" = None,
+    on_step: "Callable[[TrainingStep], bool | None] | None" = None,
+) -> int:
+    """Prepare the run that the arguments describe, train it, and print what to do next.
+
+    Returns the exit status: 0 when the run reached its end. `display` replaces standard output's; `on_step` is called
+    after each step, and ends the run by returning False.
+    """
     started = time.monotonic()
     import bpe
     from numpy_transformer.backend.arrays import device_module
@@ -133,7 +148,7 @@ def train(arguments: argparse.Namespace) -> int:
 
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
-    with folder.claimed(new=not resume), make_display() as display:
+    with folder.claimed(new=not resume), display or make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = corpus_of(options)
         for note in corpus.notes:
@@ -141,9 +156,9 @@ def train(arguments: argparse.Namespace) -> int:
         if resume:
             trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
-            options, note = suited(options, given, corpus.train)
-            if note:
-                display.message(f"    {note}")
+            options, choice = suited(options, given, corpus.train)
+            if choice:
+                display.message(f"    {choice}")
             display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
             with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
                 warnings.simplefilter("always")
@@ -153,6 +168,7 @@ def train(arguments: argparse.Namespace) -> int:
             for warning in caught:
                 display.message(f"    {warning.message}")
             trainer = Trainer.begin(options, corpus, tokenizer, folder, display, started=started)
+        trainer.on_step = on_step
         finished = trainer.run()
         name = shlex.quote(str(path))
         if not finished:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.errors import InputError
+from numpy_transformer.program import add_version
 
 if TYPE_CHECKING:  # imported when needed, as in translate.py
     from numpy_transformer.decoding.constraints import Constraints
@@ -23,6 +24,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
         "Translations go to standard output, one line per input line; everything else goes to standard error.",
     )
+    add_version(parser)
     parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are translated one by one")
 
     add = parser.add_argument_group("what and where").add_argument

@@ -28,6 +28,11 @@ def clean_text(text: str) -> str:
     return composed(text.replace(BYTE_ORDER_MARK, "")).strip()
 
 
+def writable(text: str) -> str:
+    """The text for a person to read: half a surrogate pair, which no file or terminal accepts, becomes "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def composed(text: str) -> str:
     """The text in NFC, but for runs of 64 combining marks or more. Takes time in proportion to the length."""
     if text.isascii():

@@ -212,6 +212,9 @@ class MarianTokenizer:
         special = {piece: i for piece, i in ids.items() if i in (config.pad_id, config.eos_id) or piece == "<unk>"}
         return cls(ids, special, _sentencepiece(path / "source.spm"), _sentencepiece(path / "target.spm"))
 
+    def __repr__(self) -> str:
+        return f"<MarianTokenizer of {len(self)} pieces>"
+
     def __len__(self) -> int:
         return len(self._ids)
 

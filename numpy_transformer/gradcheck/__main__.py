@@ -20,7 +20,7 @@ from numpy_transformer.gradcheck.examine import Outcome, examine
 from numpy_transformer.gradcheck.plot import FORMATS, draw_errors
 from numpy_transformer.gradcheck.report import arrays, details, first_wrong, table_of
 from numpy_transformer.gradcheck.suite import ALONG, SUITE, called
-from numpy_transformer.program import run_program
+from numpy_transformer.program import add_version, run_program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +84,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m numpy_transformer.gradcheck", description=__doc__)
+    add_version(parser)
     parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"one or more of: {', '.join(SUITE)} (default: all)")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where the layers run (default: cpu)")
     parser.add_argument(

@@ -7,9 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bpe import Tokenizer
 from bpe.show import visible
+from numpy_transformer.data.clean_text import writable
 from numpy_transformer.decoding.recorder import BeamRecorder, Candidate, Fate, Step
-from numpy_transformer.translation.token_ids import ModelTokenizer, as_read, written_text
+from numpy_transformer.formats.marian import MarianTokenizer
+from numpy_transformer.translation.token_ids import as_read
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Story:
     reason: str  # why the first of them won
 
 
-def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_best: int = 1) -> Story:
+def tell(recorder: BeamRecorder, tokenizer: Tokenizer | MarianTokenizer, *, alpha: float, n_best: int = 1) -> Story:
     """The story of the only search that `recorder` saw; alpha and n_best are those of the search."""
     [steps] = recorder.steps.values()
     paths = _paths(steps)
@@ -78,7 +81,7 @@ def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_b
     for number, step in enumerate(steps, 1):
         branches = [
             Branch(
-                text=written_text(tokenizer, path),
+                text=writable(tokenizer.decode(path)),
                 token=visible(tokenizer.vocabulary[candidate.token]),
                 parent=candidate.parent,
                 log_probability=_finite(candidate.log_probability),
@@ -108,10 +111,12 @@ def _paths(steps: Sequence[Step]) -> list[list[list[int]]]:
     return paths
 
 
-def _finished(steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: ModelTokenizer) -> list[Finished]:
+def _finished(
+    steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: Tokenizer | MarianTokenizer
+) -> list[Finished]:
     found = [
         Finished(
-            written_text(tokenizer, paths[number - 1][place][:-1]),
+            writable(tokenizer.decode(paths[number - 1][place][:-1])),
             number,
             place,
             candidate.total,
@@ -201,7 +206,7 @@ def _why_it_won(finished: Sequence[Finished]) -> str:
     )
 
 
-def _what_greedy_does(steps: Sequence[Step], winning: Mapping[int, int], tokenizer: ModelTokenizer) -> str:
+def _what_greedy_does(steps: Sequence[Step], winning: Mapping[int, int], tokenizer: Tokenizer | MarianTokenizer) -> str:
     """Where the winner's way leaves that of greedy search: a candidate of the same parent was more probable."""
     for number in sorted(winning):
         candidates = steps[number - 1].candidates

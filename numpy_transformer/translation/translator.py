@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.decoding.alignment import Alignment, align_words, attended
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
@@ -21,6 +22,8 @@ from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, s
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import MarianTokenizer
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.seeing.explanation import Explanation
+from numpy_transformer.seeing.story import tell
 from numpy_transformer.translation.fitting import check_tokenizer, tokenizer_for_shortlist
 from numpy_transformer.translation.hypothesis import Hypothesis
 from numpy_transformer.translation.length_groups import batches, renumbered, similar
@@ -74,6 +77,9 @@ class Translator:
         self.tokenizer = tokenizer
         self.target_tokenizer = tokenizer.of_target if isinstance(tokenizer, MarianTokenizer) else tokenizer
         self._shortlist = shortlist
+
+    def __repr__(self) -> str:
+        return f"<Translator with {', '.join(map(repr, self._models))}>"
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu", shortlist: bool = False) -> "Translator":
@@ -269,6 +275,21 @@ class Translator:
             target=[self.tokenizer.vocabulary[i] for i in target],
             weights=attention_weights(self.model, source, target),
         )
+
+    def explain(self, text: str, options: SearchOptions | None = None) -> Explanation:
+        """The best translation, the search that found it and its attention: print it, or `save` it as a page.
+
+        Raises InputError for a blank text and for sampling, which does not search; otherwise as `search`.
+        """
+        options = SearchOptions() if options is None else options
+        if options.sampling is not None:
+            raise InputError("sampling does not search: there is nothing to explain")
+        if not self._encode([text])[0]:
+            raise InputError("a blank text has no search: give a sentence")
+        recorder = BeamRecorder()
+        [[best, *_]] = self.search([text], options, recorder=recorder)
+        story = tell(recorder, self.tokenizer, alpha=options.alpha, n_best=options.n_best)
+        return Explanation(clean_text(text), best.text, story, lambda: self.attention(text, best.ids))
 
     def pack(self) -> None:
         """Pack the weights now: processes that fork afterwards, and threads, then share the copy."""
