@@ -6,7 +6,6 @@ progress go to standard error. After an error the exit status is 2, and one line
 
 import argparse
 import contextlib
-import gzip
 import lzma
 import os
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from . import show
+from .compressed import open_decompressed
 from .errors import TokenizerError
 from .pretokenizer import NAMED_PATTERNS, spell
 from .signals import ending_signals, status_of
@@ -193,7 +193,7 @@ def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
         raise TokenizerError("there is no standard input: name a file")
     with contextlib.ExitStack() as stack:
         try:
-            stream = stack.enter_context(_open(path)) if path else sys.stdin.buffer
+            stream = stack.enter_context(open_decompressed(path)) if path else sys.stdin.buffer
             for number, line in enumerate(stream, 1):
                 text = line.removesuffix(b"\n")
                 yield number, text.decode("utf-8"), line[len(text) :]
@@ -201,11 +201,6 @@ def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
             raise TokenizerError(f"{name}, line {number}: not UTF-8 text; convert the file first") from None
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise TokenizerError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _open(path: str) -> BinaryIO:
-    openers = {".gz": gzip.open, ".xz": lzma.open}
-    return openers.get(Path(path).suffix, open)(path, "rb")  # type: ignore[operator]
 
 
 def _output(path: str | None) -> contextlib.AbstractContextManager[BinaryIO]:
