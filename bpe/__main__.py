@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from . import show
+from .arguments import CommandParser
 from .compressed import open_decompressed
 from .errors import TokenizerError
 from .pretokenizer import NAMED_PATTERNS, spell
@@ -24,6 +25,8 @@ from .signals import ending_signals, status_of
 from .storage import whole_file, write_text
 from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
 from .training import train
+
+LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never has a line end
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +55,7 @@ def _complain(message: str, status: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bpe", description="Byte-level byte-pair encoding.")
+    parser = CommandParser(prog="python -m bpe", description="Byte-level byte-pair encoding.")
     commands = parser.add_subparsers(required=True, metavar="train|encode|decode|show")
 
     command = commands.add_parser("train", help="learn a tokenizer from text")
@@ -194,7 +197,11 @@ def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
     with contextlib.ExitStack() as stack:
         try:
             stream = stack.enter_context(open_decompressed(path)) if path else sys.stdin.buffer
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
+                if len(line) == LONGEST_LINE:
+                    raise TokenizerError(
+                        f"{name}, line {number}: {LONGEST_LINE:,} bytes long or longer; split it into shorter lines"
+                    )
                 text = line.removesuffix(b"\n")
                 yield number, text.decode("utf-8"), line[len(text) :]
         except UnicodeDecodeError:

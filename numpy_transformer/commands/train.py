@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from bpe.arguments import CommandParser
 from numpy_transformer.program import command, run_program
 
 RUNS = Path("runs")
@@ -29,7 +30,7 @@ MAY_CHANGE_ON_RESUME = {
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; options that were not given are absent."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Train the Transformer of 'Attention Is All You Need', every gradient written by hand.",
         epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
         argument_default=argparse.SUPPRESS,

@@ -8,6 +8,9 @@ from numpy_transformer.decoding.required_terms import RequiredTerms, Term
 from numpy_transformer.decoding.rules import BannedText, ForcedPrefix, MinimumLength, NoRepeatedNgram, Rule
 from numpy_transformer.errors import InputError
 
+LONGEST_TRANSLATION = 10_000  # tokens; memory of attention grows with it
+MOST_REQUIRED = 256  # tokens of all required terms; time grows faster than their number
+
 
 class Vocabulary(Protocol):
     """What constraints need from a tokenizer."""
@@ -50,6 +53,13 @@ class Constraints:
         if self.maximum_length is not None and self.maximum_length < max(1, self.minimum_length):
             least = "min-length" if self.minimum_length > 1 else "1"
             raise InputError(f"max-length is {self.maximum_length}; it must be at least {least}")
+        for name, value in (
+            ("min-length", self.minimum_length),
+            ("max-length", self.maximum_length),
+            ("no-repeat-ngram", self.no_repeat_ngram),
+        ):
+            if value is not None and value > LONGEST_TRANSLATION:
+                raise InputError(f"{name} is {value}; it must be at most {LONGEST_TRANSLATION:,}")
         if self.no_repeat_ngram is not None and self.no_repeat_ngram < 1:
             raise InputError(f"no-repeat-ngram is {self.no_repeat_ngram}; it must be at least 1")
         for name in ("banned", "required"):
@@ -61,7 +71,7 @@ class Constraints:
     def compile(self, tokenizer: Vocabulary, *, eos_id: int, pad_id: int) -> Compiled:
         """`tokenizer` is that of the target language.
 
-        Raises InputError if max-length leaves no room for the prefix and the required terms.
+        Raises InputError if max-length leaves no room for the prefix and the required terms, or these are too many.
         """
         rules: list[Rule] = []
         prefix = tokenizer.encode(self.prefix)
@@ -77,6 +87,10 @@ class Constraints:
             texts = [text.strip() for text in self.required]
             terms = [Term(tokenizer.encode(f" {text}"), tokenizer.encode(text)) for text in texts]
             required = RequiredTerms(terms, eos_id=eos_id, pad_id=pad_id)
+        if required is not None and required.tokens > MOST_REQUIRED:
+            raise InputError(
+                f"the required terms have {required.tokens:,} tokens; require at most {MOST_REQUIRED} in a translation"
+            )
         least_limit = max(self.minimum_length, len(prefix) + (required.tokens if required else 0))
         if self.maximum_length is not None and least_limit > self.maximum_length:
             raise InputError(

@@ -8,15 +8,19 @@ from bpe import files
 from numpy_transformer.errors import InputError
 from numpy_transformer.storage.atomic import atomic_write
 
+LONGEST_FILE = 1 << 26  # bytes; the vocabularies of imported models have a few million
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises InputError naming the file."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(files.read_at_most(path, LONGEST_FILE).decode("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); restore it from a copy") from None
+    except RecursionError:
+        raise InputError(f"{path}: not JSON of this program (nested too deeply); restore it from a copy") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a JSON object")
     return values
