@@ -1,6 +1,8 @@
 """Small text files: JSON that is read with a clear complaint, text that is replaced whole or grows at its end."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,20 @@ def write_text(path: Path, text: str) -> None:
 
 def append(path: Path, text: str) -> None:
     """Write `text` at the end of a run's file. Raises InputError if the disk is full."""
-    try:
+    with _naming(path):
         files.append(path, text.encode("utf-8"))
+
+
+def synchronize(path: Path) -> None:
+    """Force what was appended to the disk. Raises InputError if the disk is full."""
+    with _naming(path):
+        files.synchronize(path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}): check the space left, then go on with --resume"

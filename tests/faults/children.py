@@ -46,6 +46,9 @@ def done(work: Callable[[], int | None], output: Path | None = None) -> int:
     return ended(started(work, output))
 
 
-def all_done(works: Sequence[Callable[[], int | None]]) -> list[int]:
-    """The statuses of works done side by side."""
-    return [ended(process) for process in [started(work) for work in works]]
+def all_done(works: Sequence[Callable[[], int | None]], folder: Path) -> tuple[list[int], list[str]]:
+    """The statuses of works done side by side, and what each said."""
+    outputs = [folder / f"{number}.said" for number in range(len(works))]
+    processes = [started(work, output) for work, output in zip(works, outputs, strict=True)]
+    statuses = [ended(process) for process in processes]
+    return statuses, [output.read_text(errors="replace") for output in outputs]

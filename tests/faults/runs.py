@@ -33,7 +33,11 @@ def go_on(path: Path, data: Path, **changes: Any) -> int:
             return 0 if trainer.run() else 128 + (trainer.stopped_by or 0)
     except (InputError, TokenizerError) as error:
         print(f"error: {error}")
-        return 2
+    except OSError as error:  # run_program says these, if they name the file
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}")
+    return 2
 
 
 def content(path: Path) -> dict[str, Any]:

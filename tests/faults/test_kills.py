@@ -1,4 +1,4 @@
-"""kill -9 at random instants, a third of them while a file is written: the run that goes on ends as if nothing had been."""
+"""kill -9 at random instants, a third of them in a save: the run that goes on ends as if nothing had been."""
 
 import random
 import signal
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import children
 import pytest
-import runs
 import small_run
 
+import runs
 from bpe import files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
