@@ -9,7 +9,8 @@ Read in this order: pretokenizer.py (text to pre-tokens to bytes), reference.py 
 training.py (learning merges, fast), merging.py (applying them to one pre-token, fast), tokenizer.py (ids). The
 rest: counting.py and cache.py (repeated words), terms.py (protected terms), decoding.py (characters from bytes),
 checks.py (validation), storage.py (our file format), formats/ (other tokenizers' files), show.py and page.html
-(demonstrations for teaching); files.py and signals.py (nothing half written, whatever ends a program).
+(demonstrations for teaching); compressed.py, files.py and signals.py (nothing half read or
+half written, whatever ends a program).
 """
 
 from .errors import TokenizerError

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from bpe import Tokenizer
+from bpe.arguments import CommandParser
 from bpe.formats import write_huggingface
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import add_version
@@ -55,7 +56,7 @@ def _write(translator: Translator, to: str, folder: Path) -> None:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m numpy_transformer.export", description="Export a trained model.")
+    parser = CommandParser(prog="python -m numpy_transformer.export", description="Export a trained model.")
     add_version(parser)
     formats = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
     parser.add_argument("--to", choices=FORMATS, required=True, help=formats)

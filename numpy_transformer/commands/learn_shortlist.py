@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bpe.arguments import CommandParser
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import add_version
 from numpy_transformer.training.run_folder import RunFolder
@@ -36,7 +37,7 @@ def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: i
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m numpy_transformer.shortlist",
         description="Learn from a run's training text which target tokens its source tokens become, "
         "for translate.py --shortlist.",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpe.arguments import CommandParser
 from numpy_transformer.commands.latest import take_latest
 from numpy_transformer.program import add_version, command, run_program
 
@@ -35,7 +36,7 @@ MAY_CHANGE_ON_RESUME = {
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; options that were not given are absent."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Train the Transformer of 'Attention Is All You Need', every gradient written by hand.",
         epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
         argument_default=argparse.SUPPRESS,

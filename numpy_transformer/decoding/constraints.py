@@ -12,6 +12,9 @@ from numpy_transformer.decoding.rules import BannedText, ForcedPrefix, MinimumLe
 from numpy_transformer.decoding.token_texts import TokenTexts
 from numpy_transformer.errors import InputError
 
+LONGEST_TRANSLATION = 10_000  # tokens; memory of attention grows with it
+MOST_REQUIRED = 256  # tokens of all required terms; time grows faster than their number
+
 
 class Vocabulary(Protocol):
     """What constraints need from a tokenizer."""
@@ -71,6 +74,13 @@ class Constraints:
         if self.maximum_length is not None and self.maximum_length < max(1, self.minimum_length):
             least = "min-length" if self.minimum_length > 1 else "1"
             raise InputError(f"max-length is {self.maximum_length}; it must be at least {least}")
+        for name, value in (
+            ("min-length", self.minimum_length),
+            ("max-length", self.maximum_length),
+            ("no-repeat-ngram", self.no_repeat_ngram),
+        ):
+            if value is not None and value > LONGEST_TRANSLATION:
+                raise InputError(f"{name} is {value}; it must be at most {LONGEST_TRANSLATION:,}")
         if self.no_repeat_ngram is not None and self.no_repeat_ngram < 1:
             raise InputError(f"no-repeat-ngram is {self.no_repeat_ngram}; it must be at least 1")
         if not isinstance(self.prefix, str):
@@ -91,7 +101,8 @@ class Constraints:
     def compile(self, tokenizer: Vocabulary, *, eos_id: int) -> Demands:
         """`tokenizer` is that of the target language.
 
-        Raises InputError if its tokens cannot write a text, or max-length leaves no room for prefix and required terms.
+        Raises InputError if its tokens cannot write a text, max-length leaves no room for prefix and required terms, or
+        these are too many.
         """
         tokens = TokenTexts(tokenizer.vocabulary, special=set(tokenizer.special_tokens.values()))
         prefix = _cleaned_prefix(self.prefix)
@@ -103,6 +114,10 @@ class Constraints:
                 terms.append(Term(text.encode("utf-8"), tokens, after_space=after_space, bare=bare))
         required = RequiredTerms(terms, tokens, eos_id=eos_id) if terms else None
         tokens_of_terms = required.tokens if required else 0
+        if tokens_of_terms > MOST_REQUIRED:
+            raise InputError(
+                f"the required terms have {tokens_of_terms:,} tokens; require at most {MOST_REQUIRED} in a translation"
+            )
 
         rules: list[Rule] = []
         tokens_of_prefix = 0

@@ -16,7 +16,6 @@ Such a model is the paper's, post-norm, with these differences:
 Only model.safetensors is read. A pytorch_model.bin is a pickle, which may run any program when it is opened.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -37,8 +36,8 @@ SPACE = "\u2581"  # what SentencePiece writes for a space
 def is_marian_folder(path: Path) -> bool:
     """Whether the folder's config.json says that it holds a Marian model."""
     try:
-        return json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] == "marian"
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_json(path / "config.json").get("model_type") == "marian"
+    except InputError:
         return False
 
 

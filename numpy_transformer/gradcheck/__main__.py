@@ -13,6 +13,7 @@ from types import ModuleType
 
 from rich.console import Console
 
+from bpe.arguments import CommandParser
 from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.errors import InputError
 from numpy_transformer.gradcheck.check import TOLERANCES
@@ -83,7 +84,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m numpy_transformer.gradcheck", description=__doc__)
+    parser = CommandParser(prog="python -m numpy_transformer.gradcheck", description=__doc__)
     add_version(parser)
     parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"one or more of: {', '.join(SUITE)} (default: all)")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where the layers run (default: cpu)")

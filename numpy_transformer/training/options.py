@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from bpe.files import read_at_most
 from numpy_transformer.backend.precision import PRECISIONS
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
@@ -17,6 +18,9 @@ LESS_MEMORY = (
     "smaller --preset or --vocabulary"
 )
 MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
+MOST_BATCHES = 10_000  # of one update: they are gathered before its first one
+LARGEST_NUMBER = 10**15  # no run has as many of anything; every whole number below is exact as a float, too
+LONGEST_FILE = 1 << 20  # bytes of options
 
 # Defaults that suit a corpus, below what a --config file or the command line says.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -94,12 +98,17 @@ class TrainingOptions:
             value = getattr(self, field.name)
             if not _fits(value, field.type):
                 require(field.name, False, _KINDS[field.type])
+            if isinstance(value, str):
+                require(field.name, "\0" not in value, "text without the character NUL")
+            elif isinstance(value, int):
+                require(field.name, value <= LARGEST_NUMBER, f"at most {LARGEST_NUMBER:,}")
         for name in ("steps", "epochs", "patience", "workers"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
         require("workers", self.workers is None or self.workers <= MOST_WORKERS, f"at most {MOST_WORKERS}")
         for name in ("accumulate", "warmup", "evaluate_every", "average"):
             require(name, getattr(self, name) >= 1, "at least 1")
+        require("accumulate", self.accumulate <= MOST_BATCHES, f"at most {MOST_BATCHES:,}")
         require("warmup", self.warmup <= 10**9, "at most 1,000,000,000")
         for name in ("minutes", "clip"):
             value = getattr(self, name)
@@ -160,11 +169,10 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     Raises InputError naming the file and the line or the option at fault.
     """
     try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
+        values = tomllib.loads(read_at_most(path, LONGEST_FILE).decode("utf-8"))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also what is not UTF-8
         raise InputError(f"--config {path}: not TOML: {error}") from None
     values = {name.replace("-", "_"): value for name, value in values.items()}
     known = {field.name for field in dataclasses.fields(TrainingOptions)}

@@ -11,10 +11,10 @@ A line with more tokens than the model takes is translated in parts; `Translated
 """
 
 import functools
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ from numpy_transformer.translation.text_errors import TextError
 from numpy_transformer.translation.translator import Translator
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import ThreadPoolExecutor
+
+    from bpe.workers import WorkerPool
 
 # Large enough to sort by length, small enough for constant memory.
 WINDOW_LINES = 2048
@@ -132,16 +134,15 @@ def translate_lines(
             yield from window.join(window.located(range(len(window.texts)), find))
         return
 
-    from concurrent.futures import BrokenExecutor  # rarely needed: a single sentence should not wait for it
+    from bpe.workers import WorkerError  # rarely needed: a single sentence should not wait for it
 
-    executor = _worker_pool(translator, workers)
     started: deque[Iterator[Translated]] = deque()
 
-    def start(window: _Window) -> Iterator[Translated]:
+    def start(window: _Window, pool: "WorkerPool | ThreadPoolExecutor") -> Iterator[Translated]:
         by_length = sorted(range(len(window.texts)), key=lambda i: -len(window.texts[i]))
         size = max(1, -(-len(by_length) // (workers * CHUNKS_PER_WORKER)))
         chunks = [by_length[first : first + size] for first in range(0, len(by_length), size)]
-        tasks = [executor.submit(_translate, [window.texts[i] for i in chunk], search, alignments) for chunk in chunks]
+        tasks = [pool.submit(_translate, [window.texts[i] for i in chunk], search, alignments) for chunk in chunks]
 
         def finish() -> Iterator[Translated]:
             tell(window.blank_lines(), 0)
@@ -156,16 +157,15 @@ def translate_lines(
         return finish()
 
     try:
-        for window in windows:
-            started.append(start(window))
-            if len(started) > (window_lines > 1):
+        with _workers(translator, workers) as pool:
+            for window in windows:
+                started.append(start(window, pool))
+                if len(started) > (window_lines > 1):
+                    yield from started.popleft()
+            while started:
                 yield from started.popleft()
-        while started:
-            yield from started.popleft()
-    except BrokenExecutor:
+    except WorkerError:
         raise InputError("a worker process was ended, perhaps for want of memory: use fewer --workers") from None
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 def _telling(window: _Window, tell: LinesDone) -> Done:
@@ -176,24 +176,30 @@ def _telling(window: _Window, tell: LinesDone) -> Done:
 _worker = threading.local()  # in a worker, a process or a thread: .translator
 
 
-def _worker_pool(translator: Translator, workers: int) -> "Executor":
+def _workers(translator: Translator, count: int) -> "AbstractContextManager[WorkerPool | ThreadPoolExecutor]":
     """Processes that inherit the translator: the many small operations of a decoding step would make threads wait for
     the interpreter lock. Threads where a process cannot inherit it: on a GPU, and on systems without fork.
     """
     import multiprocessing  # rarely needed: a single sentence should not wait for them
-    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+    from bpe.workers import worker_pool
 
     translator.pack()
     on_host = isinstance(translator.model.parameters.flat, np.ndarray)
     if on_host and "fork" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("fork")
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(translator,))
-    return ThreadPoolExecutor(workers, initializer=_begin, initargs=(translator,))
+        return worker_pool(count, method="fork", begin=_begin, arguments=(translator,))
+    return _threads(translator, count)
 
 
-def _begin_process(translator: Translator) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
-    _begin(translator)
+@contextmanager
+def _threads(translator: Translator, count: int) -> Iterator["ThreadPoolExecutor"]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(count, initializer=_begin, initargs=(translator,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _begin(translator: Translator) -> None:

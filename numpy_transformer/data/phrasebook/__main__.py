@@ -3,17 +3,17 @@
 Prints every construction with its explanation and N samples, or, with --tsv, N pairs as `English TAB German`.
 """
 
-import argparse
 import sys
 import textwrap
 
+from bpe.arguments import CommandParser
 from numpy_transformer.data.phrasebook import CONSTRUCTIONS, Construction, count_lower_bound, generate
 from numpy_transformer.program import add_version, run_program
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m numpy_transformer.data.phrasebook",
         description="The constructions of the phrasebook grammar, explained, with samples.",
     )
