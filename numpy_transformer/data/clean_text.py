@@ -39,3 +39,8 @@ def composed(text: str) -> str:
         return text
     parts = _MANY_MARKS.split(text)  # every second one is such a run
     return "".join(part if number % 2 else unicodedata.normalize("NFC", part) for number, part in enumerate(parts))
+
+
+def as_read(text: str) -> str:
+    """What a reader sees of a text: texts that differ only in white space or in the form of their letters are one."""
+    return " ".join(clean_text(text).split())

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from bpe import Tokenizer
 from bpe.show import visible
-from numpy_transformer.data.clean_text import writable
+from numpy_transformer.data.clean_text import as_read, writable
 from numpy_transformer.decoding.recorder import BeamRecorder, Candidate, Fate, Step
 from numpy_transformer.formats.marian import MarianTokenizer
-from numpy_transformer.translation.token_ids import as_read
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,6 @@ def with_eos(ids: Sequence[int], tokenizer: ModelTokenizer, *, eos_id: int) -> l
     return [*ids, eos_id]
 
 
-def as_read(text: str) -> str:
-    """What a reader sees of a text: texts that differ only in white space or in the form of their letters are one."""
-    return " ".join(clean_text(text).split())
-
-
 def written_text(tokenizer: ModelTokenizer, ids: Sequence[int]) -> str:
     """The text of some ids, for a person to read.
 

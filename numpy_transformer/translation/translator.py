@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numpy_transformer.data.clean_text import clean_text
+from numpy_transformer.data.clean_text import as_read, clean_text
 from numpy_transformer.decoding.alignment import Alignment, align_words, attended
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
@@ -32,7 +32,6 @@ from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOpt
 from numpy_transformer.translation.text_errors import ForbiddenError, TextError
 from numpy_transformer.translation.token_ids import (
     ModelTokenizer,
-    as_read,
     encode_texts,
     encode_translations,
     with_eos,
