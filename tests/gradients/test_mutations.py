@@ -9,10 +9,11 @@ import re
 
 import numpy as np
 import pytest
-from mutation import Mutant, all_cases, backward_functions, check_layers, installed, is_killed, mutants_of
+from mutation import all_cases, backward_functions, check_layers, is_killed
 
 from numpy_transformer.gradcheck import layer_cases
 from numpy_transformer.gradcheck.check import GradientError, assert_contract, assert_gradients
+from numpy_transformer.gradcheck.mutants import Mutant, installed, mutants_of
 from numpy_transformer.layers import feed_forward, layer_norm, linear, multi_head_attention
 
 AXIS = "in a four-dimensional array axis -2 is axis 2"
