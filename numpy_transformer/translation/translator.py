@@ -11,7 +11,7 @@ from numpy_transformer.data.clean_text import as_read, clean_text
 from numpy_transformer.decoding.alignment import Alignment, align_words, attended
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
-from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.constraints import NO_DEMANDS, Constraints
 from numpy_transformer.decoding.demanding_search import demanding_search
 from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
@@ -188,8 +188,9 @@ class Translator:
         self, sources: list[list[int]], options: SearchOptions, recorder: BeamRecorder | None, done: Done | None
     ) -> Found:
         """Beam search: the hypotheses of each source that is not blank, by its index."""
-        constraints = options.constraints or Constraints()
-        demands = constraints.compile(self.target_tokenizer, eos_id=self.model.config.eos_id)
+        demands = NO_DEMANDS
+        if options.constraints is not None:
+            demands = options.constraints.compile(self.target_tokenizer, eos_id=self.model.config.eos_id)
         results: Found = {}
         for indices in similar([len(ids) for ids in sources]):
             source, limits = self._padded([sources[i] for i in indices])

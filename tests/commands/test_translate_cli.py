@@ -172,6 +172,16 @@ def test_constraints_hold(run):
         assert "dog" not in line
 
 
+def test_demands_are_about_text(run):
+    """The end of the sentence is no text that could be banned; composed and decomposed letters are one."""
+    lines = LINES[:3]
+    plain, banned = run(*lines)[1], run("--ban", "<", "--ban", "eos", *lines)[1]
+    assert banned == plain if "<" not in plain and "eos" not in plain else "<" not in banned
+    assert run("--require", "ü", *lines) == run("--require", " u\u0308 ", *lines)
+    assert run("--prefix", "Grün ", *lines) == run("--prefix", "\ufeffGru\u0308n ", *lines)
+    assert all(line.startswith("Grün") for line in run("--prefix", "Grün", *lines)[1].split("\n")[:-1])
+
+
 def test_scores_of_given_translations_are_those_of_the_search(run, expected):
     found = expected.hypotheses(LINES[:3], n_best=2)
     pairs = [(text, one) for text, hypotheses in zip(LINES, found, strict=False) for one in hypotheses]
