@@ -17,11 +17,22 @@ from numpy_transformer.training.options import RECIPES, TrainingOptions
 SMALLER_PRESETS = ("tiny", "small")
 BYTES_AND_SPECIAL_TOKENS = 259
 CHARACTERS_PER_TOKEN = 3  # about; more in a large vocabulary, fewer in a small one
-UPDATES_AN_EPOCH = 24  # at least, where batches of the smallest size allow it
+UPDATES_AN_EPOCH = 96  # at least, where batches of the smallest size allow it
+BATCHES = (256, 1024, 4096)  # tokens: smaller ones are slow; larger ones only where an epoch has 1,200 updates
 EVALUATED_TOKENS = (12_000, 250_000)  # at least and at most, from one evaluation to the next
 WHOLE_RUN_TOKENS = 1_500_000  # at least, unless that would be more than MOST_EPOCHS
 SHORTEST_WARMUP = 10  # updates
 LEAST_EPOCHS, MOST_EPOCHS = 20, 200
+
+WHY = {
+    "vocabulary": "each token occurs often enough to be learned",
+    "batch_tokens": f"{UPDATES_AN_EPOCH} updates an epoch or more, if the text is large enough",
+    "dropout": "a small text is soon known by heart",
+    "epochs": "until nothing more is learned",
+    "evaluate_every": "updates; finds the best model, at little cost",
+    "warmup": "updates; the rate must fall again before the end",
+    "rate_scale": "a peak that suits the preset",
+}
 
 
 def suited(
@@ -34,8 +45,9 @@ def suited(
     chosen = {} if options.data in RECIPES else choices(options, given, text)
     if not chosen:
         return options, None
-    named = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items())
-    return dataclasses.replace(options, **chosen), f"chosen to suit {counted(len(text), 'training pair')}: {named}"
+    named = [f"--{name.replace('_', '-')} {value} ({WHY[name]})" for name, value in chosen.items()]
+    note = f"chosen to suit {counted(len(text), 'training pair')}: {', '.join(named)}"
+    return dataclasses.replace(options, **chosen), note
 
 
 def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelText) -> dict[str, Any]:
@@ -56,7 +68,9 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelTe
 
     # Heaps' law: the number of distinct words grows with a power of the size of a text.
     choose("vocabulary", min(8000, BYTES_AND_SPECIAL_TOKENS + round(0.13 * (source_size + target_size) ** 0.7)))
-    batch = choose("batch_tokens", 2 ** round(math.log2(min(max(tokens / UPDATES_AN_EPOCH, 256), 2048))))
+    smallest, usual, largest = BATCHES
+    fitting = min(max(tokens / UPDATES_AN_EPOCH, smallest), max(usual, min(tokens / 1200, largest)))
+    batch = choose("batch_tokens", 2 ** round(math.log2(fitting)))
     choose("dropout", 0.3 if tokens < 100_000 else 0.2 if tokens < 1_000_000 else 0.1)
     if given.keys() & {"steps", "epochs", "minutes"}:
         epochs = options.epochs
@@ -66,8 +80,8 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelTe
     choose("evaluate_every", math.ceil(min(max(4 * tokens, least), most) / batch))
     if options.preset in SMALLER_PRESETS:
         updates = options.steps or math.ceil((epochs or MOST_EPOCHS) * tokens / batch)
-        usual = 100 if tokens < 30_000 else 200 if tokens < 300_000 else 400
-        warmup = choose("warmup", max(SHORTEST_WARMUP, min(usual, updates // 4)))
+        rising = 100 if tokens < 30_000 else 200 if tokens < 300_000 else 400
+        warmup = choose("warmup", max(SHORTEST_WARMUP, min(rising, updates // 4)))
         # The peak of the rate, scale / sqrt(D warmup), is the same for all warmups: 0.0020 for tiny.
         choose("rate_scale", round(0.7 * math.sqrt(warmup / 1000), 3))
     return suiting
