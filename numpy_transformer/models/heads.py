@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import NO_DROPOUT, Dropouts
 from numpy_transformer.layers.activation import ACTIVATIONS, TANH
+from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from numpy_transformer.layers.layer_norm import (
     LayerNormCache,
@@ -97,10 +98,13 @@ def pooler_forward(
     """x (B, T, D), `real` (B, T) True at real tokens -> (B, D)."""
     xp = array_module(x)
     if config.pooling == "first":
-        real = xp.arange(x.shape[1]) == xp.zeros((len(x), 1))
-    counts = real.sum(axis=1, keepdims=True)
-    shares = (real / xp.maximum(counts, 1)).astype(x.dtype)
-    pooled = xp.matmul(shares[:, None, :], x)[:, 0]  # (B, D)
+        shares = xp.zeros(x.shape[:2], dtype=x.real.dtype)
+        shares[:, 0] = 1
+    else:
+        shares = real.astype(x.real.dtype)
+        counts = shares.sum(axis=1, keepdims=True)
+        shares /= counts + (counts == 0)  # a text of padding only: 0 / 1
+    pooled = matmul(shares[:, None, :], x)[:, 0]  # (B, D)
     activated, inside = TANH.forward(linear_forward(pooled, parameters))
     y, dropout = dropout_forward(activated, dropouts.residual)
     return y, PoolerCache(shares, pooled, inside, dropout)

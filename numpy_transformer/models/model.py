@@ -40,6 +40,10 @@ class Model(Generic[Tree]):
     kind: ClassVar[str]  # one of KINDS
     _spec: ClassVar[Callable[[TransformerConfig], Any]]
 
+    # Each kind has these two, whose first arguments are what it learns from.
+    loss_and_gradients: Callable[..., tuple[Any, Parameters[Tree]]]
+    loss: Callable[..., Any]
+
     # The parts of a training step. `inputs` are ids and positions, on the model's device.
 
     def _forward(self, inputs: Inputs, *, dropouts: Dropouts) -> tuple[Array, Any]:
