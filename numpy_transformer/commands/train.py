@@ -47,7 +47,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group("text")
     add = group.add_argument
     add("--data", metavar="NAME|FILE|FOLDER", help="phrasebook (default), multi30k, FILE.tsv[.gz|.xz], or a folder "
-        "with train.en, train.de, valid.en, ...")  # fmt: skip
+        "with train.en, train.de, valid.en, ...; with other models FILE.txt, shakespeare")  # fmt: skip
     add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
     add("--target", metavar="LANGUAGE", help="target language (de)")
     add("--data-dir", metavar="DIR", help="folder with local copies of corpora")
@@ -57,6 +57,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
     group = parser.add_argument_group("model")
     add = group.add_argument
+    add("--model", choices=("encoder-decoder", "decoder", "encoder"), help="what is trained: encoder-decoder (default) "
+        "translates, decoder completes FILE.txt or shakespeare, encoder reads")  # fmt: skip
+    add("--task", choices=("translate", "complete", "masked-words", "classify"), help="of an encoder: masked-words "
+        "(default) in FILE.txt, or classify FILE.tsv, whose lines are label TAB text")  # fmt: skip
+    add("--units", choices=("bytes", "characters", "bpe"), help="a decoder's tokens (bpe; shakespeare: characters)")
+    add("--context", type=int, metavar="N", help="tokens that a decoder looks back at most")
+    add("--positions", choices=("sinusoidal", "learned"), help="of a decoder or encoder (sinusoidal)")
+    add("--activation", choices=("relu", "swish", "gelu", "gelu_tanh"), help="in the feed-forward layers (relu)")
+    add("--pooling", choices=("first", "mean"), help="what a classifier looks at: the first vector or the mean (mean)")
+    add("--layers", type=int, metavar="N", help="these four replace the preset's: layers of each stack,")
+    add("--d-model", type=int, metavar="N", help="width,")
+    add("--d-ff", type=int, metavar="N", help="inner width of the feed-forward layers,")
+    add("--heads", type=int, metavar="N", help="attention heads")
     add("--preset", choices=("tiny", "small", "base", "big"), help="size (tiny)")
     add("--norm", choices=("post", "pre"), help="layer norm after each sub-layer (post, the paper) or before it")
     add("--dropout", type=float, metavar="P", help="on sub-layer outputs and embeddings")
@@ -117,7 +130,6 @@ def train(
     after each step, and ends the run by returning False.
     """
     started = time.monotonic()
-    import bpe
     from numpy_transformer.backend.arrays import device_module
     from numpy_transformer.backend.precision import check_precision
     from numpy_transformer.errors import InputError
@@ -126,7 +138,7 @@ def train(
     from numpy_transformer.training.options import TrainingOptions
     from numpy_transformer.training.own_text import suited
     from numpy_transformer.training.run_folder import RunFolder
-    from numpy_transformer.training.texts import corpus_of
+    from numpy_transformer.training.texts import corpus_of, learn_tokenizer
     from numpy_transformer.training.trainer import Trainer
 
     given = given_options(arguments)
@@ -150,22 +162,23 @@ def train(
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
     with folder.claimed(new=not resume), display or make_display() as display:
-        display.message(f"data: {options.data} ({options.source} to {options.target})")
+        languages = f" ({options.source} to {options.target})" if options.learns == "translate" else ""
+        display.message(f"data: {options.data}{languages}")
         corpus = corpus_of(options)
         for note in corpus.notes:
             display.message(f"    {note}")
         if resume:
             trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
-            options, choice = suited(options, given, corpus.train)
-            if choice:
-                display.message(f"    {choice}")
-            display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
+            if options.learns == "translate":
+                options, choice = suited(options, given, corpus.train)
+                if choice:
+                    display.message(f"    {choice}")
+            if options.units == "bpe":
+                display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
             with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
                 warnings.simplefilter("always")
-                tokenizer = bpe.train(
-                    [*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary
-                )
+                tokenizer = learn_tokenizer(options, corpus)
             for warning in caught:
                 display.message(f"    {warning.message}")
             trainer = Trainer.begin(options, corpus, tokenizer, folder, display, started=started)
@@ -178,8 +191,7 @@ def train(
             )
             return 128 + (trainer.stopped_by or signal.SIGINT)  # what a shell reports for this signal
         display.message(f"run folder: {path}")
-        sentence = shlex.quote(trainer.texts.test.text.sources[0])
-        display.message(f"try it: {command('translate')} --model {name} {sentence}")
+        display.message(f"try it: {trainer.task.try_it(name)}")
     return 0
 
 

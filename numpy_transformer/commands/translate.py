@@ -214,7 +214,7 @@ def model_paths(options: argparse.Namespace) -> list[Path]:
 
     if options.model is not None:
         return [Path(name) for name in options.model]
-    runs = runs_in(RUNS, with_model=True)
+    runs = runs_in(RUNS, with_model=True, kind="encoder-decoder")
     if not runs:
         raise InputError(
             f"there is no trained model in {RUNS}/ yet: train one with {command('train')} (a few minutes), "

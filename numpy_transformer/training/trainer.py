@@ -10,37 +10,39 @@ from typing import Self
 
 import bpe
 from numpy_transformer.backend.arrays import array_module
-from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
-from numpy_transformer.data.corpora import Corpus
-from numpy_transformer.data.known_words import KnownWords
-from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.data.batching import TrainingBatch
+from numpy_transformer.data.plain_text import PlainCorpus
 from numpy_transformer.terminal.display import Display
+from numpy_transformer.terminal.wording import counted
+from numpy_transformer.training.completion_task import CompletionTask
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.duration import Duration
-from numpy_transformer.training.evaluation import evaluate, translate_text, validation_loss
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.interrupt import StopRequest
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult, Steps, Workers, default_workers
+from numpy_transformer.training.reading_tasks import ClassificationTask, MaskedWordsTask
 from numpy_transformer.training.reporting import Report, StepSums
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
-from numpy_transformer.training.texts import prepare_texts
+from numpy_transformer.training.task import Task
+from numpy_transformer.training.texts import AnyCorpus
 from numpy_transformer.training.training_step import TrainingStep
-from numpy_transformer.translation.translator import Translator
+from numpy_transformer.training.translation_task import TranslationTask
 
 STEPS_PER_RECORD = 10
 SKIPS_BEFORE_STOP = 5
-TEST_BEAM = 4
 
 
-def make_config(options: TrainingOptions, tokenizer: bpe.Tokenizer) -> TransformerConfig:
-    """The model that the options ask for, over the tokenizer's vocabulary."""
-    return TransformerConfig.preset(options.preset, vocabulary_size=len(tokenizer)).replace(
-        dropout=options.dropout, attention_dropout=options.attention_dropout, norm=options.norm
-    )
+def make_task(options: TrainingOptions, corpus: AnyCorpus, tokenizer: bpe.Tokenizer, report: Report) -> Task:
+    """What the options ask for. Raises InputError if the corpus does not suit it."""
+    if isinstance(corpus, PlainCorpus):
+        kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
+        return kind(options, corpus, tokenizer, report)
+    if options.learns == "classify":
+        return ClassificationTask(options, corpus, tokenizer, report)
+    return TranslationTask(options, corpus, tokenizer, report)
 
 
 class Trainer:
@@ -53,7 +55,7 @@ class Trainer:
     def __init__(
         self,
         options: TrainingOptions,
-        corpus: Corpus,
+        corpus: AnyCorpus,
         tokenizer: bpe.Tokenizer,
         folder: RunFolder,
         display: Display,
@@ -62,40 +64,25 @@ class Trainer:
         """Everything at step 0, as a new run and a resumed one have it in common. Nothing is written yet."""
         self.options, self.tokenizer, self.folder = options, tokenizer, folder
         self.report = Report(options, folder, display)
-        self.config = make_config(options, tokenizer)
-        self.model = Transformer(
-            self.config,
-            seed=options.seed,
-            device=options.device,
-            precision=options.precision,
-            recompute=options.recompute,
-            philox=options.philox,
-        )
-        self.model.tokenizer_digest = tokenizer.digest
+        self.task = make_task(options, corpus, tokenizer, self.report)
+        self.config = self.task.config
+        self.model = self.task.make_model()
         self.adam = Adam.for_parameters(self.model.parameters.flat)
-        self.texts = prepare_texts(corpus, tokenizer, self.config, max_length=options.max_length, report=self.report)
         self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
-        text = self.texts.train.ids
-        batches = epoch_batches(text, options.batch_tokens, seed=None)
-        self.steps_per_epoch = max(1, len(batches) // options.accumulate)
-        self.report.notes(self.model, text, batches, workers=self.workers, steps_per_epoch=self.steps_per_epoch)
+        self.steps_per_epoch = max(1, self.task.batches_per_epoch // options.accumulate)
+        self.task.notes(self.report, self.model, workers=self.workers, steps_per_epoch=self.steps_per_epoch)
         self.progress = RunProgress()
         self.duration = Duration(options, steps_per_epoch=self.steps_per_epoch, started=started)
         self.stopped_by: int | None = None  # the signal by which the user ended `run`
         self.on_step: Callable[[TrainingStep], bool | None] | None = None  # called after each; False ends the run
         self._end_is_wanted = False
-        self._digests = {
-            "tokenizer": tokenizer.digest,
-            "training text": text.digest(),
-            "validation text": self.texts.valid.ids.digest(),
-            "test text": self.texts.test.ids.digest(),
-        }
+        self._digests = {"tokenizer": tokenizer.digest, **self.task.digests}
 
     @classmethod
     def begin(
         cls,
         options: TrainingOptions,
-        corpus: Corpus,
+        corpus: AnyCorpus,
         tokenizer: bpe.Tokenizer,
         folder: RunFolder,
         display: Display,
@@ -108,7 +95,7 @@ class Trainer:
         """
         trainer = cls(options, corpus, tokenizer, folder, display, started)
         tokenizer.save(folder.tokenizer_file)
-        KnownWords.of(trainer.texts.train.text.sources).save(folder.words_file)
+        trainer.task.write_files(folder)
         folder.write_config(options, trainer.config)
         return trainer
 
@@ -116,7 +103,7 @@ class Trainer:
     def resume(
         cls,
         options: TrainingOptions,
-        corpus: Corpus,
+        corpus: AnyCorpus,
         folder: RunFolder,
         display: Display,
         *,
@@ -140,7 +127,10 @@ class Trainer:
         steps = GpuStep(self.model) if on_gpu else Workers(self.model, self.workers)
         with steps as workers, StopRequest(self.report.say) as stop:
             self.report.begins(
-                self.model, pairs=len(self.texts.train), steps_per_epoch=self.steps_per_epoch, workers=self.workers
+                self.model,
+                examples=counted(self.task.train_size, self.task.example),
+                steps_per_epoch=self.steps_per_epoch,
+                workers=self.workers,
             )
             if self.progress.step == 0:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
@@ -200,16 +190,10 @@ class Trainer:
         self._account(workers.collect(), sums, workers)
         return True
 
-    def _updates(self) -> Iterator[tuple[int, list[Batch]]]:
+    def _updates(self) -> Iterator[tuple[int, list[TrainingBatch]]]:
         """(epoch, the batches of one update), from where the run stands."""
-        options, count = self.options, self.options.accumulate
-        stream = training_batches(
-            self.texts.train.ids,
-            options.batch_tokens,
-            pad_id=self.config.pad_id,
-            seed=options.seed,
-            start=self.progress.step * count,
-        )
+        count = self.options.accumulate
+        stream = self.task.batches(self.progress.step * count)
         for epoch, batch in stream:
             yield epoch, [batch, *(next(stream)[1] for _ in range(count - 1))]
 
@@ -242,25 +226,19 @@ class Trainer:
     # --- What is kept ---
 
     def _evaluate(self, workers: Steps) -> None:
-        """Validation loss and BLEU; then everything is saved, so that nothing since the last evaluation is lost."""
+        """Validation loss and more; then everything is saved, so that nothing since the last evaluation is lost."""
         options, progress, folder = self.options, self.progress, self.folder
-        evaluation = evaluate(
-            self.model,
-            self.tokenizer,
-            self.texts.valid,
-            workers,
-            batch_tokens=options.batch_tokens,
-            step=progress.step,
-        )
+        loss = self.task.finite_validation_loss(self.model, workers, progress.step)
+        evaluation = self.task.evaluate(self.model, loss, workers)
         self._check_weights()
-        is_best = progress.evaluated(evaluation.loss, self.duration.seconds())
+        is_best = progress.evaluated(loss, self.duration.seconds())
         # The state comes last: what stands in the log beyond it is dropped and written again by --resume.
-        self.report.write_evaluation(evaluation, progress.seconds)
+        self.report.write_evaluation(loss, evaluation, progress)
         folder.save_step(self.model, progress.step, keep=options.average)
         if is_best:
             self.model.save(folder.best_file)
         self._save_state()
-        self.report.say_evaluation(evaluation, progress)
+        self.report.say_evaluation(loss, evaluation, progress)
 
     def _save_state(self) -> None:
         self._check_weights()
@@ -273,31 +251,20 @@ class Trainer:
             raise DivergenceError(f"the weights at step {self.progress.step} are not finite: not saved; {KEPT}")
 
     def _finish(self, workers: Steps) -> None:
-        """Average the last checkpoints, unless the best one is better, and translate the test text with the result."""
-        options, progress, folder = self.options, self.progress, self.folder
-        test, test_name = self.texts.test.text, self.texts.test_name
-        final, count = folder.average(options.average, device=options.device)
-        loss = validation_loss(final, self.texts.valid.ids, options.batch_tokens, workers)
+        """Average the last checkpoints, unless the best one is better, and test the result."""
+        options, progress, folder, task = self.options, self.progress, self.folder, self.task
+        final, count = folder.average(task.kind, options.average, device=options.device)
+        loss = task.validation_loss(final, workers)
         # A run that was still learning fast: its older checkpoints hold the average back.
         best_is_better = progress.best_loss is not None and progress.best_loss < loss
         if best_is_better:
-            final = Transformer.load(folder.best_file, device=options.device)
+            final = task.kind.load(folder.best_file, device=options.device)
         else:
             final.save(folder.averaged_file)
-        self.report.final_model(count, loss, progress if best_is_better else None, sentences=len(test), name=test_name)
-        translator = Translator(final, self.tokenizer)
-        result = translate_text(workers, translator, test, beam=TEST_BEAM)
-        further = {
-            name: (text, translate_text(workers, translator, text, beam=TEST_BEAM))
-            for name, text in self.texts.further_tests.items()
-        }
+        self.report.final_model(count, loss, progress if best_is_better else None, next_words=task.final_words())
         self.report.test(
-            test_name,
-            test,
-            result,
-            further,
+            task.test(final, workers),
             step=progress.step,
-            beam=TEST_BEAM,
             averaged=1 if best_is_better else count,
             seconds=self.duration.seconds(),
         )

@@ -16,13 +16,14 @@ import numpy as np
 
 import numpy_transformer.layers
 from numpy_transformer.backend.dropout_masks import DropoutMasks
-from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases
+from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.check import GradientError, assert_gradients
 from numpy_transformer.gradcheck.mutants import Mutant, installed, mutants_of
 from numpy_transformer.layers import blocked_attention, dropout, embedding, output_loss
 
 # These go forward and back in one function, or do a part of a backward.
+MODELS = ("blocks", "stack", "encoder_decoder", "one_stack", "heads", "encoder_only")
 PARTS = ("output_loss_and_gradients", "_loss_in_place", "add_rows")
 
 
@@ -32,8 +33,7 @@ def backward_functions() -> list[FunctionType]:
         f"numpy_transformer.layers.{info.name}" for info in pkgutil.iter_modules(numpy_transformer.layers.__path__)
     ]
     modules = [
-        importlib.import_module(name)
-        for name in (*names, *("numpy_transformer.models." + name for name in ("blocks", "encoder_decoder")))
+        importlib.import_module(name) for name in (*names, *("numpy_transformer.models." + name for name in MODELS))
     ]
     return [
         inspect.unwrap(value)  # the reference, where a GPU has a twin
@@ -79,7 +79,7 @@ def check_dropout_value() -> None:
 
 def all_cases() -> dict[str, list[Case]]:
     """By module: cases in which every term of its backwards matters, with all sizes different."""
-    A, L, M = attention_cases, layer_cases, model_cases
+    A, L, M, S = attention_cases, layer_cases, model_cases, one_stack_cases
     blocks = [
         case
         for norm in ("post", "pre")
@@ -89,8 +89,20 @@ def all_cases() -> dict[str, list[Case]]:
         M.transformer(seed=1, norm=norm, layers=2, label_smoothing=smoothing)
         for norm, smoothing in (("post", 0.1), ("pre", 0.0))
     ]
+    encoders = [
+        S.encoder(seed=1, norm=norm, head=head, layers=2, pooling=pooling, learned=learned)
+        for norm, learned in (("post", True), ("pre", False))
+        for head, pooling in (("words", "mean"), ("classes", "mean"), ("classes", "first"))
+    ]
+    one_stack = [S.language_model(seed=1, norm="pre", learned=True), S.language_model(seed=1, layers=2), *encoders]
     return {
-        "activation": [L.relu(seed=1), L.swish(seed=1)],
+        "activation": [
+            L.relu(seed=1),
+            L.swish(seed=1),
+            L.gelu(seed=1),
+            L.gelu(seed=1, form="gelu_tanh"),
+            L.tanh(seed=1),
+        ],
         "attention": [
             A.attention(seed=1, queries=4, keys=5, width=3, dropout=0.3),
             A.attention(seed=1, mask="causal+padding", lengths=(4, 2)),
@@ -102,8 +114,9 @@ def all_cases() -> dict[str, list[Case]]:
         ],
         "cross_entropy": [L.cross_entropy(seed=1, label_smoothing=smoothing) for smoothing in (0.0, 0.3)],
         "dropout": [L.dropout(seed=1), L.dropout(seed=1, probability=0.0)],
-        "embedding": [L.embedding(seed=seed) for seed in range(3)],
+        "embedding": [*(L.embedding(seed=seed) for seed in range(3)), L.embedding(seed=1, scale=3.0)],
         "feed_forward": [L.feed_forward(seed=1, activation=activation) for activation in ("relu", "swish")],
+        "learned_positions": [L.learned_positions(seed=1)],
         "layer_norm": [L.layer_norm(seed=1)],
         "linear": [L.linear(seed=1)],
         "multi_head_attention": [A.self_attention(seed=1, dropout=0.3), A.cross_attention(seed=1, dropout=0.3)],
@@ -115,7 +128,11 @@ def all_cases() -> dict[str, list[Case]]:
         "residual": [L.residual(seed=1, norm=norm, dropout=p) for norm in ("post", "pre") for p in (0.0, 0.3)],
         "softmax": [L.softmax(seed=1)],
         "blocks": blocks,
+        "stack": models,
         "encoder_decoder": models,
+        "one_stack": one_stack,
+        "heads": encoders,
+        "encoder_only": encoders,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 import bpe
 from numpy_transformer import TransformerConfig
 from numpy_transformer.terminal.display import PlainDisplay
-from numpy_transformer.training import trainer
+from numpy_transformer.training import translation_task
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.texts import corpus_of
@@ -65,7 +65,7 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
             dropout=options.dropout,
         )
 
-    monkeypatch.setattr(trainer, "make_config", config)
+    monkeypatch.setattr(translation_task, "make_config", config)
 
 
 def begun(path: Path, data: Path, **changes: Any) -> Trainer:
