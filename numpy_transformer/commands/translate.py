@@ -63,6 +63,8 @@ def translate(options: argparse.Namespace) -> None:
     paths = model_paths(options)
     translator = load_translator(options, paths)
     unseen = UnseenWords(None if options.score else known_words(paths))
+    if options.model is None and sys.stderr.isatty():  # somebody watches, who named no model
+        unseen.introduce()
 
     with ExitStack() as stack:
         progress: TranslationProgress | None = None

@@ -264,9 +264,18 @@ def test_on_a_terminal_each_answer_says_what_was_never_seen(run, knowing):
     assert err == [
         "translating what you type, line by line; end with Ctrl-D",
         size,
-        f"never seen in training: “gizmo” ({size})",
-        f"never seen in training: “flurb” ({size})",
+        "never seen in training: “gizmo”",
+        "never seen in training: “flurb”",
     ]
+
+
+def test_who_named_no_model_sees_what_the_model_knows(run, tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "runs" / "only")
+    KnownWords.of(LINES).save(folder / "words.txt")
+    assert run("the dog", cwd=tmp_path)[2] == ""  # a log, or a pipe: nobody watches
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run("the dog", cwd=tmp_path)[2] == f"the model knows {KnownWords.of(LINES)}\n"
+    assert run("the dog", "--model", folder, cwd=tmp_path)[2] == ""
 
 
 def test_which_of_several_runs_was_taken_is_said(run, tmp_path):
