@@ -179,7 +179,7 @@ def _plan(function: ast.FunctionDef) -> dict[int, Statement]:
     for node in ast.walk(function):
         if not isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return):
             continue
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and isinstance(node.targets[0], ast.Name):
             continue  # another name for what is there already
         targets = {ast.unparse(target): target for target in _targets(node)}
         statement = Statement(
