@@ -1,4 +1,4 @@
-"""The architecture as a picture, drawn from a real model's tree of parameters: shapes, counts, links to the chapters."""
+"""The architecture as a picture, drawn from a real model's tree of parameters: shapes, counts, links to chapters."""
 
 import math
 from html import escape
@@ -27,10 +27,11 @@ def draw(model: Any, *, links: str = "../book/{}.html") -> HTML:
     tree = model.parameters.tree
     columns = []
     for stack in ("encoder", "decoder"):
-        boxes = []
-        for number, layer in enumerate(getattr(tree, stack), 1):
-            for name in layer._fields:
-                boxes.append((f"{stack} {number}: {name.replace('_', '-')}", name, getattr(layer, name)))
+        boxes = [
+            (f"{stack} {number}: {name.replace('_', '-')}", name, getattr(layer, name))
+            for number, layer in enumerate(getattr(tree, stack), 1)
+            for name in layer._fields
+        ]
         columns.append(boxes)
     rows = max(map(len, columns))
     height = (rows + 2) * (HEIGHT + GAP) + 24

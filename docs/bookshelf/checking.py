@@ -25,7 +25,7 @@ def number(text: str, value: Any) -> None:
     value = float(np.real(value)) * (100 if "%" in text else 1)
     mantissa, _, exponent = plain.partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    if abs(float(plain) - value) > 0.5000001 * 10.0**-decimals:
+    if not abs(float(plain) - value) <= 0.5000001 * 10.0**-decimals:  # nan neither
         raise ProseError(f"the text says {text}, the code says {value:.6g}")
 
 

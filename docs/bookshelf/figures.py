@@ -1,4 +1,4 @@
-"""Pictures as SVG inside the page: drawn by code, in the page's own ink, so that they can be read in the dark and small.
+"""Pictures as SVG inside the page: drawn by code, in the page's own ink, so that they can be read in the dark.
 
 All are at most 480 wide, with text of 13 and more, and shrink to a phone's width.
 """
@@ -118,16 +118,15 @@ def boxes(
             'stroke="currentColor" stroke-width="1.4" marker-end="url(#tip)"/>'
         )
         if len(arrow) > 2:
-            parts.append(
-                f'<text x="{(x1 + x2) / 2 + 6:.1f}" y="{(y1 + y2) / 2 - 4:.1f}" font-size="12.5">{escape(arrow[2])}</text>'
-            )
+            x, y = (x1 + x2) / 2 + 6, (y1 + y2) / 2 - 4
+            parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="12.5">{escape(arrow[2])}</text>')
     for number, item in enumerate(items):
         x, y, text = item[:3]
         colour = item[3] if len(item) > 3 else GREY
         lines = text.split("\n")
         words = "".join(
-            f'<text x="{x:g}" y="{y + 5 + 16 * (i - (len(lines) - 1) / 2):g}" text-anchor="middle">{escape(line)}</text>'
-            for i, line in enumerate(lines)
+            f'<text x="{x:g}" y="{y - 3 - 8 * len(lines) + 16 * i:g}" text-anchor="middle">{escape(line)}</text>'
+            for i, line in enumerate(lines, 1)
         )
         box = (
             f'<rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width:g}" height="{height:g}" rx="6" '

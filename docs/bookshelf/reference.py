@@ -79,7 +79,8 @@ def _page(title: str, files: list[Path]) -> str:
         if not public and not docstring:
             continue
         parts.append(f"## {module}\n\n{prose(docstring)}\n")
-        parts += [_item(node, module) for node in public]
+        lines = file.read_text(encoding="utf-8").split("\n")
+        parts += [_item(node, module, lines) for node in public]
     return "\n".join(parts)
 
 
@@ -88,12 +89,14 @@ def module_of(file: Path) -> str:
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _item(node: ast.FunctionDef | ast.ClassDef, module: str) -> str:
+def _item(node: ast.FunctionDef | ast.ClassDef, module: str, lines: list[str]) -> str:
     name = f"{module}.{node.name}"
     docstring = ast.get_docstring(node)
-    if not docstring:
+    fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
+    if not docstring and not fields:  # the comments of a record's fields say what it holds
         raise UndocumentedError(f"{name} has no docstring")
-    text = f"### {node.name}\n\n```python\n{_signature(node)}\n```\n\n{prose(docstring)}\n\n[source](#source-{name})\n"
+    head = _signature(node) if isinstance(node, ast.FunctionDef) else _head(node, fields, lines)
+    text = f"### {node.name}\n\n```python\n{head}\n```\n\n{prose(docstring or '')}\n\n[source](#source-{name})\n"
     if isinstance(node, ast.ClassDef):
         for method in node.body:
             public = isinstance(method, ast.FunctionDef) and not method.name.startswith("_")
@@ -102,13 +105,15 @@ def _item(node: ast.FunctionDef | ast.ClassDef, module: str) -> str:
     return text
 
 
-def _signature(node: ast.stmt) -> str:
-    """The head of a function, or of a class with its fields."""
-    if isinstance(node, ast.ClassDef):
-        bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
-        fields = [ast.unparse(field) for field in node.body if isinstance(field, ast.AnnAssign)]
-        return "\n    ".join([f"class {node.name}{bases}:" if fields else f"class {node.name}{bases}", *fields])
-    assert isinstance(node, ast.FunctionDef)
+def _head(node: ast.ClassDef, fields: list[ast.AnnAssign], lines: list[str]) -> str:
+    """The head of a class and its fields, with their comments."""
+    bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
+    shown = [line for field in fields for line in lines[field.lineno - 1 : field.end_lineno]]
+    return "\n".join([f"class {node.name}{bases}" + (":" if shown else ""), *shown])
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    """The head of a function, on one line if it fits."""
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     flat = f"def {node.name}({ast.unparse(node.args)}){returns}"
     if len(flat) <= 88:

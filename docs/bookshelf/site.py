@@ -5,12 +5,9 @@ import re
 import shutil
 from pathlib import Path
 
-import nbformat
-
 from docs.bookshelf.reference import ROOT, file_page, reference_pages, source_files
 
 DOCS = ROOT / "docs"
-PAGES = ("training", "translating", "seeing", "serve", "bpe", "export", "performance", "gpu", "gradients", "faq")
 PICTURES = {".png", ".svg", ".jpg"}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 # Where no term is linked: code, mathematics, links, roles, headings, HTML, fences.
@@ -31,12 +28,16 @@ class Site:
 
     def write(self, notebooks: Path) -> None:
         """All pages. Raises SiteError for a dead link."""
+        import nbformat  # the rest of this file can do without
+
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "book").mkdir(parents=True)
         for name in ("index", "glossary", *self.existing_pages()):
             file = DOCS / f"{name}.md"
             text = file.read_text(encoding="utf-8")
             text = self.links(text, file)
+            if name == "index":
+                text = with_other_pages(text, self.existing_pages())
             self._page(f"{name}.md", text if name == "glossary" else self.with_terms(github_mathematics(text)))
         for file in sorted(notebooks.glob("*.ipynb")):
             book = nbformat.read(file, as_version=4)
@@ -52,9 +53,8 @@ class Site:
             self._page(f"files/{file.relative_to(ROOT).as_posix()}.md", "---\norphan: true\n---\n\n" + file_page(file))
 
     def existing_pages(self) -> list[str]:
-        """The pages beside the book: those of PAGES, then any other."""
-        found = {path.stem for path in DOCS.glob("*.md")} - {"index", "glossary"}
-        return [name for name in PAGES if name in found] + sorted(found - set(PAGES))
+        """The pages beside the book."""
+        return sorted({path.stem for path in DOCS.glob("*.md")} - {"index", "glossary"})
 
     def _page(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -114,10 +114,19 @@ class Site:
                 before, after = parts[i][: match.start()], parts[i][match.end() :]
                 # What was linked is out of reach for the other terms.
                 parts[i : i + 1] = [before, f"{{term}}`{match[0]} <{term}>`", after]
-                return "".join(parts[:i]) + before + parts[i + 1] + self._linked_line(
-                    after + "".join(parts[i + 3 :]), linked
+                return (
+                    "".join(parts[:i])
+                    + before
+                    + parts[i + 1]
+                    + self._linked_line(after + "".join(parts[i + 3 :]), linked)
                 )
         return "".join(parts)
+
+
+def with_other_pages(index: str, pages: list[str]) -> str:
+    """The index with pages that it does not name yet, behind those for users, so that no page is out of reach."""
+    named = set(re.findall(r"^([a-z_]+)$", index, re.MULTILINE))
+    return index.replace("\ntraining\n", "\n".join(["\ntraining", *(page for page in pages if page not in named), ""]))
 
 
 def github_mathematics(text: str) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from bpe.show import visible
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.decoding.attention_maps import token_label
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.seeing.probing import Probed
 from numpy_transformer.seeing.tracing import Assignment, Call, record
@@ -58,7 +58,7 @@ def trace_view(
     boxes: dict[str, dict[str, Any]] = {}
     listed: list[dict[str, Any]] = []
     arrays: list[dict[str, Any]] = []
-    labels = {"source": [token_label(token) for token in source], "target": [token_label(token) for token in target]}
+    labels = {"source": [visible(token) for token in source], "target": [visible(token) for token in target]}
     for number in shown:
         step = steps[number]
         key, title = box_of(step.call)
