@@ -28,7 +28,11 @@ def draw(model: Any, *, links: str = "../book/{}.html") -> HTML:
     columns = []
     for stack in ("encoder", "decoder"):
         boxes = [
-            (f"{stack} {number}: {name.replace('_', '-')}", name, getattr(layer, name))
+            (
+                f"{stack} {number}: {'norm' if name.endswith('norm') else name.replace('_', '-')}",
+                name,
+                getattr(layer, name),
+            )
             for number, layer in enumerate(getattr(tree, stack), 1)
             for name in layer._fields
         ]
@@ -44,14 +48,14 @@ def draw(model: Any, *, links: str = "../book/{}.html") -> HTML:
             parts.append(_box(x, y, title, parameters, kind, links))
     y = height - HEIGHT - GAP
     parts.append(_box(LEFT, y, "source embedding", tree.embedding, "embedding", links))
-    parts.append(_box(LEFT + WIDTH + 24, y, "target embedding (the same table)", (), "embedding", links))
+    parts.append(_box(LEFT + WIDTH + 24, y, "target embedding", (), "embedding", links, "the same table"))
     parts.append(_box(LEFT + WIDTH + 24, 8, "output projection and loss", (), "loss", links, "the table, transposed"))
     total = f"{model.parameters.flat.size:,} parameters in all"
     parts.append(f'<text x="{LEFT}" y="26" font-weight="600">{total}</text>')
     width = 2 * WIDTH + 24 + 2 * LEFT
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" viewBox="0 0 {width} {height}" '
-        f'font-family="system-ui, sans-serif" font-size="13" fill="currentColor">{"".join(parts)}</svg>'
+        f'font-family="system-ui, sans-serif" font-size="14.5" fill="currentColor">{"".join(parts)}</svg>'
     )
     return framed(svg, f"The architecture of the model, from below: {total}")
 
@@ -69,5 +73,5 @@ def _box(x: int, y: int, title: str, parameters: Any, kind: str, links: str, bel
         f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6" fill="{colour}" fill-opacity=".16" '
         f'stroke="{colour}" stroke-width="1.4"/>'
         f'<text x="{x + 10}" y="{y + 18}">{escape(title)}</text>'
-        f'<text x="{x + 10}" y="{y + 35}" font-size="12" opacity=".75">{escape(text)}</text></a>'
+        f'<text x="{x + 10}" y="{y + 35}" font-size="13" opacity=".8">{escape(text)}</text></a>'
     )

@@ -96,13 +96,21 @@ def _item(node: ast.FunctionDef | ast.ClassDef, module: str, lines: list[str]) -
     if not docstring and not fields:  # the comments of a record's fields say what it holds
         raise UndocumentedError(f"{name} has no docstring")
     head = _signature(node) if isinstance(node, ast.FunctionDef) else _head(node, fields, lines)
-    text = f"### {node.name}\n\n```python\n{head}\n```\n\n{prose(docstring or '')}\n\n[source](#source-{name})\n"
+    text = (
+        f"### {node.name}\n\n```python\n{head}\n```\n\n{prose(docstring or '')}\n\n[source](#{_anchor(node, module)})\n"
+    )
     if isinstance(node, ast.ClassDef):
         for method in node.body:
             public = isinstance(method, ast.FunctionDef) and not method.name.startswith("_")
             if public and (inside := ast.get_docstring(method)):
                 text += f"\n#### {node.name}.{method.name}\n\n```python\n{_signature(method)}\n```\n\n{prose(inside)}\n"
     return text
+
+
+def _anchor(node: ast.FunctionDef | ast.ClassDef, module: str) -> str:
+    """Where a function or class begins on its file's page; anchors know no capitals, and Bleu is not bleu."""
+    kind = "class" if isinstance(node, ast.ClassDef) else "def"
+    return f"source-{kind}-{module}.{node.name}"
 
 
 def _head(node: ast.ClassDef, fields: list[ast.AnnAssign], lines: list[str]) -> str:
@@ -176,7 +184,7 @@ def file_page(file: Path) -> str:
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            starts.append((first, f"(source-{module}.{node.name})=\n"))
+            starts.append((first, f"({_anchor(node, module)})=\n"))
     parts = [title]
     for (first, anchor), (following, _) in zip(starts, [*starts[1:], (len(lines) + 1, "")], strict=True):
         part = "\n".join(lines[first - 1 : following - 1]).rstrip()

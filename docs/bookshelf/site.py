@@ -9,6 +9,7 @@ from docs.bookshelf.reference import ROOT, file_page, reference_pages, source_fi
 
 DOCS = ROOT / "docs"
 PICTURES = {".png", ".svg", ".jpg"}
+VERBS = {"gain", "mask", "cache", "value", "shape"}  # with an s, these may be something that somebody does
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 # Where no term is linked: code, mathematics, links, roles, headings, HTML, fences.
 KEPT = re.compile(r"(`[^`]*`|\$[^$]+\$|!?\[[^\]]*\]\([^)]*\)|\{[a-z-]+\}`[^`]*`|<[^>]+>|\*\*[^*]+\*\*|https?://\S+)")
@@ -140,7 +141,8 @@ def glossary_terms(text: str) -> list[tuple[re.Pattern[str], str]]:
     if body is None:
         raise SiteError("glossary.md has no glossary")
     terms = [line for line in body[1].split("\n") if line and not line.startswith((" ", ":"))]
-    return [
-        (re.compile(rf"(?<![\w-]){re.escape(term)}(?:s|es)?(?![\w-])", re.IGNORECASE), term)
-        for term in sorted(terms, key=len, reverse=True)
-    ]
+    found = []
+    for term in sorted(terms, key=len, reverse=True):
+        plural = "" if term in VERBS else "(?:s|es)?"
+        found.append((re.compile(rf"(?<![\w-]){re.escape(term)}{plural}(?![\w-])", re.IGNORECASE), term))
+    return found

@@ -129,10 +129,10 @@ def test_a_new_page_gets_into_the_index():
 def test_the_reference_holds_every_public_function():
     pages = reference_pages()
     assert "### linear_backward" in pages["api/layers"]
-    assert "[source](#source-numpy_transformer.layers.linear.linear_backward)" in pages["api/layers"]
+    assert "[source](#source-def-numpy_transformer.layers.linear.linear_backward)" in pages["api/layers"]
     assert "#### Transformer.loss_and_gradients" in pages["api/models"]
     assert "### train" in pages["api/bpe"]
-    assert "(source-numpy_transformer.layers.linear.linear_backward)=" in file_page(
+    assert "(source-def-numpy_transformer.layers.linear.linear_backward)=" in file_page(
         ROOT / "numpy_transformer" / "layers" / "linear.py"
     )
 
