@@ -167,7 +167,7 @@ def seen_inside(
         save_attention(options.attention, text=text, translation=best.text, maps=maps, story=story)
         print(f"attention: {options.attention}", file=sys.stderr)
     if options.trace is not None:
-        from numpy_transformer.seeing.trace import save_trace  # needed by few
+        from numpy_transformer.translation.trace_file import save_trace  # needed by few
 
         print("trace: every gradient is checked by an oracle, which takes some seconds", file=sys.stderr)
         save_trace(options.trace, translator, text, options.trace_target or best.text)

@@ -16,9 +16,9 @@ from numpy_transformer.commands import translate
 from numpy_transformer.commands.translation_options import parse_arguments
 from numpy_transformer.layers import linear
 from numpy_transformer.seeing.probing import probe
-from numpy_transformer.seeing.trace import save_trace
 from numpy_transformer.seeing.trace_view import MOST_NUMBERS, trace_steps, trace_view
 from numpy_transformer.seeing.tracing import record
+from numpy_transformer.translation.trace_file import save_trace
 
 SOURCE, TARGET = np.array([[3, 5, 4, 2]]), np.array([[1, 6, 3, 2]])
 

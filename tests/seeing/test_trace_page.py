@@ -9,7 +9,7 @@ import pytest
 from browser import Browser, needs_browser, open_browser
 from seeing_example import random_translator
 
-from numpy_transformer.seeing.trace import save_trace
+from numpy_transformer.translation.trace_file import save_trace
 
 pytestmark = needs_browser
 
