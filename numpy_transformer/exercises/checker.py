@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.exercises.catalogue import EXERCISES
-from numpy_transformer.exercises.exercise import Call, Exercise, Function, leaves, outcome
+from numpy_transformer.exercises.exercise import DrawnCall, Exercise, Function, leaves, outcome
 from numpy_transformer.exercises.language import Texts
 from numpy_transformer.exercises.solution import RefusedError, Solution
 from numpy_transformer.exercises.verdict import contract, difference, mistakes, numbers
@@ -95,7 +95,7 @@ def findings(exercise: Exercise, function: Function, texts: Texts) -> list[str]:
 def _in_float32(exercise: Exercise, function: Function, texts: Texts) -> list[str]:
     """The same call with float32 arrays must stay in float32: a trainer's memory and speed hang on it."""
     [call, *_] = exercise.drawn_calls()
-    narrow = Call({name: _narrowed(value) for name, value in call.arguments.items()}, call.written)
+    narrow = DrawnCall({name: _narrowed(value) for name, value in call.arguments.items()}, call.written)
     right = outcome(exercise, exercise.reference, narrow)
     for result, value in outcome(exercise, function, narrow).results.items():
         expected = right.results[result]
@@ -114,7 +114,7 @@ def _narrowed(value: Any) -> Any:
     return list(map(_narrowed, value)) if isinstance(value, list) else value
 
 
-def _which(call: Call, texts: Texts) -> list[str]:
+def _which(call: DrawnCall, texts: Texts) -> list[str]:
     """Which of the calls it was: its small arguments, such as a mask or a length."""
     told = []
     for argument, value in call.arguments.items():

@@ -13,7 +13,7 @@ Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Call:
+class DrawnCall:
     """The arguments of one call, by name. `written` names those that the function must write into."""
 
     arguments: dict[str, Any]
@@ -29,7 +29,7 @@ class Exercise:
     minutes: int
     points: int
     reference: Function  # with the learner's signature
-    calls: Callable[[np.random.Generator], list[Call]]
+    calls: Callable[[np.random.Generator], list[DrawnCall]]
     results: tuple[str, ...]  # names of what it returns: ("y", "weights")
     sources: tuple[Function, ...] = ()  # the functions whose mutants are the usual mistakes; the reference if empty
     misconceptions: dict[str, Function] = field(default_factory=dict)  # by name: a wrong function of the same signature
@@ -46,7 +46,7 @@ class Exercise:
         """The functions whose mutants are tried."""
         return [inspect.unwrap(source) for source in self.sources or (self.reference,)]
 
-    def drawn_calls(self, seed: int = 0) -> list[Call]:
+    def drawn_calls(self, seed: int = 0) -> list[DrawnCall]:
         """The calls of a seed; the same arrays every time."""
         return self.calls(np.random.default_rng(seed))
 
@@ -60,7 +60,7 @@ class CallResult:
     returned: Any  # as it came
 
 
-def outcome(exercise: Exercise, function: Function, call: Call) -> CallResult:
+def outcome(exercise: Exercise, function: Function, call: DrawnCall) -> CallResult:
     """Runs `function` on copies of the arguments. Raises whatever it raises."""
     arguments = copy.deepcopy(call.arguments)
     with np.errstate(all="ignore"):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.exercises.exercise import (
-    Call,
+    DrawnCall,
     CallResult,
     Exercise,
     Function,
@@ -29,7 +29,7 @@ from numpy_transformer.gradcheck.mutants import Mutant, installed, mutants_of
 MOST_SLIPS = 2  # that are named, if several give the same numbers
 
 
-def contract(exercise: Exercise, call: Call, found: CallResult, right: CallResult, texts: Texts) -> str | None:
+def contract(exercise: Exercise, call: DrawnCall, found: CallResult, right: CallResult, texts: Texts) -> str | None:
     """The first thing that is wrong besides the numbers, or None."""
     say, name = texts.message, exercise.name
     if not exercise.results and found.returned is not None:
@@ -74,7 +74,9 @@ def _unchanged(after: Any, before: Any) -> bool:
     return bool(after == before)
 
 
-def _unwritten(call: Call, before: dict[str, Any], found: CallResult, right: CallResult, texts: Texts) -> Iterator[str]:
+def _unwritten(
+    call: DrawnCall, before: dict[str, Any], found: CallResult, right: CallResult, texts: Texts
+) -> Iterator[str]:
     """Buffers that were left alone, or added to where they had to be assigned, or the other way round."""
     for result, expected in right.results.items():
         old = before.get(result)
@@ -89,7 +91,7 @@ def _unwritten(call: Call, before: dict[str, Any], found: CallResult, right: Cal
             yield texts.message("assigned", result=result)
 
 
-def numbers(exercise: Exercise, call: Call, found: CallResult, right: CallResult, texts: Texts) -> str | None:
+def numbers(exercise: Exercise, call: DrawnCall, found: CallResult, right: CallResult, texts: Texts) -> str | None:
     """Which result is wrong, and in how many of its numbers; None if all are right."""
     for result, expected in right.results.items():
         value = found.results[result]
