@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.exercises.exercise import (
-    DrawnCall,
     CallResult,
+    DrawnCall,
     Exercise,
     Function,
     equal,
