@@ -17,7 +17,7 @@ from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
-from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, Done
+from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, Done, renumbered
 from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import MarianTokenizer
@@ -26,7 +26,7 @@ from numpy_transformer.seeing.explanation import Explanation
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.translation.fitting import check_tokenizer, tokenizer_for_shortlist
 from numpy_transformer.translation.hypothesis import Hypothesis
-from numpy_transformer.translation.length_groups import batches, renumbered, similar
+from numpy_transformer.translation.length_groups import batches, similar
 from numpy_transformer.translation.loading import load_models, shortlist_of_run
 from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOptions
 from numpy_transformer.translation.text_errors import ForbiddenError, TextError

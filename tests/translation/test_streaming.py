@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeing_example import random_translator
 
 import bpe
 import numpy_transformer as nt
+from numpy_transformer.decoding import demanding_search
+from numpy_transformer.decoding.beam import beam_search
+from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.scoring import Done
 from numpy_transformer.errors import InputError
 from numpy_transformer.translation import streaming
@@ -209,3 +213,34 @@ def test_what_is_scored_is_told_of(translator):
     translator.score(pairs, done=lambda numbers, under_way: told.append((list(numbers), under_way)))
     assert sorted(number for numbers, _ in told for number in numbers) == list(range(80))
     assert [under_way for _, under_way in told] == [0] * 3  # 32 at once
+
+
+def test_under_demands_a_line_is_done_when_no_other_search_for_it_follows(monkeypatch):
+    """What the search without demands finds is told of only where it stands."""
+    events: list[tuple[str, int]] = []
+
+    def search(models, source, **options):
+        events.append(("search", len(source)))
+        return beam_search(models, source, **options)
+
+    monkeypatch.setattr(demanding_search, "beam_search", search)
+    lines = ["we see a house", "a cat sees us", "the dog sees us"] * 2
+    translator, banned, again = next(
+        (translator, letter, count)
+        for translator in map(random_translator, range(20))
+        for free in [translator.translate(lines, beam=2)]
+        for letter in filter(str.isalpha, "".join(free))
+        if letter.isascii() and 0 < (count := sum(letter in one for one in free)) < len(lines)
+    )
+    events.clear()
+    found = translate_lines(
+        translator,
+        lines,
+        search=SearchOptions(beam=2, constraints=Constraints(banned=(banned,))),
+        done=lambda some, under_way: events.append(("done", len(some))),
+    )
+    assert len(list(found)) == len(lines)
+    second = [number for number, (kind, _) in enumerate(events) if kind == "search"][1]
+    assert events[second] == ("search", again)
+    assert sum(count for kind, count in events[:second] if kind == "done") == len(lines) - again
+    assert sum(count for kind, count in events[second:] if kind == "done") == again
