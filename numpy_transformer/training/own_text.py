@@ -17,8 +17,7 @@ from numpy_transformer.training.options import RECIPES, TrainingOptions
 SMALLER_PRESETS = ("tiny", "small")
 BYTES_AND_SPECIAL_TOKENS = 259
 CHARACTERS_PER_TOKEN = 3  # about; more in a large vocabulary, fewer in a small one
-UPDATES_AN_EPOCH = 96  # at least, where batches of the smallest size allow it
-BATCHES = (256, 1024, 4096)  # tokens: smaller ones are slow; larger ones only where an epoch has 1,200 updates
+MOST_BATCH_TOKENS = 4096
 EVALUATED_TOKENS = (12_000, 250_000)  # at least and at most, from one evaluation to the next
 WHOLE_RUN_TOKENS = 1_500_000  # at least, unless that would be more than MOST_EPOCHS
 SHORTEST_WARMUP = 10  # updates
@@ -26,7 +25,7 @@ LEAST_EPOCHS, MOST_EPOCHS = 20, 200
 
 WHY = {
     "vocabulary": "each token occurs often enough to be learned",
-    "batch_tokens": f"{UPDATES_AN_EPOCH} updates an epoch or more, if the text is large enough",
+    "batch_tokens": "many updates an epoch",
     "dropout": "a small text is soon known by heart",
     "epochs": "until nothing more is learned",
     "evaluate_every": "updates; finds the best model, at little cost",
@@ -68,10 +67,10 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelTe
 
     # Heaps' law: the number of distinct words grows with a power of the size of a text.
     choose("vocabulary", min(8000, BYTES_AND_SPECIAL_TOKENS + round(0.13 * (source_size + target_size) ** 0.7)))
-    smallest, usual, largest = BATCHES
-    fitting = min(max(tokens / UPDATES_AN_EPOCH, smallest), max(usual, min(tokens / 1200, largest)))
+    # Small enough for many updates an epoch; below 256 tokens a step takes hardly less time.
+    fitting = 256 if tokens < 10_000 else 512 if tokens < 100_000 else max(1024, min(tokens // 1200, MOST_BATCH_TOKENS))
     batch = choose("batch_tokens", 2 ** round(math.log2(fitting)))
-    choose("dropout", 0.3 if tokens < 100_000 else 0.2 if tokens < 1_000_000 else 0.1)
+    choose("dropout", 0.3 if tokens < 10_000 else 0.2 if tokens < 300_000 else 0.1)
     if given.keys() & {"steps", "epochs", "minutes"}:
         epochs = options.epochs
     else:
@@ -80,7 +79,7 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelTe
     choose("evaluate_every", math.ceil(min(max(4 * tokens, least), most) / batch))
     if options.preset in SMALLER_PRESETS:
         updates = options.steps or math.ceil((epochs or MOST_EPOCHS) * tokens / batch)
-        rising = 100 if tokens < 30_000 else 200 if tokens < 300_000 else 400
+        rising = 100 if tokens < 10_000 else 200 if tokens < 300_000 else 400
         warmup = choose("warmup", max(SHORTEST_WARMUP, min(rising, updates // 4)))
         # The peak of the rate, scale / sqrt(D warmup), is the same for all warmups: 0.0020 for tiny.
         choose("rate_scale", round(0.7 * math.sqrt(warmup / 1000), 3))
