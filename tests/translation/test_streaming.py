@@ -165,6 +165,28 @@ def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
     assert one.hypotheses[0].text.replace(" ", "") == line.replace(" ", "")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_occurs_again_is_translated_once(translator, monkeypatch, workers):
+    """The parts of an endless word are equal: translating each of them would take minutes."""
+    lines = ["the dog", "x" * 20_000, "the cat", "the dog", "", "the dog"]
+    apart = [next(translate_lines(translator, [line], search=SEARCH)) for line in lines]
+    searched: list[str] = []
+    search = Translator.search
+
+    def counted(self, texts, *arguments, **options):
+        searched.extend(texts)
+        return search(self, texts, *arguments, **options)
+
+    monkeypatch.setattr(Translator, "search", counted)
+    together = list(translate_lines(translator, lines, search=SEARCH, workers=workers))
+    for one, alone in zip(together, apart, strict=True):  # scores may differ in their last bits
+        assert (one.source, one.parts) == (alone.source, alone.parts)
+        assert [h.ids for h in one.hypotheses] == [h.ids for h in alone.hypotheses]
+    assert apart[1].parts > 30
+    if workers == 1:  # else it is done elsewhere
+        assert len(searched) == len(set(searched)) < 10
+
+
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="workers are no processes here")
 def test_a_worker_that_dies_is_one_line(translator, monkeypatch):
     monkeypatch.setattr(translator, "search", lambda texts, _, *, done: os._exit(1))
@@ -176,7 +198,8 @@ def test_a_worker_that_dies_is_one_line(translator, monkeypatch):
 @pytest.mark.parametrize("search", [SearchOptions(beam=2, batch_tokens=40), SearchOptions(beam=1, batch_tokens=40)])
 def test_lines_are_told_of_when_they_are_done_not_when_their_window_is(translator, workers, search):
     """Progress would else stand still for a whole window, and its first line would seem to have taken all the time."""
-    lines = ["the dog", "", "we see a house", "  ", "The dog runs. A cat sees us."] * 8
+    kinds = ["the dog {0}", "", "we see a house {0}", "  ", "The dog runs {0}. A cat sees us {0}."]
+    lines = [kind.format(number) for number in range(8) for kind in kinds]  # what occurs again is translated once
     told, before_the_first = [], None
     stream = translate_lines(
         translator,
