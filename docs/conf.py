@@ -13,6 +13,7 @@ html_title = "numpy_transformer"
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
 html_show_sourcelink = False
+html_show_search_summary = False  # a summary would be fetched, which browsers refuse for a site opened from a folder
 html_copy_source = False
 html_show_copyright = False
 pygments_style, pygments_dark_style = "friendly", "github-dark"

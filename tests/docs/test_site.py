@@ -64,19 +64,18 @@ def test_formulas_are_drawn(browser):
 
 def test_the_way_back_shows_its_pictures_and_answers(browser):
     browser.open((SITE / "book/15_the_way_back.html").as_uri())
-    assert browser.run("document.querySelectorAll('.figure svg').length") >= 6
+    assert browser.run("document.querySelectorAll('.figure svg').length") >= 5
     assert browser.run("document.querySelectorAll('details:not(.hide)').length") >= 3
-    assert browser.run("[...document.querySelectorAll('svg text')].every((one) => one.textContent.trim() || true)")
 
 
 def test_the_search_finds_without_a_network(browser):
     browser.open((SITE / "search.html").as_uri() + "?q=softmax")
     found = browser.run(
-        "new Promise((done) => { const look = () => { const links = document.querySelectorAll('#search-results a');"
-        "if (links.length) done(links.length); else setTimeout(look, 100); }; look(); })"
+        "new Promise((done) => { let tries = 0; const look = () => {"
+        "const links = document.querySelectorAll('#search-results a').length;"
+        "if (links > 5 || ++tries > 100) done(links); else setTimeout(look, 100); }; look(); })"
     )
     assert found > 5
-    browser.complaints.clear()  # a browser may refuse summaries from files, which a server gives
 
 
 def test_dark_screens_are_dark(browser):
