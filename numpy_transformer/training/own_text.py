@@ -81,6 +81,7 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelTe
         updates = options.steps or math.ceil((epochs or MOST_EPOCHS) * tokens / batch)
         rising = 100 if tokens < 10_000 else 200 if tokens < 300_000 else 400
         warmup = choose("warmup", max(SHORTEST_WARMUP, min(rising, updates // 4)))
-        # The peak of the rate, scale / sqrt(D warmup), is the same for all warmups: 0.0020 for tiny.
-        choose("rate_scale", round(0.7 * math.sqrt(warmup / 1000), 3))
+        # The peak, scale / sqrt(D warmup), is 0.0020 for tiny; half of that where batches are small, and noisy.
+        scale = 0.35 if batch <= 256 else 0.7  # at a warmup of 1,000
+        choose("rate_scale", round(scale * math.sqrt(warmup / 1000), 3))
     return suiting
