@@ -25,7 +25,12 @@ _MANY_MARKS = regex.compile(r"(\p{M}{64,}+)")
 
 def clean_text(text: str) -> str:
     """The text as models see it; a blank one becomes "". Cleaning twice changes nothing more."""
-    return composed(text.replace(BYTE_ORDER_MARK, "")).strip()
+    return clean_letters(text).strip()
+
+
+def clean_letters(text: str) -> str:
+    """Steps 1 and 2 alone, for a text that goes on: the white space at its edges is a part of it."""
+    return composed(text.replace(BYTE_ORDER_MARK, ""))
 
 
 def writable(text: str) -> str:

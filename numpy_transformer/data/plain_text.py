@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpe
-from numpy_transformer.data.clean_text import clean_text, composed
+from numpy_transformer.data.clean_text import clean_letters, clean_text
 from numpy_transformer.data.corpora import HELD_OUT_LIMIT, PHRASEBOOK_TRAIN_SIZE, Corpus, hold_out
 from numpy_transformer.data.files import COMPRESSED_SUFFIXES, ParallelText, read_lines, read_tsv
 from numpy_transformer.errors import InputError
@@ -40,7 +40,7 @@ def load_stream(data: str, *, data_directory: str | Path | None = None, seed: in
         train, valid = _phrasebook_english(seed)
         return PlainCorpus(data, ["\n".join(train) + "\n"], ["\n".join(valid) + "\n"])
     lines = read_lines(_text_file(data, data_directory))
-    return _split_end(data, composed("\n".join(lines) + "\n"))
+    return _split_end(data, clean_letters("\n".join(lines) + "\n"))
 
 
 def load_lines(data: str, *, data_directory: str | Path | None = None, seed: int = 0) -> PlainCorpus:

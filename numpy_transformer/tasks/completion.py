@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bpe.decoding import IncrementalDecoder
+from numpy_transformer.data.clean_text import clean_letters
 from numpy_transformer.decoding.continuation import complete
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
@@ -27,7 +28,7 @@ class Completer:
         """
         if length < 1 or texts < 1:
             raise InputError(f"length is {length} and texts {texts}; both must be at least 1")
-        ids = self.tokenizer.encode(prompt)
+        ids = self.tokenizer.encode(clean_letters(prompt))
         decoders = [IncrementalDecoder(self.tokenizer.vocabulary.__getitem__) for _ in range(texts)]
         ended = np.zeros(texts, dtype=bool)
         for tokens in complete(self.model, ids, length, sampling, texts=texts):
