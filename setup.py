@@ -17,6 +17,10 @@ NAME, PLACE = "bpe", "numpy_transformer.bpe"
 # The ways in which the project's modules name the package; tests/packaging checks that there are no others.
 NAMINGS = (
     (re.compile(rf"^(\s*(?:>>> )?)import {NAME}$", re.MULTILINE), r"\1from numpy_transformer import bpe"),
+    (
+        re.compile(rf"^(\s*)import {NAME}\.(\w+)$", re.MULTILINE),
+        rf"\1from numpy_transformer import bpe; import {PLACE}.\2",
+    ),
     (re.compile(rf"^(\s*(?:>>> )?from ){NAME}(?=[. ])", re.MULTILINE), rf"\1{PLACE}"),
     (re.compile(rf"python -m {NAME}\b"), f"python -m {PLACE}"),
 )

@@ -84,6 +84,16 @@ class Model(Generic[Tree]):
         if initialise:
             self.parameters.initialise(spec, seed=seed)
 
+    def __repr__(self) -> str:
+        config, flat = self.config, self.parameters.flat
+        layers = {"encoder": config.encoder_layers, "decoder": config.decoder_layers}
+        depth = "+".join(str(layers[stack]) for stack in self.kind.split("-"))
+        device = "CPU" if array_module(flat) is np else "GPU"
+        return (
+            f"<{type(self).__name__}: {depth} layers, D {config.d_model}, F {config.d_ff}, H {config.heads}, "
+            f"vocabulary {config.vocabulary_size:,}; {flat.size:,} parameters of {flat.dtype} on the {device}>"
+        )
+
     def _loss_and_gradients(
         self,
         inputs: Inputs,

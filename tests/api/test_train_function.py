@@ -109,6 +109,8 @@ def test_what_is_printed_in_a_notebook_is_short():
         translator.tokenizer,
         explanation,
         explanation.attention,
+        nt.LanguageModel(model.config),
+        nt.Encoder(model.config),
         nt.Adam.for_parameters(model.parameters.flat),
     ]
     for value in values:

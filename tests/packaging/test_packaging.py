@@ -18,7 +18,6 @@ import bpe
 import numpy_transformer as nt
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ["numpy_transformer.gradcheck", "numpy_transformer.export", "numpy_transformer.bpe"]
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +93,18 @@ assert another.AUTHOR == "another"
 print(nt.__version__, bpe.__version__)
 """
     assert run(site, tmp_path, "-c", program).split() == [nt.__version__] * 2
+    everything = """
+import importlib, pkgutil, sys
+import numpy_transformer
+for module in pkgutil.walk_packages(numpy_transformer.__path__, "numpy_transformer."):
+    if not module.name.endswith("__main__"):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            assert error.name.partition(".")[0] not in ("numpy_transformer", "bpe"), error  # an optional package
+assert "bpe" not in sys.modules
+"""
+    run(site, tmp_path, "-c", everything)
     text = tmp_path / "text"
     text.write_text("one two\n", encoding="utf-8")
     ids = run(site, tmp_path, "-m", "numpy_transformer.bpe", "encode", "--tokenizer", "tokenizer.json", "text")
