@@ -3,19 +3,22 @@
 import argparse
 import sys
 
+from bpe.arguments import CommandParser
 from numpy_transformer.commands.latest import named_or_latest
 from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
+from numpy_transformer.program import add_version
 from numpy_transformer.tasks.completion import Completer
 from numpy_transformer.tasks.opening import open_language_model
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m numpy_transformer.complete", description="A language model goes on with a text."
     )
+    add_version(parser)
     add = parser.add_argument
     add("prompt", metavar="PROMPT", help="the beginning of the text")
     add("--model", metavar="MODEL", help="run folder, checkpoint, or a GPT-2 folder (the latest run of a decoder)")

@@ -15,6 +15,7 @@ from numpy_transformer.translation.translator import Translator
 FORMATS = {
     "ctranslate2": "a folder for ctranslate2.Translator",
     "pytorch": "weights and a module of torch.nn parts that loads them",
+    "gpt2": "a language model as a GPT-2 folder for transformers",
     "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
 }
 
@@ -54,6 +55,22 @@ def _write(translator: Translator, to: str, folder: Path) -> None:
     write_huggingface(tokenizer, folder / "tokenizer.json")
 
 
+def export_gpt2(run: str | Path, out: str | Path) -> None:
+    """Write the language model of a run as a GPT-2 folder; otherwise as `export`.
+
+    Raises InputError for a model that GPT-2's format cannot express.
+    """
+    from numpy_transformer.formats.gpt2 import write_gpt2
+    from numpy_transformer.tasks.opening import open_language_model
+
+    out = Path(out)
+    if out.exists():
+        raise InputError(f"{out} exists already: name a new folder")
+    model, tokenizer = open_language_model(run)
+    with atomic_folder(out) as folder:
+        write_gpt2(model, tokenizer, folder)
+
+
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = CommandParser(prog="python -m numpy_transformer.export", description="Export a trained model.")
@@ -68,6 +85,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main() -> None:
     """Export as the command line says."""
     options = parse_arguments(None)
-    translator = Translator.load(options.run)
-    export(translator, options.to, options.out)
+    if options.to == "gpt2":
+        export_gpt2(options.run, options.out)
+    else:
+        export(Translator.load(options.run), options.to, options.out)
     print(f"{options.out}: {FORMATS[options.to]}", file=sys.stderr)

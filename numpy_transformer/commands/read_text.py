@@ -2,15 +2,18 @@
 
 import argparse
 
+from bpe.arguments import CommandParser
 from numpy_transformer.commands.latest import named_or_latest
 from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.errors import InputError
+from numpy_transformer.program import add_version
 from numpy_transformer.tasks.opening import open_encoder
 from numpy_transformer.tasks.reading import MASKED, Guess, Reader
 
 
-def _parser(program: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m numpy_transformer.{program}", description=description)
+def _parser(program: str, description: str) -> CommandParser:
+    parser = CommandParser(prog=f"python -m numpy_transformer.{program}", description=description)
+    add_version(parser)
     add = parser.add_argument
     add("--model", metavar="MODEL", help="run folder, checkpoint, or a BERT folder (the latest run of an encoder)")
     add("--guesses", type=int, default=5, metavar="N", help="how many to show (%(default)s)")

@@ -10,6 +10,7 @@ import pytest
 
 import numpy_transformer as nt
 from numpy_transformer.commands import complete_text, read_text, train
+from numpy_transformer.commands.export_model import export_gpt2
 from numpy_transformer.storage.tensors import load_tensors
 from numpy_transformer.tasks.opening import open_encoder, open_language_model
 from numpy_transformer.translation.loading import load_model
@@ -174,3 +175,17 @@ def test_the_programs_start_and_say_what_is_wrong(tmp_path):
         assert result.returncode == 2
         assert f"python -m numpy_transformer.{program}: nowhere: no such run folder" in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+def test_a_run_is_exported_to_gpt2_or_told_what_it_lacks(texts, runs, tmp_path):
+    options = ["--context", "16", "--norm", "pre", "--positions", "learned", "--activation", "gelu_tanh"]
+    more = ["--data-dir", texts, "--steps", 2, "--run", tmp_path / "run"]
+    assert train_with("--model", "decoder", "--data", "text.txt", *options, *SIZES, *STEPS, *more) == 0
+    export_gpt2(tmp_path / "run", tmp_path / "gpt2")
+    exported, tokenizer = open_language_model(tmp_path / "gpt2")
+    ours, _ = open_language_model(tmp_path / "run")
+    ids = np.array([tokenizer.encode("The dog eats")])
+    np.testing.assert_array_equal(exported.logits(ids), ours.logits(ids))
+    with pytest.raises(nt.InputError, match="train with --norm pre --positions learned"):
+        export_gpt2(runs / "decoder", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
