@@ -158,7 +158,7 @@ def test_the_losses_of_five_steps_of_fine_tuning_are_those_of_transformers(their
         optimizer.step()
         our_loss, gradients = ours.loss_and_gradients(ids)
         adam.update(ours.parameters.flat, gradients.flat, rate=1e-3)
-        assert abs(float(our_loss) - float(loss)) <= 1e-4
+        assert abs(float(our_loss) - loss.item()) <= 1e-4
 
 
 def test_transformers_reads_what_is_exported(folder, tokenizer):
