@@ -20,6 +20,8 @@ from docs.bookshelf.checking import claim, number"""
 
 def notebook(text: str) -> nbformat.NotebookNode:
     """The notebook of a chapter: {code-cell} blocks become cells, everything between them Markdown."""
+    text = re.sub(r"\]\((\d\d_\w+)\.md", r"](\1.ipynb", text)  # from chapter to chapter
+    text = text.replace("](../", "](../../")  # notebooks lie one folder deeper than chapters
     cells = [new_code_cell(BEGINNING, metadata={"tags": ["remove-cell"]})]
     before = 0
     for match in FENCE.finditer(text):

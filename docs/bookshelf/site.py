@@ -45,7 +45,7 @@ class Site:
             linked: set[str] = set()
             for cell in book.cells:
                 if cell.cell_type == "markdown":
-                    text = self.links(cell.source, DOCS / "book" / f"{file.stem}.md")
+                    text = self.links(cell.source, file)
                     cell.source = self.with_terms(text, linked)
             nbformat.write(book, self.folder / "book" / file.name)
         for name, text in reference_pages().items():
@@ -64,7 +64,7 @@ class Site:
 
     def links(self, text: str, page: Path) -> str:
         """Links as the site needs them: to pages, to pages of code, to pictures that come along."""
-        here = self.folder / page.relative_to(DOCS).parent
+        here = self.folder / ("book" if page.suffix == ".ipynb" else page.relative_to(DOCS).parent)
 
         def rewritten(match: re.Match[str]) -> str:
             mark, words, target, anchor = match[1], match[2], match[3], match[4] or ""
@@ -82,6 +82,8 @@ class Site:
                 place.parent.mkdir(exist_ok=True)
                 shutil.copyfile(file, place)
                 return f"![{words}]({os.path.relpath(place, here)})"
+            if file.suffix == ".ipynb":
+                return f"[{words}]({file.name}{anchor})"
             if file == ROOT / "README.md":
                 return f"[{words}]({os.path.relpath(self.folder / 'index.md', here)})"
             if file.is_relative_to(DOCS) and file.suffix == ".md":

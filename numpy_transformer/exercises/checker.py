@@ -134,6 +134,7 @@ def require(name: str, function: Function) -> None:
 
 
 def main() -> None:
+    """Judge the solution of one exercise, in a process of its own: FILE EXERCISE [TEXTS]."""
     file, name, *texts_file = sys.argv[1:]
     texts = Texts.load(Path(texts_file[0]) if texts_file else None)
     verdict = judge(EXERCISES[name], Path(file), texts)

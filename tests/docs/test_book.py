@@ -78,6 +78,23 @@ def test_a_chapter_becomes_a_notebook():
     assert cells[4].source == "claim('one', x == 1)"
 
 
+def test_links_of_a_notebook_lead_from_its_folder():
+    pytest.importorskip("nbformat")
+    from docs.bookshelf.chapters import notebook
+
+    text = "[a](05_masking_as_attention.md) [b](../gradients.md#softmax) [c](../../numpy_transformer/layers/linear.py)"
+    assert notebook(text).cells[1].source == (
+        "[a](05_masking_as_attention.ipynb) [b](../../gradients.md#softmax) "
+        "[c](../../../numpy_transformer/layers/linear.py)"
+    )
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_links_of_a_chapter_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
 # --- The site ---
 
 
