@@ -12,6 +12,7 @@ from numpy_transformer.storage.atomic import atomic_write
 from numpy_transformer.storage.tensors import load_tensors
 from numpy_transformer.training import reporting
 from numpy_transformer.training.run_folder import RunFolder
+from numpy_transformer.translation import translator
 
 CLOCKS = ("seconds", "tokens_per_second")
 
@@ -25,12 +26,13 @@ def quick_curves(records: list[dict[str, Any]], path: Path) -> None:
 def go_on(path: Path, data: Path, **changes: Any) -> int:
     """Begin the run or go on with it, as train.py does; 2 for an error of the user or the system."""
     reporting.draw_curves = quick_curves
+    translator.EXTRA_LENGTH = 2  # a model that has learned nothing ends no sentence before its limit
     folder = RunFolder(path)
     try:
         new = not folder.config_file.exists()
         with folder.claimed(new=new):
-            trainer = small_run.begun(path, data, **changes) if new else small_run.resumed(path)
-            return 0 if trainer.run() else 128 + (trainer.stopped_by or 0)
+            trained = small_run.begun(path, data, **changes) if new else small_run.resumed(path)
+            return 0 if trained.run() else 128 + (trained.stopped_by or 0)
     except (InputError, TokenizerError) as error:
         print(f"error: {error}")
     except OSError as error:  # run_program says these, if they name the file
