@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.storage.run_files import RunFiles
+from numpy_transformer.storage.run_files import RunFiles, run_of
 from numpy_transformer.storage.text_files import read_json
 
 EXAMPLES = 4
@@ -24,8 +24,7 @@ class About:
 
 def about_models(paths: Sequence[Path]) -> About:
     """Describe run folders, checkpoints in them, or other models; the first gives the languages and the examples."""
-    first = paths[0]
-    run = RunFiles(first if first.is_dir() else first.absolute().parent.parent)
+    run = run_of(paths[0])
     return About(" + ".join(path.resolve().name for path in paths), _languages(run), _examples(run))
 
 

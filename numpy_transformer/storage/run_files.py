@@ -9,6 +9,7 @@
     checkpoints/training.safetensors        weights, both Adam moments and the progress: what --resume needs
     shortlist.safetensors                   which tokens translate which (python -m numpy_transformer.shortlist)
     log.jsonl  curves.png  samples.txt      one record a line; the same as a picture; translations along the way
+    model.safetensors                       instead of all checkpoints, in a folder that was exported (--to int8)
 
 Every file but the log and the samples is replaced in one piece, so a file that exists is whole.
 """
@@ -35,6 +36,7 @@ class RunFiles:
         self.best_file = self.checkpoints / "best.safetensors"
         self.averaged_file = self.checkpoints / "averaged.safetensors"
         self.training_file = self.checkpoints / TRAINING_FILE
+        self.model_file = self.path / "model.safetensors"
         self.shortlist_file = self.path / "shortlist.safetensors"
         self.log_file = self.path / "log.jsonl"
         self.curves_file = self.path / "curves.png"
@@ -58,11 +60,11 @@ class RunFiles:
         return sorted((int(match[1]), path) for match, path in files if match)
 
     def checkpoint_to_translate_with(self) -> Path:
-        """The averaged checkpoint if there is one, else the best, else the newest.
+        """The averaged checkpoint if there is one, else the best, else the newest, else the exported model.
 
         Raises InputError if the folder has none.
         """
-        for checkpoint in (self.averaged_file, self.best_file, *reversed(self.step_files())):
+        for checkpoint in (self.averaged_file, self.best_file, *reversed(self.step_files()), self.model_file):
             if checkpoint.is_file():
                 return checkpoint
         raise InputError(f"{self.path}: holds no checkpoint: name a run folder with checkpoints/, or train a model")
@@ -73,6 +75,15 @@ class RunFiles:
         if not file.exists():
             raise InputError(f"{file} is missing; the run cannot be used without the tokenizer it began with")
         return bpe.Tokenizer.load(file)
+
+
+def run_of(path: str | Path) -> RunFiles:
+    """The files of a run folder, or of the run that a checkpoint file belongs to."""
+    path = Path(path)
+    if path.is_dir():
+        return RunFiles(path)
+    folder = path.absolute().parent
+    return RunFiles(folder.parent if folder.name == "checkpoints" else folder)
 
 
 def new_run_path(parent: Path, name: str) -> Path:

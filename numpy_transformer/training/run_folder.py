@@ -15,7 +15,6 @@ from typing import Any
 from bpe.files import make_folder, remove_leftovers, synchronize
 from numpy_transformer.backend.arrays import array_module, to_host
 from numpy_transformer.errors import InputError
-from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.run_files import RunFiles
@@ -116,7 +115,7 @@ class RunFolder(RunFiles):
         for file in (self.log_file, self.samples_file):
             if file.exists():
                 synchronize(file)
-        tensors = dict(_host_tree(model).named())
+        tensors = model.host_tensors()
         tensors["adam.first_moment"] = to_host(adam.first_moment)
         tensors["adam.second_moment"] = to_host(adam.second_moment)
         metadata = {
@@ -260,7 +259,3 @@ def _locked(folder: Path) -> Iterator[bool]:
         yield is_there
     finally:
         os.close(descriptor)
-
-
-def _host_tree(model: Transformer) -> Parameters:
-    return Parameters.view(to_host(model.parameters.flat), model.parameters.tree)

@@ -9,7 +9,7 @@ from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import is_marian_folder, load_marian
 from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.storage.run_files import RunFiles
+from numpy_transformer.storage.run_files import RunFiles, run_of
 from numpy_transformer.translation.fitting import check_same_tokenizer, check_tokenizer
 from numpy_transformer.translation.token_ids import ModelTokenizer
 
@@ -69,5 +69,4 @@ def shortlist_of_run(path: str | Path, tokenizer: Tokenizer) -> Shortlist:
 
     Raises InputError if the run has no shortlist for this tokenizer.
     """
-    run = RunFiles(path if Path(path).is_dir() else Path(path).absolute().parent.parent)
-    return Shortlist.load(run.shortlist_file, tokenizer=tokenizer.digest)
+    return Shortlist.load(run_of(path).shortlist_file, tokenizer=tokenizer.digest)
