@@ -12,12 +12,11 @@ import json
 from pathlib import Path
 
 from bpe import Tokenizer
-from numpy_transformer.errors import InputError
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.int8_rows import to_int8
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import save_tensors
-from numpy_transformer.storage.text_files import read_json, write_text
+from numpy_transformer.storage.text_files import write_text
 
 
 def write_int8_folder(model: Transformer, tokenizer: Tokenizer, folder: Path, *, run: RunFiles | None = None) -> None:
@@ -31,17 +30,7 @@ def write_int8_folder(model: Transformer, tokenizer: Tokenizer, folder: Path, *,
     tokenizer.save(made.tokenizer_file)
     if run is None:
         return
-    write_text(made.config_file, json.dumps({"options": languages(run)}, indent=2) + "\n")
+    write_text(made.config_file, json.dumps({"options": run.languages()}, indent=2) + "\n")
     if run.samples_file.is_file():
         last = run.samples_file.read_text(encoding="utf-8", errors="replace").rstrip("\n").split("\n\n")[-1]
         write_text(made.samples_file, last + "\n\n")
-
-
-def languages(run: RunFiles) -> dict[str, str]:
-    """{"source": "en", "target": "de"}, as far as the run says so."""
-    try:
-        options = read_json(run.config_file).get("options")
-    except InputError:
-        return {}
-    known = options if isinstance(options, dict) else {}
-    return {name: str(known[name]) for name in ("source", "target") if name in known}

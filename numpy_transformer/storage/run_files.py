@@ -16,9 +16,12 @@ Every file but the log and the samples is replaced in one piece, so a file that 
 
 import re
 from pathlib import Path
+from typing import Any
 
 import bpe
 from numpy_transformer.errors import InputError
+from numpy_transformer.storage.shipped import shipped_model
+from numpy_transformer.storage.text_files import read_json
 
 TRAINING_FILE = "training.safetensors"
 STEP_FILE = re.compile(r"step-(\d{8,})\.safetensors")
@@ -69,6 +72,23 @@ class RunFiles:
                 return checkpoint
         raise InputError(f"{self.path}: holds no checkpoint: name a run folder with checkpoints/, or train a model")
 
+    def description(self) -> dict[str, Any]:
+        """What config.json says, for those who can do without it: nothing if it is missing or damaged.
+
+        "options" hold the languages, source and target. A shipped model's folder also has "about", what it is good
+        for; and "sentences", true if it learned from single sentences and longer texts should be split into them.
+        """
+        try:
+            return read_json(self.config_file)
+        except InputError:
+            return {}
+
+    def languages(self) -> dict[str, str]:
+        """{"source": "en", "target": "de"}, as far as config.json says so."""
+        options = self.description().get("options")
+        known = options if isinstance(options, dict) else {}
+        return {name: str(known[name]) for name in ("source", "target") if name in known}
+
     def read_tokenizer(self) -> bpe.Tokenizer:
         """The run's tokenizer. Raises InputError or bpe.TokenizerError naming the file."""
         file = self.tokenizer_file
@@ -78,8 +98,8 @@ class RunFiles:
 
 
 def run_of(path: str | Path) -> RunFiles:
-    """The files of a run folder, or of the run that a checkpoint file belongs to."""
-    path = Path(path)
+    """The files of a run folder, of the run that a checkpoint file belongs to, or of a shipped model by its name."""
+    path = shipped_model(path) or Path(path)
     if path.is_dir():
         return RunFiles(path)
     folder = path.absolute().parent

@@ -14,17 +14,23 @@ from numpy_transformer.translation.text_errors import OverlongError, TextError
 ModelTokenizer = Tokenizer | MarianTokenizer
 
 
-def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int) -> list[list[int]]:
-    """Each text's ids followed by eos, cleaned as in training (data/clean_text.py); a blank text has none.
-
-    Raises TextError for anything but text, OverlongError for a text of more than 1,000 tokens.
-    """
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """The texts as a list. Raises TextError for anything but text, InputError for a single str."""
     if isinstance(texts, str):
         raise InputError("translate a list of texts, not a single str: translate([text])")
     texts = list(texts)
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
             raise TextError(number, f"is a {type(text).__name__}, not a str")
+    return texts
+
+
+def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int) -> list[list[int]]:
+    """Each text's ids followed by eos, cleaned as in training (data/clean_text.py); a blank text has none.
+
+    Raises TextError for anything but text, OverlongError for a text of more than 1,000 tokens.
+    """
+    texts = check_texts(texts)
     cleaned = [clean_text(text) for text in texts]
     encoded = [
         [*ids, eos_id] if text else [] for text, ids in zip(cleaned, tokenizer.encode_batch(cleaned), strict=True)
