@@ -23,6 +23,8 @@ MAY_CHANGE_ON_RESUME = {
     "philox",
     "evaluate_every",
     "patience",
+    "tokenised",
+    "ter",
     "data_dir",
 }
 
@@ -68,6 +70,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
     add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")
     add("--patience", type=int, metavar="N", help="stop after N evaluations without a lower validation loss (off)")
+    add("--tokenised", action="store_true", help="the text is tokenised, as for many published figures: at the end, "
+        "BLEU of its tokens too")  # fmt: skip
+    add("--ter", action="store_true", help="at the end, translation edit rate too (slow)")
     add("--seed", type=int, metavar="N", help="seed of everything random (0)")
 
     group = parser.add_argument_group("where and how")

@@ -36,9 +36,11 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     plot(perplexity, "evaluation", "perplexity", color="C1", ceiling=PERPLEXITY_CEILING)
     perplexity.set(title="Validation perplexity", yscale="log")
 
-    plot(bleu, "evaluation", "bleu", color="C2", label="validation, greedy")
-    plot(bleu, "test", "bleu", "*", color="C3", markersize=12, label="test, beam search")
-    bleu.set(title="BLEU", ylim=(0, None))
+    plot(bleu, "evaluation", "bleu", color="C2", label="BLEU, validation, greedy")
+    plot(bleu, "evaluation", "chrf", color="C5", label="chrF, validation, greedy")
+    plot(bleu, "test", "bleu", "*", color="C3", markersize=12, label="BLEU, test, beam search")
+    plot(bleu, "test", "chrf", "*", color="C6", markersize=12, label="chrF, test, beam search")
+    bleu.set(title="BLEU and chrF", ylim=(0, None))
     bleu.legend(frameon=False, loc="lower right")
 
     plot(rate, "step", "rate", color="C4")

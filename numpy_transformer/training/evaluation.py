@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import bpe
 from numpy_transformer.data.batching import EncodedText, epoch_batches
@@ -10,7 +10,7 @@ from numpy_transformer.data.encoding import PreparedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
-from numpy_transformer.training.metrics import Bleu, bleu, exact_match
+from numpy_transformer.training.metrics import Bleu, Score, bleu, chrf, exact_match
 from numpy_transformer.training.parallel import Steps
 from numpy_transformer.translation.translator import Translator
 
@@ -23,7 +23,15 @@ class Translations(NamedTuple):
 
     hypotheses: list[str]
     bleu: Bleu
+    chrf: Score
     exact: float  # the fraction that equals the reference, 0 to 1
+
+    @classmethod
+    def scored(cls, hypotheses: list[str], references: Sequence[str]) -> Self:
+        """The hypotheses, measured."""
+        return cls(
+            hypotheses, bleu(hypotheses, references), chrf(hypotheses, references), exact_match(hypotheses, references)
+        )
 
 
 class Evaluation(NamedTuple):
@@ -80,7 +88,7 @@ def translate_text(
     hypotheses = [""] * len(text)
     for worker, part in enumerate(parts):
         hypotheses[worker::count] = part
-    return Translations(hypotheses, bleu(hypotheses, text.targets), exact_match(hypotheses, text.targets))
+    return Translations.scored(hypotheses, text.targets)
 
 
 def sample_lines(text: ParallelText, hypotheses: Sequence[str], count: int = SAMPLES) -> list[str]:

@@ -81,6 +81,8 @@ class TrainingOptions:
     average: int = 5
     evaluate_every: int = 500
     patience: int | None = None
+    tokenised: bool = False
+    ter: bool = False
     seed: int = 0
     workers: int | None = None
     device: str = "cpu"

@@ -24,7 +24,7 @@ from numpy_transformer.training.diagnostics import (
 )
 from numpy_transformer.training.duration import Duration
 from numpy_transformer.training.evaluation import Evaluation, Translations, sample_lines
-from numpy_transformer.training.metrics import perplexity
+from numpy_transformer.training.metrics import Bleu, Score, bleu, looks_tokenised, perplexity, ter
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult
 from numpy_transformer.training.run_folder import RecentSteps, RunFolder, RunProgress
@@ -168,8 +168,10 @@ class Report:
                 "loss": loss,
                 "perplexity": perplexity(loss),
                 "bleu": translations.bleu.score,
+                "chrf": translations.chrf.score,
                 "exact": translations.exact,
                 "signature": translations.bleu.signature,
+                "chrf_signature": translations.chrf.signature,
                 "seconds": round(seconds, 1),
             }
         )
@@ -180,7 +182,8 @@ class Report:
         loss, translations = evaluation.loss, evaluation.translations
         self.say(
             f"step {evaluation.step}: validation loss {loss:.3f}, perplexity {perplexity(loss):.2f}, "
-            f"BLEU {translations.bleu.score:.1f}, exact {translations.exact:.0%}  ({_minutes(progress.seconds)})"
+            f"BLEU {translations.bleu.score:.1f}, chrF {translations.chrf.score:.1f}, exact {translations.exact:.0%}  "
+            f"({_minutes(progress.seconds)})"
         )
         sample = f"{evaluation.text.sources[0]} -> {translations.hypotheses[0]}"
         self.say("    " + textwrap.shorten(sample, SAMPLE_WIDTH, placeholder=" ..."))
@@ -214,15 +217,19 @@ class Report:
         seconds: float,
     ) -> None:
         """The translations of the test text `name`, by the mean of `averaged` checkpoints."""
+        more = self._further_scores(text, result)
         self.folder.append_log(
             {
                 "kind": "test",
                 "step": step,
                 "set": name,
                 "bleu": result.bleu.score,
+                "chrf": result.chrf.score,
                 "exact": result.exact,
                 "brevity_penalty": result.bleu.brevity_penalty,
                 "signature": result.bleu.signature,
+                "chrf_signature": result.chrf.signature,
+                "further_scores": {score.signature: score.score for score in more},
                 "beam": beam,
                 "averaged": averaged,
                 "seconds": round(seconds, 1),
@@ -231,6 +238,19 @@ class Report:
         title = f"{name}, mean of {averaged} checkpoint(s), beam {beam}"
         self._write_samples(title, sample_lines(text, result.hypotheses, count=TEST_SAMPLES))
         self.say(f"{name}: {result.bleu}, exact sentences {result.exact:.1%}")
+        for score in (result.chrf, *more):
+            self.say(f"{name}: {score}")
+        if looks_tokenised(text.targets) and not self.options.tokenised:
+            self.say("the text looks tokenised: --resume --tokenised tells the BLEU of its tokens, too")
+
+    def _further_scores(self, text: ParallelText, result: Translations) -> list[Score | Bleu]:
+        """What --tokenised and --ter ask for."""
+        scores: list[Score | Bleu] = []
+        if self.options.tokenised:
+            scores.append(bleu(result.hypotheses, text.targets, tokenised=True))
+        if self.options.ter:
+            scores.append(ter(result.hypotheses, text.targets))
+        return scores
 
     def _write_samples(self, title: str, lines: Sequence[str]) -> None:
         self.folder.append_samples(title, lines)
