@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bpe
 from numpy_transformer.commands.export_model import export
+from numpy_transformer.data.files import read_tsv
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import run_program
 from numpy_transformer.storage.shipped import DEFAULT, SHIPPED
@@ -32,10 +34,11 @@ DESCRIPTION = {
 GREETING = "Hello!"
 
 
-def ship(run: Path, folder: Path, *, average: int | None) -> int:
+def ship(run: Path, folder: Path, *, average: int | None, text: Path | None) -> int:
     """Replace `folder` by the exported run; returns its size in bytes.
 
     average: take the mean of the run's last checkpoints instead, for a run that is not finished.
+    text: what the run learned from, for its known words, if the run (of an older version) did not keep them.
     Raises InputError if the run cannot be used, or the result is too large or says nothing.
     """
     if average is None:
@@ -48,6 +51,8 @@ def ship(run: Path, folder: Path, *, average: int | None) -> int:
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
         export(translator, "int8", made, run=run)
+        if text is not None:
+            KnownWords.of(read_tsv(text).sources).save(RunFolder(made).words_file)
         config = made / "config.json"
         write_text(config, json.dumps({**read_json(config), **DESCRIPTION}, indent=2) + "\n")
         size = sum(path.stat().st_size for path in made.iterdir())
@@ -65,9 +70,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the shipped model from a run folder.")
     parser.add_argument("run", metavar="RUN", type=Path, help="run folder or checkpoint file")
     parser.add_argument("--average", type=int, metavar="K", help="the mean of the last K checkpoints of the run")
+    parser.add_argument("--text", type=Path, metavar="FILE.tsv", help="what it learned from, if it has no words.txt")
     options = parser.parse_args()
     folder = SHIPPED / DEFAULT
-    size = ship(options.run, folder, average=options.average)
+    size = ship(options.run, folder, average=options.average, text=options.text)
     print(f"{folder}: {size:,} bytes", file=sys.stderr)
 
 
