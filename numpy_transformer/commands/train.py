@@ -6,9 +6,14 @@ import signal
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy_transformer.program import command, run_program
+
+if TYPE_CHECKING:  # imported when needed: --help should not wait for them
+    from bpe import Tokenizer
+    from numpy_transformer.data.corpora import Corpus
+    from numpy_transformer.terminal.display import Display
 
 RUNS = Path("runs")
 # What may change when a run is resumed: how long, how fast, how often. Everything else defines the run.
@@ -51,6 +56,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
     group = parser.add_argument_group("model")
     add = group.add_argument
+    add("--from", dest="from_model", metavar="MODEL", help="go on from a trained model: a run, a checkpoint, tatoeba "
+        "(which comes with the package) or a Marian folder; its vocabulary and size are taken over")  # fmt: skip
+    add("--freeze", metavar="PART,PART", help="parts that do not learn, such as encoder or decoder.0.self_attention")
     add("--preset", choices=("tiny", "small", "base", "big"), help="size (tiny)")
     add("--norm", choices=("post", "pre"), help="layer norm after each sub-layer (post, the paper) or before it")
     add("--dropout", type=float, metavar="P", help="on sub-layer outputs and embeddings")
@@ -105,7 +113,6 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def train(arguments: argparse.Namespace) -> int:
     """Prepare the run that the arguments describe, train it, and print what to do next."""
     started = time.monotonic()
-    import bpe
     from numpy_transformer.backend.arrays import device_module
     from numpy_transformer.backend.precision import check_precision
     from numpy_transformer.errors import InputError
@@ -113,10 +120,12 @@ def train(arguments: argparse.Namespace) -> int:
     from numpy_transformer.terminal.display import make_display
     from numpy_transformer.training.options import TrainingOptions
     from numpy_transformer.training.run_folder import RunFolder
+    from numpy_transformer.training.starting_point import BaseModel, load_base
     from numpy_transformer.training.texts import corpus_of
     from numpy_transformer.training.trainer import Trainer
 
     given = given_options(arguments)
+    base: BaseModel | None = None
     resume = "resume" in arguments
     if resume:
         path = Path(arguments.run) if "run" in arguments else latest_run(RUNS, with_model=False)
@@ -128,6 +137,9 @@ def train(arguments: argparse.Namespace) -> int:
         if "run" in arguments and not arguments.run:
             raise InputError("--run is empty; name a folder for the run")
         options = TrainingOptions.for_data(given)
+        if options.from_model is not None:
+            base = load_base(options, given)
+            options = base.options
         path = Path(arguments.run) if "run" in arguments else new_run_path(RUNS, run_name(options.data))
         folder = RunFolder(path)
         if path.exists() and not path.is_dir():
@@ -143,15 +155,9 @@ def train(arguments: argparse.Namespace) -> int:
         if resume:
             trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
-            display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
-            with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
-                warnings.simplefilter("always")
-                tokenizer = bpe.train(
-                    [*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary
-                )
-            for warning in caught:
-                display.message(f"    {warning.message}")
-            trainer = Trainer.begin(options, corpus, tokenizer, folder, display, started=started)
+            tokenizer = learn_vocabulary(corpus, options.vocabulary, display) if base is None else base.tokenizer
+            model = None if base is None else base.model
+            trainer = Trainer.begin(options, corpus, tokenizer, folder, display, base=model, started=started)
         finished = trainer.run()
         name = shlex.quote(str(path))
         if not finished:
@@ -165,17 +171,30 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def learn_vocabulary(corpus: "Corpus", size: int, display: "Display") -> "Tokenizer":
+    """A tokenizer for the corpus's training text; the display says what was learned from it."""
+    import bpe
+
+    display.message(f"learning a vocabulary of {size:,} tokens")
+    with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
+        warnings.simplefilter("always")
+        tokenizer = bpe.train([*corpus.train.sources, *corpus.train.targets], vocabulary_size=size)
+    for warning in caught:
+        display.message(f"    {warning.message}")
+    return tokenizer
+
+
 def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
     """The saved options with the allowed changes. Raises InputError naming the first change that is not allowed."""
     import dataclasses
 
     from numpy_transformer.errors import InputError
+    from numpy_transformer.training.options import option_name
 
     for name, value in given.items():
         if name not in MAY_CHANGE_ON_RESUME and value != getattr(saved, name):
-            option = "--" + name.replace("_", "-")
             raise InputError(
-                f"{option} {value} differs from the run's own ({getattr(saved, name)} in {path}); "
+                f"{option_name(name)} {value} differs from the run's own ({getattr(saved, name)} in {path}); "
                 "leave it out to resume, or begin another run with another --run"
             )
     ends = {"steps": None, "epochs": None, "minutes": None} if given.keys() & {"steps", "epochs", "minutes"} else {}

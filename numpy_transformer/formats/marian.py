@@ -6,7 +6,8 @@ Such a model is the paper's, post-norm, with these differences:
 
 - The feed-forward layers use swish, or whichever activation config.json names: the option `activation`.
 - The logits have a bias: the option `output_bias`.
-- A translation begins with pad instead of a token of its own: bos_id = pad_id.
+- A translation begins with pad instead of a token of its own: bos_id = pad_id. transformers does not learn the vector
+  of pad (the padding_idx of PyTorch's embedding): the option `constant_start`.
 - Query, key and value are three matrices there, and one or two here: we put them side by side.
 - The sinusoids are [sines, cosines] there; here sine and cosine alternate. That needs no option: the order of the D
   features of the residual stream has no meaning, as long as everything that reads or writes it agrees. So when we read
@@ -17,8 +18,6 @@ Only model.safetensors is read. A pytorch_model.bin is a pickle, which may run a
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,12 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.errors import InputError
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.text_files import read_json
 
 ACTIVATIONS = {"swish": "swish", "silu": "swish", "relu": "relu"}  # their name, ours
-SPACE = "\u2581"  # what SentencePiece writes for a space
 
 
 def is_marian_folder(path: Path) -> bool:
@@ -85,6 +84,7 @@ def _config(theirs: dict[str, Any], path: Path) -> TransformerConfig:
             dropout=theirs.get("dropout", 0.1),
             activation=ACTIVATIONS[activation],
             output_bias=True,
+            constant_start=True,
             pad_id=theirs["pad_token_id"],
             bos_id=theirs["decoder_start_token_id"],
             eos_id=theirs["eos_token_id"],
@@ -181,79 +181,3 @@ def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path
             raise
         raise InputError(f"{path}: its tensors do not have the sizes given in config.json ({error})") from None
     return ours
-
-
-# --- Text ---
-
-
-class MarianTokenizer:
-    """Encodes the source language and decodes the target language with SentencePiece; both share one vocabulary.
-
-    It has the part of bpe.Tokenizer's interface that translation needs.
-    """
-
-    def __init__(self, ids: dict[str, int], special_tokens: dict[str, int], source: Any, target: Any) -> None:
-        self._ids = ids
-        self._pieces = {token_id: piece for piece, token_id in ids.items()}
-        self._unknown = ids["<unk>"]
-        self._source, self._target = source, target
-        self.special_tokens = special_tokens
-
-    @classmethod
-    def load(cls, path: Path, config: TransformerConfig) -> "MarianTokenizer":
-        """The tokenizer of a model folder. Raises InputError naming the file and the remedy."""
-        ids = read_json(path / "vocab.json")
-        whole = all(isinstance(i, int) for i in ids.values())
-        if "<unk>" not in ids or not whole or sorted(ids.values()) != list(range(config.vocabulary_size)):
-            raise InputError(
-                f"{path / 'vocab.json'}: is not a vocabulary of {config.vocabulary_size} pieces with <unk>, as the "
-                "model needs: download it again"
-            )
-        special = {piece: i for piece, i in ids.items() if i in (config.pad_id, config.eos_id) or piece == "<unk>"}
-        return cls(ids, special, _sentencepiece(path / "source.spm"), _sentencepiece(path / "target.spm"))
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @cached_property
-    def vocabulary(self) -> dict[int, bytes]:
-        """From id to the bytes of its piece."""
-        return {i: piece.replace(SPACE, " ").encode("utf-8", "replace") for i, piece in self._pieces.items()}
-
-    @cached_property
-    def of_target(self) -> "MarianTokenizer":
-        """The same, but it encodes texts in the target language."""
-        return MarianTokenizer(self._ids, self.special_tokens, self._target, self._target)
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text; >>code<< before it names the target language of a multilingual model."""
-        code, found, rest = text.partition("<<") if text.startswith(">>") else ("", "", text)
-        pieces = self._source.encode(rest if found else text, out_type=str)
-        if found:
-            pieces = [code + found, *pieces]
-        return [self._ids.get(piece, self._unknown) for piece in pieces]
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return [encode(text) for text in texts]."""
-        return [self.encode(text) for text in texts]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of a sequence of ids, without the special tokens."""
-        special = set(self.special_tokens.values())
-        pieces = [self._pieces[i] for i in ids if i not in special]
-        return self._target.decode_pieces(pieces).replace(SPACE, " ").strip()
-
-
-def _sentencepiece(path: Path) -> Any:
-    try:
-        from sentencepiece import SentencePieceProcessor
-    except ImportError:
-        raise InputError("a Marian model needs the package sentencepiece: pip install sentencepiece") from None
-    if not path.is_file():
-        raise InputError(f"{path}: no such file: a Marian model's folder must hold it")
-    try:
-        return SentencePieceProcessor(model_file=str(path))
-    except (RuntimeError, OSError) as error:
-        raise InputError(
-            f"{path}: is not a SentencePiece model ({' '.join(str(error).split())}): download it again"
-        ) from None

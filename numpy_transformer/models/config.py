@@ -28,9 +28,9 @@ class TransformerConfig:
     5.4 says: to the output of every sub-layer and to the sums of embeddings and positions. `attention_dropout`, on
     the attention weights, is not in the paper's text (its published code has it) and is off by default.
 
-    Two options are not the paper's; imported models need them (marian.py): `activation` is "relu" or "swish", inside
+    Three options are not the paper's; imported models need them (marian.py): `activation` is "relu" or "swish", inside
     the feed-forward layers, and `output_bias` adds a bias to the logits. Such models also begin a translation with pad:
-    bos_id may be pad_id.
+    bos_id may be pad_id. Its embedding is then a constant for the decoder (`constant_start`): it has no gradient there.
 
     Raises InputError, naming the field and what it may be, for any value that cannot work.
     """
@@ -46,6 +46,7 @@ class TransformerConfig:
     norm: str = "post"
     activation: str = "relu"
     output_bias: bool = False
+    constant_start: bool = False
     pad_id: int = 0
     bos_id: int = 1
     eos_id: int = 2
@@ -69,8 +70,9 @@ class TransformerConfig:
             raise InputError(f'norm is {self.norm!r}; it must be "post" (the paper) or "pre"')
         if self.activation not in ("relu", "swish"):
             raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or "swish"')
-        if not isinstance(self.output_bias, bool):
-            raise InputError(f"output_bias is {self.output_bias!r}; it must be true or false")
+        for name in ("output_bias", "constant_start"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} is {getattr(self, name)!r}; it must be true or false")
         ids = (self.pad_id, self.bos_id, self.eos_id)
         known = all(isinstance(i, int) and 0 <= i < self.vocabulary_size for i in ids)
         if not known or self.eos_id in (self.pad_id, self.bos_id):

@@ -82,6 +82,7 @@ def output_parameters(parameters: TransformerParameters) -> OutputParameters:
 class EmbedCache(NamedTuple):
     ids: Array
     dropout: DropoutCache | None
+    learned: Array | None = None  # (B, T, 1), False where the embedding is a constant; None: nowhere
 
 
 def embed_forward(ids: Array, parameters: EmbeddingParameters, *, dropouts: Dropouts) -> tuple[Array, EmbedCache]:
@@ -92,7 +93,8 @@ def embed_forward(ids: Array, parameters: EmbeddingParameters, *, dropouts: Drop
 
 def embed_backward(dy: Array, cache: EmbedCache, gradients: EmbeddingParameters) -> None:
     """dy (B, T, D) -> ADDS to the shared table's gradient."""
-    embedding_backward(dropout_backward(dy, cache.dropout), cache.ids, gradients)
+    dx = dropout_backward(dy, cache.dropout)
+    embedding_backward(dx if cache.learned is None else dx * cache.learned, cache.ids, gradients)
 
 
 # --- Encoder: source ids to memory ---
@@ -167,6 +169,8 @@ def decoder_forward(
     self_mask = causal_mask(target_input.shape[1], memory)
     memory_mask = source_mask(source, config)
     x, embed = embed_forward(target_input, parameters.embedding, dropouts=dropouts)
+    if config.constant_start:
+        embed = embed._replace(learned=(target_input != config.bos_id)[..., None])
     layers = []
     for layer in parameters.decoder:
         forward = partial(decoder_layer_forward, x, memory, layer, config, self_mask=self_mask, memory_mask=memory_mask)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-import bpe
 from numpy_transformer.data.batching import EncodedText, epoch_batches
 from numpy_transformer.data.encoding import PreparedText
 from numpy_transformer.data.files import ParallelText
@@ -12,6 +11,7 @@ from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.metrics import Bleu, Score, bleu, chrf, exact_match
 from numpy_transformer.training.parallel import Steps
+from numpy_transformer.translation.token_ids import ModelTokenizer
 from numpy_transformer.translation.translator import Translator
 
 VALIDATION_SENTENCES = 200  # at most, decoded at each evaluation; the validation loss uses all
@@ -45,7 +45,7 @@ class Evaluation(NamedTuple):
 
 def evaluate(
     model: Transformer,
-    tokenizer: bpe.Tokenizer,
+    tokenizer: ModelTokenizer,
     valid: PreparedText,
     workers: Steps,
     *,

@@ -6,6 +6,7 @@ import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.backend.blas import blas_advice, blas_description, blas_pools, processor_features
@@ -28,6 +29,7 @@ from numpy_transformer.training.metrics import Bleu, Score, bleu, looks_tokenise
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult
 from numpy_transformer.training.run_folder import RecentSteps, RunFolder, RunProgress
+from numpy_transformer.training.starting_point import size_of
 
 SAMPLE_WIDTH = 200  # characters shown of a translation; a model that has not learned much repeats itself endlessly
 TEST_SAMPLES = 20
@@ -106,14 +108,40 @@ class Report:
         """What will be trained, and on what."""
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
-            f"model: {self.options.preset}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
+            f"model: {size_of(model.config)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
             f"vocabulary {model.config.vocabulary_size}; "
             f"{pairs:,} training pairs, about {steps_per_epoch} steps an epoch; "
             + ("one GPU" if on_gpu else f"{workers} worker(s), each on {blas_description(pools)}")
         )
+        if self.options.from_model is not None:
+            frozen = "" if self.options.freeze is None else f"; frozen: {self.options.freeze}"
+            self.say(f"going on from {self.options.from_model}{frozen}")
         advice = None if on_gpu else blas_advice(pools, processor_features(), os.environ)
         if advice:
             self.say(advice)
+
+    def base(self, name: str, result: Translations, *, beam: int) -> None:
+        """How the model that the run goes on from translates the test text `name`."""
+        self.folder.append_log(
+            {
+                "kind": "base",
+                "step": 0,
+                "set": name,
+                "bleu": result.bleu.score,
+                "chrf": result.chrf.score,
+                "exact": result.exact,
+                "sentences": len(result.hypotheses),
+                "signature": result.bleu.signature,
+                "chrf_signature": result.chrf.signature,
+                "beam": beam,
+            }
+        )
+        self.say(f"before: {name}: {result.bleu}")
+        self.say(f"before: {name}: {result.chrf}")
+
+    def base_scores(self) -> dict[str, Any] | None:
+        """The record that `base` wrote; None if there is none."""
+        return next((record for record in self.folder.read_log() if record.get("kind") == "base"), None)
 
     # --- While the model learns ---
 
@@ -240,6 +268,12 @@ class Report:
         self.say(f"{name}: {result.bleu}, exact sentences {result.exact:.1%}")
         for score in (result.chrf, *more):
             self.say(f"{name}: {score}")
+        before = self.base_scores()
+        if before is not None:
+            self.say(
+                f"fine-tuning: {name} BLEU {before['bleu']:.2f} -> {result.bleu.score:.2f}, "
+                f"chrF {before['chrf']:.2f} -> {result.chrf.score:.2f}"
+            )
         if looks_tokenised(text.targets) and not self.options.tokenised:
             self.say("the text looks tokenised: --resume --tokenised tells the BLEU of its tokens, too")
 

@@ -107,6 +107,13 @@ class RunFolder(RunFiles):
             raise InputError(f"{self.path} holds no run (no {self.config_file.name}): check the name, or begin a run")
         return options_from_dict(read_json(self.config_file).get("options"), self.config_file)
 
+    def read_model_config(self) -> TransformerConfig:
+        """The configuration of the run's model. Raises InputError if config.json does not hold it."""
+        try:
+            return TransformerConfig.from_json(json.dumps(read_json(self.config_file).get("model")))
+        except InputError as error:
+            raise InputError(f"{self.config_file}: {error}") from None
+
     def save_training(self, model: Transformer, adam: Adam, progress: RunProgress, digests: Mapping[str, str]) -> None:
         """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text.
 

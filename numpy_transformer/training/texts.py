@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import bpe
 from numpy_transformer.data.corpora import Corpus, load_corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
@@ -10,6 +9,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.reporting import Report
+from numpy_transformer.translation.token_ids import ModelTokenizer, target_side
 
 
 def corpus_of(options: TrainingOptions) -> Corpus:
@@ -35,7 +35,7 @@ class RunTexts:
 
 
 def prepare_texts(
-    corpus: Corpus, tokenizer: bpe.Tokenizer, config: TransformerConfig, *, max_length: int, report: Report
+    corpus: Corpus, tokenizer: ModelTokenizer, config: TransformerConfig, *, max_length: int, report: Report
 ) -> RunTexts:
     """Encode all three parts, without pairs longer than `max_length` tokens; the report says how many those are.
 
@@ -43,7 +43,7 @@ def prepare_texts(
     """
 
     def prepare(text: ParallelText, name: str) -> PreparedText:
-        prepared = prepare_text(text, tokenizer, config, max_length)
+        prepared = prepare_text(text, tokenizer, target_side(tokenizer), config, max_length)
         if prepared.dropped:
             report.pairs_left_out(name, prepared.dropped, len(text))
         if not len(prepared):

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-import bpe
 from numpy_transformer.backend.arrays import array_module
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
 from numpy_transformer.data.corpora import Corpus
@@ -19,6 +18,7 @@ from numpy_transformer.terminal.display import Display
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.duration import Duration
 from numpy_transformer.training.evaluation import evaluate, translate_text, validation_loss
+from numpy_transformer.training.freezing import frozen_names, frozen_slices
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.interrupt import StopRequest
 from numpy_transformer.training.optimizer import Adam
@@ -27,19 +27,15 @@ from numpy_transformer.training.parallel import StepResult, Steps, Workers, defa
 from numpy_transformer.training.reporting import Report, StepSums
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
+from numpy_transformer.training.starting_point import base_config, make_config, read_taken_over, save_tokenizer
 from numpy_transformer.training.texts import prepare_texts
+from numpy_transformer.translation.loading import load_model
+from numpy_transformer.translation.token_ids import ModelTokenizer
 from numpy_transformer.translation.translator import Translator
 
 STEPS_PER_RECORD = 10
 SKIPS_BEFORE_STOP = 5
 TEST_BEAM = 4
-
-
-def make_config(options: TrainingOptions, tokenizer: bpe.Tokenizer) -> TransformerConfig:
-    """The model that the options ask for, over the tokenizer's vocabulary."""
-    return TransformerConfig.preset(options.preset, vocabulary_size=len(tokenizer)).replace(
-        dropout=options.dropout, attention_dropout=options.attention_dropout, norm=options.norm
-    )
 
 
 class Trainer:
@@ -53,15 +49,15 @@ class Trainer:
         self,
         options: TrainingOptions,
         corpus: Corpus,
-        tokenizer: bpe.Tokenizer,
+        tokenizer: ModelTokenizer,
+        config: TransformerConfig,
         folder: RunFolder,
         display: Display,
         started: float | None,
     ) -> None:
         """Everything at step 0, as a new run and a resumed one have it in common. Nothing is written yet."""
-        self.options, self.tokenizer, self.folder = options, tokenizer, folder
+        self.options, self.tokenizer, self.config, self.folder = options, tokenizer, config, folder
         self.report = Report(options, folder, display)
-        self.config = make_config(options, tokenizer)
         self.model = Transformer(
             self.config,
             seed=options.seed,
@@ -71,6 +67,7 @@ class Trainer:
             philox=options.philox,
         )
         self.model.tokenizer_digest = tokenizer.digest
+        self.frozen = frozen_slices(self.model.parameters, frozen_names(options, config))
         self.adam = Adam.for_parameters(self.model.parameters.flat)
         self.texts = prepare_texts(corpus, tokenizer, self.config, max_length=options.max_length, report=self.report)
         self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
@@ -93,18 +90,23 @@ class Trainer:
         cls,
         options: TrainingOptions,
         corpus: Corpus,
-        tokenizer: bpe.Tokenizer,
+        tokenizer: ModelTokenizer,
         folder: RunFolder,
         display: Display,
         *,
+        base: Transformer | None = None,
         started: float | None = None,
     ) -> Self:
         """A new run: tokenizer, configuration and known words are written into its folder.
 
-        `started` is when the program began, by time.monotonic(), so that --minutes counts preparation too.
+        It goes on from `base`, whose tokenizer this is, if there is one (starting_point.py). `started` is when the
+        program began, by time.monotonic(), so that --minutes counts preparation too.
         """
-        trainer = cls(options, corpus, tokenizer, folder, display, started)
-        tokenizer.save(folder.tokenizer_file)
+        config = make_config(options, tokenizer) if base is None else base_config(options, base)
+        trainer = cls(options, corpus, tokenizer, config, folder, display, started)
+        if base is not None:
+            trainer.model.assign(base.host_tensors(), str(options.from_model))
+        save_tokenizer(tokenizer, folder)
         KnownWords.of(trainer.texts.train.text.sources).save(folder.words_file)
         folder.write_config(options, trainer.config)
         return trainer
@@ -123,7 +125,11 @@ class Trainer:
 
         Raises InputError if it cannot be resumed with this text.
         """
-        trainer = cls(options, corpus, folder.read_tokenizer(), folder, display, started)
+        tokenizer: ModelTokenizer = folder.read_tokenizer() if options.from_model is None else read_taken_over(folder)
+        config = make_config(options, tokenizer) if options.from_model is None else folder.read_model_config()
+        trainer = cls(options, corpus, tokenizer, config, folder, display, started)
+        if options.from_model is not None and not folder.training_file.exists():  # stopped before it began
+            trainer.model.assign(load_model(options.from_model).model.host_tensors(), options.from_model)
         trainer.progress = folder.load_training(trainer.model, trainer.adam, trainer._digests)
         trainer.duration.earlier_seconds = trainer.progress.seconds
         folder.rewind(trainer.progress.step)
@@ -133,15 +139,16 @@ class Trainer:
 
     def run(self) -> bool:
         """Train to the end that the options set. True if it was reached, False if the user stopped the run before."""
+        model, frozen = self.model, self.frozen
         on_gpu = self.options.device == "gpu"
-        steps = GpuStep(self.model) if on_gpu else Workers(self.model, self.workers)
+        steps = GpuStep(model, frozen=frozen) if on_gpu else Workers(model, self.workers, frozen=frozen)
         with steps as workers, StopRequest(self.report.say) as stop:
-            self.report.begins(
-                self.model, pairs=len(self.texts.train), steps_per_epoch=self.steps_per_epoch, workers=self.workers
-            )
+            pairs = len(self.texts.train)
+            self.report.begins(model, pairs=pairs, steps_per_epoch=self.steps_per_epoch, workers=self.workers)
             if self.progress.step == 0:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
                 self._save_state()
+                self._measure_base(workers)
             if not self._train(workers, stop):
                 self.stopped_by = stop.number
                 # No evaluation here: the checkpoint it writes would enter the average, which an uninterrupted run,
@@ -259,6 +266,13 @@ class Trainer:
         buffers = (self.model.parameters.flat, self.adam.first_moment, self.adam.second_moment)
         if not all(bool(array_module(buffer).isfinite(buffer).all()) for buffer in buffers):
             raise DivergenceError(f"the weights at step {self.progress.step} are not finite: not saved; {KEPT}")
+
+    def _measure_base(self, workers: Steps) -> None:
+        """How good the model is that the run goes on from, once: the fine-tuned one is compared with it."""
+        if self.options.from_model is not None and self.report.base_scores() is None:
+            translator = Translator(self.model, self.tokenizer)
+            result = translate_text(workers, translator, self.texts.test.text, beam=TEST_BEAM)
+            self.report.base(self.texts.test_name, result, beam=TEST_BEAM)
 
     def _finish(self, workers: Steps) -> None:
         """Average the last checkpoints, unless the best one is better, and translate the test text with the result."""

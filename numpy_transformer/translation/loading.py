@@ -8,6 +8,8 @@ from bpe import Tokenizer, TokenizerError
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import is_marian_folder, load_marian
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.run_files import RunFiles, run_of
 from numpy_transformer.storage.shipped import is_shipped, shipped_model
@@ -53,15 +55,25 @@ def _load(path: Path, device: str) -> LoadedModel:
     model = Transformer.load(checkpoint, device=device)
     checkpoint = checkpoint.absolute()
     for folder in (checkpoint.parent, checkpoint.parent.parent):
-        file = folder / "tokenizer.json"
-        if file.is_file():
-            loaded = LoadedModel(model, Tokenizer.load(file))
+        tokenizer = load_tokenizer(folder, model.config)
+        if tokenizer is not None:
+            loaded = LoadedModel(model, tokenizer)
             try:
                 check_tokenizer(*loaded)
             except InputError as error:
-                raise InputError(f"{file}: {error}") from None
+                raise InputError(f"{folder / 'tokenizer.json'}: {error}") from None
             return loaded
     raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
+
+
+def load_tokenizer(folder: Path, config: TransformerConfig) -> ModelTokenizer | None:
+    """The tokenizer in a run's folder: tokenizer.json or, if the run went on from a Marian model, that model's files.
+
+    None if there is none. Raises InputError, or bpe.TokenizerError, naming the file and the remedy.
+    """
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.load(folder / "tokenizer.json")
+    return MarianTokenizer.load(folder, config) if (folder / "vocab.json").is_file() else None
 
 
 class LoadedModels(NamedTuple):

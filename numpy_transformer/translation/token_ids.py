@@ -8,10 +8,15 @@ from bpe import Tokenizer
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.errors import InputError
-from numpy_transformer.formats.marian import MarianTokenizer
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.translation.text_errors import OverlongError, TextError
 
 ModelTokenizer = Tokenizer | MarianTokenizer
+
+
+def target_side(tokenizer: ModelTokenizer) -> ModelTokenizer:
+    """What encodes texts in the target language: the same tokenizer, but for imported models."""
+    return tokenizer.of_target if isinstance(tokenizer, MarianTokenizer) else tokenizer
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:

@@ -19,7 +19,6 @@ from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded
 from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 from numpy_transformer.errors import InputError
-from numpy_transformer.formats.marian import MarianTokenizer
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.translation.fitting import check_tokenizer, tokenizer_for_shortlist
 from numpy_transformer.translation.hypothesis import Hypothesis
@@ -33,6 +32,7 @@ from numpy_transformer.translation.token_ids import (
     check_texts,
     encode_texts,
     encode_translations,
+    target_side,
     with_eos,
     written_text,
 )
@@ -74,7 +74,7 @@ class Translator:
             tokenizer_for_shortlist(tokenizer, models=len(self._models))
         self.model = self._models[0]
         self.tokenizer = tokenizer
-        self.target_tokenizer = tokenizer.of_target if isinstance(tokenizer, MarianTokenizer) else tokenizer
+        self.target_tokenizer = target_side(tokenizer)
         self.sentences = sentences
         self._shortlist = shortlist
 
