@@ -128,7 +128,8 @@ class TrainingOptions:
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
         require("max_length", 2 <= self.max_length <= LONGEST_SOURCE, f"between 2 and {LONGEST_SOURCE}")
-        require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
+        if self.from_model is None:  # another model's vocabulary may lack bytes
+            require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
         require("norm", self.norm in ("post", "pre"), "post or pre")
         require("device", self.device in ("cpu", "gpu"), "cpu or gpu")
