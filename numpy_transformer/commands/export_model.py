@@ -8,6 +8,8 @@ from bpe import Tokenizer
 from bpe.formats import write_huggingface
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.int8_folder import write_int8_folder
+from numpy_transformer.formats.marian_export import write_marian
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.storage.atomic import atomic_folder
 from numpy_transformer.storage.run_files import run_of
 from numpy_transformer.translation.translator import Translator
@@ -16,6 +18,7 @@ FORMATS = {
     "ctranslate2": "a folder for ctranslate2.Translator",
     "pytorch": "weights and a module of torch.nn parts that loads them",
     "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
+    "marian": "a Marian model for transformers, if the run went on from one",
     "int8": "a folder for translate.py --model, a quarter of the size: weights of 8 bits with a scale per row",
 }
 
@@ -36,6 +39,13 @@ def export(translator: Translator, to: str, out: str | Path, *, run: str | Path 
 
 def _write(translator: Translator, to: str, folder: Path, run: str | Path | None) -> None:
     model, tokenizer = translator.model, translator.tokenizer
+    if to == "marian":
+        if not isinstance(tokenizer, MarianTokenizer):
+            raise InputError(
+                "--to marian is for models that were fine-tuned from a Marian model: choose another format"
+            )
+        write_marian(model, tokenizer, folder)
+        return
     if not isinstance(tokenizer, Tokenizer):
         raise InputError("this model was imported: use the files it came from, only models trained here are exported")
     if to == "int8":

@@ -1,6 +1,6 @@
 """Pretrained Marian models (OPUS-MT) in plain NumPy, from a folder in the format of Hugging Face's transformers.
 
-    config.json  model.safetensors  vocab.json  source.spm  target.spm
+    config.json  model.safetensors or pytorch_model.bin  vocab.json  source.spm  target.spm
 
 Such a model is the paper's, post-norm, with these differences:
 
@@ -14,7 +14,7 @@ Such a model is the paper's, post-norm, with these differences:
   the model, we put the features of every matrix, bias and gain on that stream in our order, and the network computes
   the same function.
 
-Only model.safetensors is read. A pytorch_model.bin is a pickle, which may run any program when it is opened.
+A pytorch_model.bin is a pickle, a program that runs when it is opened; torch_weights.py reads it without running it.
 """
 
 import json
@@ -26,6 +26,7 @@ import numpy as np
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.formats.torch_weights import load_torch_weights
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.text_files import read_json
@@ -43,11 +44,13 @@ def is_marian_folder(path: Path) -> bool:
 
 def load_marian(path: Path, *, device: str = "cpu") -> "tuple[Transformer, MarianTokenizer]":
     """The model and its tokenizer. Raises InputError naming the file and the remedy."""
-    theirs = read_json(path / "config.json")
-    config = _config(theirs, path)
+    config = _config(read_json(path / "config.json"), path)
     model = Transformer(config, device=device, initialise=False)
     weights = path / "model.safetensors"
-    model.assign(_our_tensors(_read_weights(weights), config, weights), weights)
+    if not weights.is_file() and (path / "pytorch_model.bin").is_file():
+        weights = path / "pytorch_model.bin"
+    theirs = load_torch_weights(weights) if weights.suffix == ".bin" else _read_weights(weights)
+    model.assign(_our_tensors(theirs, config, weights), weights)
     return model, MarianTokenizer.load(path, config)
 
 
@@ -101,10 +104,7 @@ def _read_weights(path: Path) -> dict[str, Array]:
     from safetensors import SafetensorError, deserialize
 
     if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; a pytorch_model.bin is not read, since a pickle may run any program: convert it "
-            "with transformers' save_pretrained"
-        )
+        raise InputError(f"{path}: no such file, nor a pytorch_model.bin beside it: download one of them")
     try:
         stored = deserialize(path.read_bytes())
     except (SafetensorError, OSError, ValueError) as error:
