@@ -6,7 +6,6 @@ progress go to standard error. After an error the exit status is 2, and one line
 
 import argparse
 import contextlib
-import gzip
 import lzma
 import os
 import sys
@@ -17,13 +16,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from . import show
+from . import __version__, show
+from .arguments import CommandParser
+from .compressed import open_decompressed
 from .errors import TokenizerError
 from .pretokenizer import NAMED_PATTERNS, spell
 from .signals import ending_signals, status_of
 from .storage import whole_file, write_text
 from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
 from .training import train
+
+LONGEST_LINE = 1 << 24  # bytes; memory stays bounded even if the input never has a line end
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +55,8 @@ def _complain(message: str, status: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bpe", description="Byte-level byte-pair encoding.")
+    parser = CommandParser(prog="python -m bpe", description="Byte-level byte-pair encoding.")
+    parser.add_argument("--version", action="version", version=f"bpe of numpy_transformer {__version__}")
     commands = parser.add_subparsers(required=True, metavar="train|encode|decode|show")
 
     command = commands.add_parser("train", help="learn a tokenizer from text")
@@ -193,19 +197,18 @@ def _text_lines(path: str | None) -> Iterator[tuple[int, str, bytes]]:
         raise TokenizerError("there is no standard input: name a file")
     with contextlib.ExitStack() as stack:
         try:
-            stream = stack.enter_context(_open(path)) if path else sys.stdin.buffer
-            for number, line in enumerate(stream, 1):
+            stream = stack.enter_context(open_decompressed(path)) if path else sys.stdin.buffer
+            for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
+                if len(line) == LONGEST_LINE:
+                    raise TokenizerError(
+                        f"{name}, line {number}: {LONGEST_LINE:,} bytes long or longer; split it into shorter lines"
+                    )
                 text = line.removesuffix(b"\n")
                 yield number, text.decode("utf-8"), line[len(text) :]
         except UnicodeDecodeError:
             raise TokenizerError(f"{name}, line {number}: not UTF-8 text; convert the file first") from None
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise TokenizerError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _open(path: str) -> BinaryIO:
-    openers = {".gz": gzip.open, ".xz": lzma.open}
-    return openers.get(Path(path).suffix, open)(path, "rb")  # type: ignore[operator]
 
 
 def _output(path: str | None) -> contextlib.AbstractContextManager[BinaryIO]:

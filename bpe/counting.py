@@ -4,7 +4,6 @@ Natural text repeats its words. So the words between spaces are counted first, a
 distinct ones, if it allows that (see pretokenizer.py).
 """
 
-import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -112,30 +111,27 @@ def _count_in_processes(
     texts: Iterable[str], pattern: str, terms: Sequence[str], processes: int, progress: Progress | None
 ) -> Counter[str]:
     # Loaded only here: it would double the time that `import bpe` takes.
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from .workers import Task, WorkerError, most_workers, worker_pool
 
+    if processes > most_workers():
+        raise TokenizerError(f"processes is {processes}; it must be at most {most_workers()} on this computer")
     pieces: Counter[str] = Counter()
-    running: deque[Future[Counter[str]]] = deque()
+    running: deque[Task] = deque()
     done = 0
-    pool = ProcessPoolExecutor(processes, initializer=_ignore_interrupts)
     try:
-        for batch in _batches(texts):
-            running.append(pool.submit(_count_batch, batch, pattern, terms))
-            if len(running) > 2 * processes:  # so that the stream is not read faster than it is counted
-                pieces.update(running.popleft().result())
-            done += len(batch)
-            if progress is not None:
-                progress("counting texts", done, None)
-        for future in running:
-            pieces.update(future.result())
-    finally:
-        pool.shutdown(cancel_futures=True)
+        with worker_pool(processes) as pool:
+            for batch in _batches(texts):
+                running.append(pool.submit(_count_batch, batch, pattern, terms))
+                if len(running) > 2 * processes:  # so that the stream is not read faster than it is counted
+                    pieces.update(running.popleft().result())
+                done += len(batch)
+                if progress is not None:
+                    progress("counting texts", done, None)
+            for task in running:
+                pieces.update(task.result())
+    except WorkerError:
+        raise TokenizerError("a counting process was ended, perhaps for want of memory: use fewer processes") from None
     return pieces
-
-
-def _ignore_interrupts() -> None:
-    """Ignore Ctrl-C, which reaches every process of a terminal; the parent handles it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -96,6 +96,15 @@ def synchronize(path: str | PathLike[str]) -> None:
         os.fsync(file.fileno())
 
 
+def read_at_most(path: str | PathLike[str], limit: int) -> bytes:
+    """The content of a file that is kept in memory. Raises OSError beyond `limit` bytes: a device can be endless."""
+    with open(path, "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"longer than {limit:,} bytes")
+    return content
+
+
 def remove_leftovers(folder: str | PathLike[str]) -> None:
     """Remove unfinished files that a killed process left; nobody else may be writing there."""
     with contextlib.suppress(FileNotFoundError):

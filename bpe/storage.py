@@ -30,6 +30,7 @@ from .pretokenizer import byte_alphabet, spell
 
 FORMAT = "bpe-tokenizer-1"
 FORMAT_WITH_OPTIONS = "bpe-tokenizer-2"
+LONGEST_FILE = 1 << 28  # bytes; a vocabulary of a million tokens has some 50 MB
 
 
 class Definition(TypedDict):
@@ -103,8 +104,7 @@ def parse_merges(lines: list[str], path: str | PathLike[str]) -> list[tuple[byte
 def read_text(path: str | PathLike[str]) -> str:
     """Read a UTF-8 file. Raises TokenizerError naming the file, and the line where it is not UTF-8."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = files.read_at_most(path, LONGEST_FILE)
     except OSError as error:
         raise TokenizerError(f"cannot read {path}: {error.strerror}") from None
     try:

@@ -1,5 +1,6 @@
 """How the command-line programs end: one clear line instead of a traceback for what a user did."""
 
+import argparse
 import errno
 import io
 import os
@@ -7,10 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bpe import TokenizerError
+from bpe import TokenizerError, __version__
 from bpe.signals import ending_signals, status_of
 from numpy_transformer.errors import InputError
 
+ROOT = Path(__file__).parents[1]  # of the clone, or where pip installs packages
 INPUT_ERROR_STATUS = 2  # argparse uses 2 for impossible options, too
 CLOSED_PIPE_STATUS = 128 + 13  # what a shell reports for a program ended by SIGPIPE
 
@@ -46,7 +48,7 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("numpy_transformer", "bpe"):
             raise  # ours: a defect
-        return _complain(f"the package {error.name} is missing: pip install -r requirements.txt")
+        return _complain(f"the package {error.name} is missing: {install_command()}")
     except KeyboardInterrupt as interrupt:
         return _complain("interrupted", status_of(interrupt))
     except BrokenPipeError:
@@ -63,10 +65,26 @@ def run_program(main: Callable[[], int | None], *, less_memory: str = "use small
         return _complain(f"out of memory{asked}: {less_memory}")
 
 
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Let the program answer --version."""
+    parser.add_argument("--version", action="version", version=f"numpy_transformer {__version__}")
+
+
 def command(name: str) -> str:
     """How to start train or translate: by the installed command if this program was started so, else by the file."""
     prefix = "numpy-transformer-"
     return f"{prefix}{name}" if Path(sys.argv[0]).name.startswith(prefix) else f"python {name}.py"
+
+
+def install_command(extra: str = "") -> str:
+    """How to install what this package needs, or needs for an extra such as "gpu".
+
+    A clone has files that list it. Where there are none, this package was installed by pip, which knows its extras.
+    """
+    file = f"requirements-{extra}.txt" if extra else "requirements.txt"
+    if (ROOT / file).is_file():
+        return f"pip install -r {file}"
+    return f'pip install "numpy-transformer[{extra}]"' if extra else "pip install numpy-transformer"
 
 
 def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:

@@ -15,10 +15,10 @@ PACKAGE = "numpy_transformer"
 ROOMS = [
     "commands",
     "serve",
-    "seeing",
     "exercises",
     "training",
     "translation",
+    "seeing",
     "decoding",
     "tasks",
     "formats",

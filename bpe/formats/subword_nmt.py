@@ -67,8 +67,10 @@ def write_subword_nmt(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
     """Write codes of version 0.1, for a tokenizer whose pattern is SUBWORD_NMT_PATTERN.
 
     Raises TokenizerError for merges that codes cannot express: one that joins parts of different characters, or one
-    with a space that does not end a word.
+    with a space that does not end a word. Also for a tokenizer that composes text first.
     """
+    if tokenizer.normalization:
+        raise TokenizerError(f"subword-nmt codes cannot normalize text first ({tokenizer.normalization})")
     if tokenizer.pattern != SUBWORD_NMT_PATTERN:
         raise TokenizerError("subword-nmt codes need a tokenizer whose pattern is bpe.formats.SUBWORD_NMT_PATTERN")
     write_text("#version: 0.1\n" + "".join(f"{left} {right}\n" for left, right in _codes(tokenizer.merges)), path)

@@ -60,8 +60,10 @@ def write_tiktoken(tokenizer: Tokenizer, path: str | PathLike[str]) -> None:
 
     Use it as `tiktoken.Encoding(name, pat_str=tokenizer.pattern, mergeable_ranks=load_tiktoken_bpe(path),
     special_tokens=tokenizer.special_tokens)`. Raises TokenizerError if tiktoken would split text differently,
-    because ids do not follow the order of the merges or the merges were not learned by BPE.
+    because ids do not follow the order of the merges, the merges were not learned by BPE, or text is composed first.
     """
+    if tokenizer.normalization:
+        raise TokenizerError(f"tiktoken cannot normalize text first ({tokenizer.normalization})")
     text_ids = {token: token_id for token_id, token in tokenizer.text_vocabulary.items()}
     made = [left + right for left, right in tokenizer.merges]
     ids = [text_ids[token] for token in made]

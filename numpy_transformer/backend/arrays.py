@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from numpy_transformer.backend.cupy_advice import driver_remedy, how_to_complete, how_to_install, reason_of
 from numpy_transformer.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]  # a numpy.ndarray, or a cupy.ndarray, which has the same interface
@@ -37,20 +38,25 @@ def device_module(device: str) -> ModuleType:
         raise InputError(f'unknown device {device!r}; it must be "cpu" or "gpu"')
     try:
         import cupy
-    except ImportError as error:
+
+        runtime = cupy.cuda.runtime
+    except MemoryError:
+        raise
+    except Exception as error:  # libraries of another CUDA, NumPy or Python each have errors of their own
         raise InputError(
-            f"--device gpu needs CuPy, which cannot be imported ({error}); "
-            "install it with: pip install -r requirements-gpu.txt"
+            f"--device gpu needs CuPy, which cannot be imported ({reason_of(error)}); {how_to_install()}"
         ) from None
     try:
-        count = cupy.cuda.runtime.getDeviceCount()
+        count = runtime.getDeviceCount()
         cupy.zeros(1)
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        reason = str(error)
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = reason_of(error)
         if "NoDevice" in reason:
             remedy = "no CUDA device is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES"
         elif "InsufficientDriver" in reason:
-            remedy = "the NVIDIA driver is missing or too old for this CuPy: install a driver for CUDA 12 or newer"
+            remedy = driver_remedy()
         else:
             remedy = "check that nvidia-smi lists a healthy card"
         raise InputError(f"--device gpu found CuPy but cannot use a GPU ({reason}); {remedy}") from None
@@ -75,10 +81,9 @@ def _check_card(cupy: ModuleType) -> None:
     except MemoryError:
         raise
     except Exception as error:  # the loader, the compiler and cuBLAS each have errors of their own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"--device gpu found a card, but CUDA's libraries or headers do not work ({reason}); "
-            "install them as wheels with: pip install -r requirements-gpu.txt"
+            f"--device gpu found a card, but CUDA's libraries or headers do not work ({reason_of(error)}); "
+            f"{how_to_complete()}"
         ) from None
 
 

@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 from bpe import Tokenizer
+from bpe.arguments import CommandParser
 from bpe.formats import write_huggingface
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.int8_folder import write_int8_folder
 from numpy_transformer.formats.marian_export import write_marian
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.program import add_version
 from numpy_transformer.storage.atomic import atomic_folder
 from numpy_transformer.storage.run_files import run_of
 from numpy_transformer.translation.translator import Translator
@@ -72,10 +74,11 @@ def _write(translator: Translator, to: str, folder: Path, run: str | Path | None
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m numpy_transformer.export",
-        description="Export a trained model for other programs, or in a quarter of its size.",
+        description="Write a trained model for other programs, or in a quarter of its size.",
     )
+    add_version(parser)
     formats = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
     parser.add_argument("--to", choices=FORMATS, required=True, help=formats)
     parser.add_argument("run", metavar="RUN", help="run folder or checkpoint file")

@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from bpe.arguments import CommandParser
 from numpy_transformer.errors import InputError
+from numpy_transformer.program import add_version
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.texts import corpus_of
 from numpy_transformer.translation.ibm_model_1 import FREQUENT, TRANSLATIONS, learn_shortlist
@@ -35,11 +37,12 @@ def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: i
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m numpy_transformer.shortlist",
         description="Learn from a run's training text which target tokens its source tokens become, "
         "for translate.py --shortlist.",
     )
+    add_version(parser)
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument(
         "--frequent", type=int, default=FREQUENT, metavar="N", help="listed for every sentence (%(default)s)"

@@ -5,15 +5,19 @@ import shlex
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy_transformer.program import command, run_program
+from bpe.arguments import CommandParser
+from numpy_transformer.commands.latest import take_latest
+from numpy_transformer.program import add_version, command, run_program
 
 if TYPE_CHECKING:  # imported when needed: --help should not wait for them
     from bpe import Tokenizer
     from numpy_transformer.data.corpora import Corpus
     from numpy_transformer.terminal.display import Display
+    from numpy_transformer.training.training_step import TrainingStep
 
 RUNS = Path("runs")
 # What may change when a run is resumed: how long, how fast, how often. Everything else defines the run.
@@ -36,11 +40,12 @@ MAY_CHANGE_ON_RESUME = {
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; options that were not given are absent."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Train the Transformer of 'Attention Is All You Need', every gradient written by hand.",
         epilog="Without arguments: learns English to German from the built-in phrasebook in about five minutes.",
         argument_default=argparse.SUPPRESS,
     )
+    add_version(parser)
     add = parser.add_argument
 
     group = parser.add_argument_group("text")
@@ -110,15 +115,25 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {**file, **options}
 
 
-def train(arguments: argparse.Namespace) -> int:
-    """Prepare the run that the arguments describe, train it, and print what to do next."""
+def train(
+    arguments: argparse.Namespace,
+    *,
+    display: "Display | None" = None,
+    on_step: "Callable[[TrainingStep], bool | None] | None" = None,
+) -> int:
+    """Prepare the run that the arguments describe, train it, and print what to do next.
+
+    Returns the exit status: 0 when the run reached its end. `display` replaces standard output's; `on_step` is called
+    after each step, and ends the run by returning False.
+    """
     started = time.monotonic()
     from numpy_transformer.backend.arrays import device_module
     from numpy_transformer.backend.precision import check_precision
     from numpy_transformer.errors import InputError
-    from numpy_transformer.storage.run_files import latest_run, new_run_path, run_name
+    from numpy_transformer.storage.run_files import new_run_path, run_name, runs_in
     from numpy_transformer.terminal.display import make_display
     from numpy_transformer.training.options import TrainingOptions
+    from numpy_transformer.training.own_text import suited
     from numpy_transformer.training.run_folder import RunFolder
     from numpy_transformer.training.starting_point import BaseModel, load_base
     from numpy_transformer.training.texts import corpus_of
@@ -128,9 +143,10 @@ def train(arguments: argparse.Namespace) -> int:
     base: BaseModel | None = None
     resume = "resume" in arguments
     if resume:
-        path = Path(arguments.run) if "run" in arguments else latest_run(RUNS, with_model=False)
-        if path is None:
+        runs = [Path(arguments.run)] if "run" in arguments else runs_in(RUNS, with_model=False)
+        if not runs:
             raise InputError(f"--resume: there is no run in {RUNS}/ yet; begin one without --resume")
+        path = take_latest(runs, what="resuming", option="--run")
         folder = RunFolder(path)
         options = resumed_options(folder.read_options(), given, folder.config_file)
     else:
@@ -147,7 +163,7 @@ def train(arguments: argparse.Namespace) -> int:
 
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
-    with folder.claimed(new=not resume), make_display() as display:
+    with folder.claimed(new=not resume), display or make_display() as display:
         display.message(f"data: {options.data} ({options.source} to {options.target})")
         corpus = corpus_of(options)
         for note in corpus.notes:
@@ -155,9 +171,14 @@ def train(arguments: argparse.Namespace) -> int:
         if resume:
             trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
+            if base is None:
+                options, choice = suited(options, given, corpus.train)
+                if choice:
+                    display.message(f"    {choice}")
             tokenizer = learn_vocabulary(corpus, options.vocabulary, display) if base is None else base.tokenizer
             model = None if base is None else base.model
             trainer = Trainer.begin(options, corpus, tokenizer, folder, display, base=model, started=started)
+        trainer.on_step = on_step
         finished = trainer.run()
         name = shlex.quote(str(path))
         if not finished:

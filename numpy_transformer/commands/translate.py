@@ -1,12 +1,14 @@
 """Translate text with a trained model: python translate.py [TEXT ...] [options]; see --help."""
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from numpy_transformer.commands.latest import take_latest
 from numpy_transformer.commands.text_lines import argument_lines, open_input, open_output, read_lines, size_of
 from numpy_transformer.commands.translation_options import (
     PORT,
@@ -20,9 +22,11 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.program import command, run_program
 
 if TYPE_CHECKING:  # imported when needed: a single sentence should not wait for what it does not use
+    from numpy_transformer.data.known_words import KnownWords
     from numpy_transformer.decoding.alignment import Alignment
     from numpy_transformer.translation.hypothesis import Hypothesis
     from numpy_transformer.translation.search_options import SearchOptions
+    from numpy_transformer.translation.streaming import LinesDone
     from numpy_transformer.translation.translator import Translator
 
 RUNS = Path("runs")
@@ -45,6 +49,7 @@ def translate(options: argparse.Namespace) -> None:
         return
     if options.port is not None:
         raise InputError("--port only has a meaning with --serve")
+    from numpy_transformer.commands.unseen_words import UnseenWords
     from numpy_transformer.decoding.alignment import pharaoh
     from numpy_transformer.terminal.progress import TranslationProgress
     from numpy_transformer.translation.streaming import WINDOW_LINES
@@ -55,7 +60,9 @@ def translate(options: argparse.Namespace) -> None:
     if options.score:
         check_scoring(options)
     search = search_options(options)
-    translator = load_translator(options, model_paths(options))
+    paths = model_paths(options)
+    translator = load_translator(options, paths)
+    unseen = UnseenWords(None if options.score else known_words(paths))
 
     with ExitStack() as stack:
         progress: TranslationProgress | None = None
@@ -68,26 +75,31 @@ def translate(options: argparse.Namespace) -> None:
             lines = read_lines(file, name)
             if file.isatty():
                 window_lines = 1  # answer each line before the next is typed
+                unseen.introduce()
             else:
-                progress = stack.enter_context(TranslationProgress(size_of(file)))
+                on_terminal = options.output is None and sys.stdout is not None and sys.stdout.isatty()
+                progress = stack.enter_context(TranslationProgress(size_of(file), beside_translations=on_terminal))
+        done = None if progress is None else progress.add
         output = stack.enter_context(open_output(options.output))
         alignments = None if options.alignment is None else stack.enter_context(open_output(options.alignment))
         if options.score:
-            stream = scored(translator, lines, window_lines, options)
+            stream = scored(translator, lines, window_lines, options, done)
         elif options.attention is not None or options.explain:
             stream = seen_inside(translator, texts[0], search, options)
         else:
-            stream = translated(translator, lines, window_lines, name, search, options)
+            stream = translated(translator, lines, window_lines, name, search, options, done)
         try:
             for line in stream:
                 output.write(line.text.encode("utf-8"))
                 output.flush()  # a reader at the other end of a pipe should not wait
                 if alignments is not None:
                     alignments.write(f"{pharaoh(line.alignment)}\n".encode())
-                if progress is not None:
-                    progress.add(line.source)
+                unseen.add(line.source)
+                if window_lines == 1:  # somebody reads each answer
+                    unseen.tell()
         except TextError as error:
             raise InputError(f"{name}: line {error.number} {error.reason}") from None
+    unseen.tell()
 
 
 def translated(
@@ -97,6 +109,7 @@ def translated(
     name: str,
     search: "SearchOptions",
     options: argparse.Namespace,
+    done: "LinesDone | None" = None,
 ) -> Iterator[Written]:
     """The output for each line. Raises TextError for a line that cannot be translated."""
     from numpy_transformer.translation.streaming import translate_lines
@@ -110,6 +123,7 @@ def translated(
         sentences=splits_sentences(translator, options),
         window_lines=window_lines,
         alignments=options.alignment is not None,
+        done=done,
     )
     for number, line in enumerate(stream, 1):
         if line.parts > 1 and (options.prefix or options.require):
@@ -164,7 +178,11 @@ def seen_inside(
 
 
 def scored(
-    translator: "Translator", lines: Iterable[str], window_lines: int, options: argparse.Namespace
+    translator: "Translator",
+    lines: Iterable[str],
+    window_lines: int,
+    options: argparse.Namespace,
+    done: "LinesDone | None" = None,
 ) -> Iterator[Written]:
     """For each line `source TAB target`, the target's log-probability. Raises TextError for a line without a tab."""
     from numpy_transformer.translation.streaming import read_windows
@@ -179,7 +197,7 @@ def scored(
                 raise TextError(number, "has no tab: --score reads source TAB target")
             pairs.append((columns[0], columns[1]))  # as in training data, further columns are ignored
         try:
-            scores = translator.score(pairs)
+            scores = translator.score(pairs, done=functools.partial(_tell_lines, done, window))
         except TextError as error:
             raise TextError(before + error.number, error.reason) from None
         alignments: Sequence[Alignment] = [()] * len(pairs)
@@ -191,19 +209,24 @@ def scored(
         before += len(window)
 
 
+def _tell_lines(done: "LinesDone | None", lines: Sequence[str], numbers: Sequence[int], under_way: int) -> None:
+    if done is not None:
+        done([lines[number] for number in numbers], under_way)
+
+
 def model_paths(options: argparse.Namespace) -> list[Path]:
     """The models that --model names, or the latest run, or the model that comes with the package.
 
-    Raises InputError with advice when there is none.
+    Among several runs it says which is the latest. Raises InputError with advice when there is no model.
     """
-    from numpy_transformer.storage.run_files import latest_run, run_of
+    from numpy_transformer.storage.run_files import run_of, runs_in
     from numpy_transformer.storage.shipped import DEFAULT, shipped_model
 
     if options.model is not None:
         return [shipped_model(name) or Path(name) for name in options.model]
-    latest = latest_run(RUNS, with_model=True)
-    if latest is not None:
-        return [latest]
+    runs = runs_in(RUNS, with_model=True)
+    if runs:
+        return [take_latest(runs, what="model", option="--model")]
     shipped = shipped_model(DEFAULT)
     if shipped is None:
         raise InputError(
@@ -213,6 +236,14 @@ def model_paths(options: argparse.Namespace) -> list[Path]:
     about = run_of(shipped).description().get("about", "it comes with the package")
     print(f"model: {DEFAULT} ({about}); a run of your own in {RUNS}/ will come first", file=sys.stderr)
     return [shipped]
+
+
+def known_words(paths: Sequence[Path]) -> "KnownWords | None":
+    """The words that the model, the first of several, has seen in training; None where no file tells."""
+    from numpy_transformer.data.known_words import KnownWords
+    from numpy_transformer.storage.run_files import run_of
+
+    return KnownWords.load(run_of(paths[0]).words_file)
 
 
 def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translator":
@@ -253,8 +284,11 @@ def serve_page(options: argparse.Namespace) -> None:
 
     search = search_options(options)
     paths = model_paths(options)
+    translator = load_translator(options, paths)
+    translator.pack()  # the first to ask need not wait for it
     server = PageServer(
-        load_translator(options, paths),
+        translator,
+        known=known_words(paths),
         port=PORT if options.port is None else options.port,
         search=search,
         about=about_models(paths),

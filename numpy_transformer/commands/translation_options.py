@@ -4,8 +4,10 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from bpe.arguments import CommandParser
 from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.errors import InputError
+from numpy_transformer.program import add_version
 
 if TYPE_CHECKING:  # imported when needed, as in translate.py
     from numpy_transformer.decoding.constraints import Constraints
@@ -14,15 +16,15 @@ if TYPE_CHECKING:  # imported when needed, as in translate.py
 
 CONSTRAINTS = ("min_length", "max_length", "no_repeat_ngram", "prefix", "ban", "require")
 PORT = 8765  # of the web page
-WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; None means that an option was not given."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Translate with a trained model. Without TEXT and --input, standard input is translated. "
         "Translations go to standard output, one line per input line; everything else goes to standard error.",
     )
+    add_version(parser)
     parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are translated one by one")
 
     add = parser.add_argument_group("what and where").add_argument
@@ -90,9 +92,11 @@ def check_arguments(options: argparse.Namespace, texts: list[str]) -> None:
         raise InputError("two of --output, --alignment and --attention name the same file: give each its own")
     if options.attention is not None or options.explain:
         check_looking_inside(options, texts)
-    most = WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
-    if not 1 <= options.workers <= most:
-        raise InputError(f"workers is {options.workers}; it must be from 1 to {most} on this computer")
+    if options.workers != 1:
+        from bpe.workers import most_workers  # rarely needed
+
+        if not 1 <= options.workers <= most_workers():
+            raise InputError(f"workers is {options.workers}; it must be from 1 to {most_workers()} on this computer")
 
 
 def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:

@@ -28,9 +28,19 @@ def clean_text(text: str) -> str:
     return composed(text.replace(BYTE_ORDER_MARK, "")).strip()
 
 
+def writable(text: str) -> str:
+    """The text for a person to read: half a surrogate pair, which no file or terminal accepts, becomes "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def composed(text: str) -> str:
     """The text in NFC, but for runs of 64 combining marks or more. Takes time in proportion to the length."""
     if text.isascii():
         return text
     parts = _MANY_MARKS.split(text)  # every second one is such a run
     return "".join(part if number % 2 else unicodedata.normalize("NFC", part) for number, part in enumerate(parts))
+
+
+def as_read(text: str) -> str:
+    """What a reader sees of a text: texts that differ only in white space or in the form of their letters are one."""
+    return " ".join(clean_text(text).split())

@@ -1,7 +1,7 @@
 """Every corpus a model can be trained on, by the name given to --data."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from numpy_transformer.data import multi30k
@@ -13,6 +13,7 @@ from numpy_transformer.data.files import (
     read_parallel,
     read_tsv,
 )
+from numpy_transformer.data.spellings import as_typed
 from numpy_transformer.errors import InputError
 
 PHRASEBOOK_TRAIN_SIZE = 300_000  # pairs
@@ -27,7 +28,8 @@ class Corpus:
     """Parallel text for training, validation and test. Only `test` may be empty.
 
     Every sentence is as clean_text leaves it, and none is blank. `notes` tells the user, in sentences, where the
-    text came from and what was dropped.
+    text came from and what was dropped. `expressions` stand in the training text too: what is learned whole, such as
+    greetings, can only be tested whole.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Corpus:
     valid: ParallelText
     test: ParallelText
     notes: tuple[str, ...] = ()
+    expressions: ParallelText = field(default_factory=lambda: ParallelText([], []))
 
 
 def load_corpus(
@@ -50,7 +53,8 @@ def load_corpus(
 ) -> Corpus:
     """Load the corpus that `data` names.
 
-    - "phrasebook": generated English-German sentences (`numpy_transformer.data.phrasebook`).
+    - "phrasebook": generated English-German sentences (`numpy_transformer.data.phrasebook`); the training sources are
+      spelt as people type them (`numpy_transformer.data.spellings`).
     - "multi30k": English-German image captions, downloaded once (`numpy_transformer.data.multi30k`).
     - FILE.tsv, FILE.tsv.gz, FILE.tsv.xz: the columns are source TAB target *in this order*; `source` and
       `target` only label them. `validation` names a second such file, and then there is no test set. Without
@@ -112,12 +116,13 @@ def _phrasebook(source: str, target: str, seed: int) -> Corpus:
     _require_english_german("phrasebook", source, target)
     from numpy_transformer.data import phrasebook  # imported here, because its tables are large
 
-    parts = (
-        _parallel_text([(pair.source, pair.target) for pair in part])
-        for part in phrasebook.split(PHRASEBOOK_TRAIN_SIZE, seed=seed)
+    parts = (*phrasebook.split(PHRASEBOOK_TRAIN_SIZE, seed=seed), phrasebook.fixed_expressions())
+    train, valid, test, expressions = (
+        _parallel_text([(pair.source, pair.target) if source == "en" else (pair.target, pair.source) for pair in part])
+        for part in parts
     )
-    train, valid, test = (text if source == "en" else ParallelText(text.targets, text.sources) for text in parts)
-    return Corpus("phrasebook", source, target, train, valid, test)
+    train = ParallelText(as_typed(train.sources, seed), train.targets)
+    return Corpus("phrasebook", source, target, train, valid, test, expressions=expressions)
 
 
 def _multi30k(source: str, target: str, data_directory: str | Path | None) -> Corpus:

@@ -8,17 +8,17 @@ and a byte order mark at the beginning of the file are removed.
 import gzip
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import BinaryIO
 
+from bpe.compressed import COMPRESSED_SUFFIXES, open_decompressed
 from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.errors import InputError
 
-COMPRESSED_SUFFIXES: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
-UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what opening or reading a file may raise
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what open_decompressed, or reading then, may raise
 LINE_LIMIT = 1 << 20  # bytes; a longer "line" means that the file is not text with one sentence per line
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -40,7 +40,7 @@ class ParallelText:
 
 
 @contextmanager
-def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
+def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file for reading bytes, decompressed if its name ends in .gz or .xz.
 
     Raises InputError, naming the file and the remedy, if it is missing, a folder, unreadable, or not a complete
@@ -51,12 +51,6 @@ def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
             yield file
     except UNREADABLE as error:
         raise unreadable(path, error) from error
-
-
-def open_decompressed(path: str | Path) -> BinaryIO:
-    """The same without a word on errors: here and while reading, those in UNREADABLE."""
-    opened: BinaryIO = COMPRESSED_SUFFIXES.get(_suffix(path), open)(path, "rb")
-    return opened
 
 
 def unreadable(path: str | Path, error: Exception) -> InputError:

@@ -18,6 +18,9 @@ from numpy_transformer.storage.text_files import write_text
 # Unicode's word boundaries (UAX 29): "don't" is one word, "e-mail" is two, and each character of 日本 is one.
 WORD = regex.compile(r"\b\w.*?\b", regex.WORD)
 
+# A model that knows fewer is for study: real texts are full of words that it has never seen. Forms count apart.
+WORDS_OF_A_LANGUAGE = 50_000
+
 
 def word_spans(text: str) -> Iterator[tuple[int, int]]:
     """(start, end) of each word in `text`, in characters. Marks and white space belong to no word.
@@ -62,6 +65,15 @@ class KnownWords:
 
     def __contains__(self, word: str) -> bool:
         return word_key(word) in self._keys
+
+    def __str__(self) -> str:
+        """How much a model with these words knows.
+
+        >>> print(KnownWords.of(["The cat sleeps."]))
+        3 words; a model for study
+        """
+        size = f"{len(self):,} {'word' if len(self) == 1 else 'words'}"
+        return size if len(self) >= WORDS_OF_A_LANGUAGE else f"{size}; a model for study"
 
     def unknown(self, text: str) -> list[tuple[int, int]]:
         """(start, end) of each word in `text` that is not among these, in characters and in order.

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import http.client
 import os
+import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -62,10 +63,18 @@ def multi30k_files(
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: NUMPY_TRANSFORMER_CACHE, else a folder in XDG_CACHE_HOME or ~/.cache."""
+    """Where downloads are kept: NUMPY_TRANSFORMER_CACHE, else a folder in XDG_CACHE_HOME or ~/.cache.
+
+    A container's user may have no home: then it is in the folder for temporary files. Each file is verified anyway.
+    """
     if folder := os.environ.get(CACHE_VARIABLE):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numpy_transformer"
+    if folder := os.environ.get("XDG_CACHE_HOME"):
+        return Path(folder) / "numpy_transformer"
+    try:
+        return Path.home() / ".cache" / "numpy_transformer"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "numpy_transformer"
 
 
 def _local_files(directory: Path, digests: Mapping[str, str]) -> dict[str, Path]:

@@ -5,13 +5,17 @@
     incremental.py        one new position per step: a decoder that keeps the keys and values of the past
     forwards.py           the layers' forwards as a decoder step uses them
     token_by_token.py     greedy search of a whole batch, and drawing tokens at random
+    results.py            the n best translations, no two of one text
     beam.py               beam search of many sentences side by side
 
 Then the options of a search:
 
+    token_texts.py        what tokens write: demands are about text, however it is cut into tokens
     rules.py              tokens that may not come next
     required_terms.py     terms that every translation must contain
     constraints.py        both, as a user writes them in text
+    demanding_search.py   a search that demands change only where they must
+    option_values.py      what an option may be
     lexical_shortlist.py  only the likely tokens of the vocabulary
     ensemble.py           several models as one
     packed.py             weights in an order that makes products of few rows fast

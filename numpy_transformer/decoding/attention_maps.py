@@ -16,6 +16,9 @@ class AttentionMaps(NamedTuple):
     target: list[bytes]  # T, eos included
     weights: AttentionWeights
 
+    def __repr__(self) -> str:
+        return f"<AttentionMaps of {len(self.source)} source and {len(self.target)} target tokens>"
+
 
 def token_texts(tokens: Sequence[bytes]) -> list[str]:
     """The text that each token ends: together, the text of all of them.

@@ -32,9 +32,11 @@ from numpy_transformer.decoding.incremental import rows_that_stay
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
 from numpy_transformer.decoding.required_terms import RequiredTerms
+from numpy_transformer.decoding.results import Identity, Results
 from numpy_transformer.decoding.rules import Hypotheses, Rule
 from numpy_transformer.decoding.scoring import (
     Decoded,
+    Done,
     check_numbers,
     coverage_penalty,
     largest,
@@ -61,6 +63,8 @@ def beam_search(
     rows: int | None = None,
     shortlist: Shortlist | None = None,
     recorder: BeamRecorder | None = None,
+    done: Done | None = None,
+    identity: Identity = tuple,
 ) -> list[list[Decoded]]:
     """The n best translations found for each sentence, best first.
 
@@ -71,6 +75,8 @@ def beam_search(
     rules forbid tokens; each translation contains all required terms.
     rows: how many sentences are decoded at once; the others wait, in their order. By default none waits.
     shortlist: the tokens that each translation may contain; for one model, without rules and required terms.
+    done is called with the numbers of sentences as they are done, and how many others are under way.
+    identity: of the translations for which it is the same, only the best is a result; by default none are the same.
 
     A sentence has fewer than n results only where fewer were finished; none if the rules forbid every translation.
     Raises InputError if a model computes NaN.
@@ -80,7 +86,7 @@ def beam_search(
     config = config_of(models)
     rules = rules if required is None else (*rules, required)
     rows = len(source) if rows is None else rows
-    results = _Results(len(source), n_best)
+    results = Results(len(source), n_best, identity)
     waiting = _Waiting(source, config.pad_id)
 
     def fresh(sentences: Array) -> _Beams:
@@ -130,6 +136,8 @@ def beam_search(
         if recorder is not None:
             recorder.add_step(hypotheses, continuations, ended, scores, highest_possible, alpha=alpha)
         if not goes_on.all():
+            if done is not None:
+                done(live.sentence[~goes_on].tolist(), int(goes_on.sum()))
             stay = rows_that_stay(goes_on)
             live = live.retain(stay)
             decoder.retain(stay)
@@ -219,13 +227,12 @@ def _with_room(ids: Array, room: int) -> Array:
 def _forbid(
     logits: Array, vocabulary: Array, hypotheses: Hypotheses, rules: Sequence[Rule], config: TransformerConfig
 ) -> None:
-    """Set the logits (b, W, V) of what may not come next to -inf; at the length limit that is all but eos.
+    """Set the logits (b, W, V) of what may not come next to -inf; at the length limit only eos may, if that.
 
     They are the logits of the tokens vocabulary (V,), in ascending order; `rules` apply only to the whole vocabulary.
     """
     xp = array_module(logits)
     pad, bos, eos = np.searchsorted(vocabulary, (config.pad_id, config.bos_id, config.eos_id)).tolist()
-    eos_logits = logits[:, :, eos].copy()
     logits[:, :, pad] = logits[:, :, bos] = -np.inf  # no translation contains them
     if rules:
         forbidden = np.zeros(logits.shape, dtype=bool)
@@ -235,8 +242,9 @@ def _forbid(
     at_limit = np.flatnonzero(hypotheses.limits == hypotheses.length)
     if len(at_limit):
         there = to_device(at_limit, xp)
+        eos_logits = logits[there, :, eos]
         logits[there] = -np.inf
-        logits[there, :, eos] = eos_logits[there]
+        logits[there, :, eos] = eos_logits
 
 
 def _best_continuations(
@@ -254,17 +262,16 @@ def _best_continuations(
     """
     xp = array_module(logits)
     b, W, V = logits.shape
-    if required is not None:  # the tokens of its terms are candidates as well, however improbable
-        advancing = required.advancing(hypotheses)  # (b, W, A)
-        [advancing_logits] = on_host(xp.take_along_axis(logits, to_device(advancing, xp), axis=2))
     k = min(beam, V)  # at most this many of one hypothesis can be among the best of all
+    if required is not None:  # as many of the tokens of its terms are candidates as well, however improbable
+        towards = xp.where(to_device(required.advancing(hypotheses, V), xp), logits, -np.inf)
+        term_values, term_tokens = (array.reshape(b, W, k) for array in on_host(*largest(towards.reshape(b * W, V), k)))
     values, tokens, normalizers = on_host(*largest(logits.reshape(b * W, V), k), normalizers)
     values, tokens = values.reshape(b, W, k), vocabulary[tokens].reshape(b, W, k)
     if required is not None:
-        twice = (advancing[:, :, :, None] == tokens[:, :, None, :]).any(axis=3)
-        advancing_logits[twice] = -np.inf
-        values = np.concatenate([values, advancing_logits], axis=2)
-        tokens = np.concatenate([tokens, advancing], axis=2)
+        term_values[(term_tokens[:, :, :, None] == tokens[:, :, None, :]).any(axis=3)] = -np.inf  # not twice
+        values = np.concatenate([values, term_values], axis=2)
+        tokens = np.concatenate([tokens, term_tokens], axis=2)
 
     candidates = tokens.shape[2]  # per hypothesis
     log_probabilities = values - normalizers[:, :, None]
@@ -280,21 +287,3 @@ def _best_continuations(
         log_probabilities=log_probabilities.reshape(b, W * candidates)[sentences, order],
         totals=all_totals[sentences, order],
     )
-
-
-class _Results:
-    """The best finished translations of each sentence."""
-
-    def __init__(self, sentences: int, n_best: int) -> None:
-        self._n_best = n_best
-        self.found: list[list[Decoded]] = [[] for _ in range(sentences)]  # in descending order of score
-        self.worst = np.full(sentences, -np.inf)  # the score a new one must beat; -inf while there is room
-
-    def keep(self, sentence: int, decoded: Decoded) -> None:
-        """Keep the translation if it is among the n best so far; ties keep the first."""
-        found = self.found[sentence]
-        found.append(decoded)
-        found.sort(key=lambda one: -one.score)
-        del found[self._n_best :]
-        if len(found) == self._n_best:
-            self.worst[sentence] = found[-1].score

@@ -6,17 +6,22 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import array_module, to_device
 from numpy_transformer.decoding.ensemble import mean_log_probabilities
-from numpy_transformer.decoding.scoring import check_numbers, on_host
+from numpy_transformer.decoding.scoring import Done, check_numbers, on_host
 from numpy_transformer.models.transformer import Transformer
 
 
 def forced_log_probabilities(
-    models: Transformer | Sequence[Transformer], pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, rows: int = 32
+    models: Transformer | Sequence[Transformer],
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    *,
+    rows: int = 32,
+    done: Done | None = None,
 ) -> list[float]:
     """For each pair, log p(target and its eos | source), natural logarithm.
 
     A source ends with eos, a target has neither bos nor eos. `rows` pairs are computed at once; adjacent pairs of
-    similar length waste little. Raises InputError if a model computes NaN.
+    similar length waste little. `done` is called with the numbers of each of these groups when it is computed. Raises
+    InputError if a model computes NaN.
     """
     models = [models] if isinstance(models, Transformer) else models
     config = models[0].config
@@ -32,6 +37,8 @@ def forced_log_probabilities(
         totals = np.where(labels != config.pad_id, on_host(chosen)[0], 0).sum(axis=1)
         check_numbers(totals)
         found += totals.tolist()
+        if done is not None:
+            done(range(start, len(found)), 0)
     return found
 
 

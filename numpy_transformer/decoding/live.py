@@ -1,7 +1,7 @@
 """A beam search as it happens: after each step, what it holds."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
@@ -27,6 +27,11 @@ class LiveRecorder(BeamRecorder):
         super().__init__()
         self._show = show
         self._finished: list[Draft] = []
+
+    def restarted(self) -> Self:
+        """This recorder, empty again, for another search of the same sentence."""
+        self._finished = []
+        return super().restarted()
 
     def add_step(
         self,

@@ -1,7 +1,7 @@
 """What a beam search considered, step by step, for those who want to look inside."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.rules import Hypotheses
@@ -48,6 +48,11 @@ class BeamRecorder:
 
     def __init__(self) -> None:
         self.steps: dict[int, list[Step]] = {}
+
+    def restarted(self) -> Self:
+        """This recorder, empty again, for another search of the same sentences."""
+        self.steps.clear()
+        return self
 
     def add_step(
         self,

@@ -5,12 +5,14 @@ stays forbidden. The probabilities of the tokens that remain are left as they ar
 not that of a changed distribution.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.decoding.token_texts import Completion, TokenTexts
 from numpy_transformer.errors import InputError
 
 
@@ -28,7 +30,10 @@ class Hypotheses(NamedTuple):
 
 
 class Rule(Protocol):
-    """Something that forbids tokens."""
+    """Something that a translation must fulfil; it forbids the tokens that would break it."""
+
+    def holds(self, ids: Sequence[int]) -> bool:
+        """Whether a whole translation fulfils it: tokens without bos and eos."""
 
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
         """Set `forbidden` (b, W, V) to True at the tokens that may not come next."""
@@ -42,6 +47,9 @@ class MinimumLength:
 
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
         forbidden[hypotheses.length < self._minimum, :, self._eos_id] = True
+
+    def holds(self, ids: Sequence[int]) -> bool:
+        return len(ids) >= self._minimum
 
 
 class NoRepeatedNgram:
@@ -59,41 +67,70 @@ class NoRepeatedNgram:
                     if ids[start : start + n - 1] == last:
                         forbidden[row, column, ids[start + n - 1]] = True
 
+    def holds(self, ids: Sequence[int]) -> bool:
+        ngrams = [tuple(ids[start : start + self._n]) for start in range(len(ids) - self._n + 1)]
+        return len(set(ngrams)) == len(ngrams)
+
 
 class ForcedPrefix:
-    """Every translation begins with these tokens."""
+    """Every translation begins with these bytes, whatever tokens write them.
 
-    def __init__(self, prefix: Sequence[int]) -> None:
-        self._prefix = list(prefix)
+    White space at the end of `prefix` asks for white space, or for the end of the translation; white space at its
+    beginning is what this tokenizer writes before a first word. `reserve` tokens are left for other demands. Raises
+    InputError if the tokens cannot write the prefix.
+    """
+
+    def __init__(self, prefix: bytes, tokens: TokenTexts, *, eos_id: int, reserve: int = 0) -> None:
+        self._prefix, self._token_texts, self._eos_id, self._reserve = prefix, tokens, eos_id, reserve
+        # For each k: what may follow the first k bytes, as (token, how many bytes are there then).
+        self._next = [self._continuations(k) for k in range(len(prefix))]
+        self._fewest = [0.0] * (len(prefix) + 1)  # for each k: the tokens that it takes to write the rest
+        for k in reversed(range(len(prefix.rstrip()))):
+            self._fewest[k] = 1 + min((self._fewest[after] for _, after in self._next[k]), default=math.inf)
+        if self._fewest[0] == math.inf:
+            raise InputError(f"the model's tokens cannot write the prefix {prefix.decode('utf-8').lstrip()!r}")
+
+    @property
+    def tokens(self) -> int:
+        """The fewest tokens that write the prefix."""
+        return int(self._fewest[0])
+
+    def holds(self, ids: Sequence[int]) -> bool:
+        written = self._token_texts.written(ids).lstrip()
+        return written.startswith(self._prefix.lstrip()) or written == self._prefix.strip()
 
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
-        for row, length in enumerate(hypotheses.length.tolist()):
-            if length < len(self._prefix):
-                others = np.arange(forbidden.shape[2]) != self._prefix[length]
-                forbidden[row, :, others] = True
+        behind = (hypotheses.limits - hypotheses.length - 1).tolist()  # tokens that may follow the next one
+        for row, paths in enumerate(hypotheses.paths()):
+            for column, ids in enumerate(paths):
+                written = self._token_texts.written(ids)
+                if written.startswith(self._prefix):
+                    continue
+                others = np.ones(forbidden.shape[2], dtype=bool)
+                if self._prefix.startswith(written):  # not so for a hypothesis that is no longer live
+                    room = behind[row] - self._reserve
+                    others[[token for token, k in self._next[len(written)] if self._fewest[k] <= room]] = False
+                    others[self._eos_id] = written != self._prefix.rstrip()
+                forbidden[row, column, others] = True
+
+    def _continuations(self, k: int) -> list[tuple[int, int]]:
+        rest, bytes_of = self._prefix[k:], self._token_texts.bytes_of
+        found = self._token_texts.that_begin(rest) + self._token_texts.beginning_with(rest)
+        return [(token, k + min(len(bytes_of[token]), len(rest))) for token in found]
 
 
 class BannedText:
-    """The bytes `banned` occur nowhere in a translation, however they are split into tokens.
+    """These bytes occur nowhere in a translation, however they are split into tokens."""
 
-    A token finishes the banned bytes if these end inside it: it holds them whole, or the hypothesis ends with the
-    first i of them and the token begins with the rest.
-    """
+    def __init__(self, banned: bytes, tokens: TokenTexts) -> None:
+        self._banned, self._token_texts = banned, tokens
+        self._completion = Completion(banned, tokens)
 
-    def __init__(self, banned: bytes, vocabulary: Mapping[int, bytes]) -> None:
-        if not banned:
-            raise InputError("a banned term is empty: name at least one character")
-        self._banned, self._vocabulary = banned, vocabulary
-        self._whole = [token for token, text in vocabulary.items() if banned in text]
-        self._rest = [
-            [token for token, text in vocabulary.items() if text.startswith(banned[i:])] for i in range(len(banned))
-        ]
+    def holds(self, ids: Sequence[int]) -> bool:
+        return self._banned not in self._token_texts.written(ids)
 
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
-        forbidden[:, :, self._whole] = True
+        forbidden[:, :, self._completion.whole] = True
         for row, paths in enumerate(hypotheses.paths()):
             for column, ids in enumerate(paths):
-                tail = b"".join(self._vocabulary[token] for token in ids[-len(self._banned) :])
-                for i in range(1, len(self._banned)):
-                    if tail.endswith(self._banned[:i]):
-                        forbidden[row, column, self._rest[i]] = True
+                forbidden[row, column, self._completion.after(self._token_texts.written(ids))] = True

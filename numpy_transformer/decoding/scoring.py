@@ -1,6 +1,7 @@
 """What all searches share: their result, the length penalty, log-probabilities and the best tokens of a step."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy_transformer.layers.output_loss import CACHED_LOGITS
 EXTRA_LENGTH = 50
 # Up to this many of the largest are found by repeated argmax, which is faster than a partition.
 FEW = 16
+
+# Called with the numbers of sentences that are done, and how many others are under way.
+Done = Callable[[Sequence[int], int], None]
 
 
 class Decoded(NamedTuple):

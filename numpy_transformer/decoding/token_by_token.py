@@ -39,7 +39,13 @@ from numpy_transformer.layers.softmax import softmax_forward
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn; None switches a restriction off. Raises InputError for impossible values."""
+    """How tokens are drawn; None switches a restriction off. Raises InputError for impossible values.
+
+    temperature: divides the logits; below 1 the probable tokens become more probable, above 1 less.
+    top_k: draw among the k most probable tokens only.
+    top_p: draw among the most probable tokens that together have this probability, from 0 to 1.
+    seed: the same seed gives the same translation of a text.
+    """
 
     temperature: float = 1.0
     top_k: int | None = None

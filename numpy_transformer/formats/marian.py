@@ -17,7 +17,6 @@ Such a model is the paper's, post-norm, with these differences:
 A pytorch_model.bin is a pickle, a program that runs when it is opened; torch_weights.py reads it without running it.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,8 @@ ACTIVATIONS = {"swish": "swish", "silu": "swish", "relu": "relu"}  # their name,
 def is_marian_folder(path: Path) -> bool:
     """Whether the folder's config.json says that it holds a Marian model."""
     try:
-        return json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] == "marian"
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_json(path / "config.json").get("model_type") == "marian"
+    except InputError:
         return False
 
 

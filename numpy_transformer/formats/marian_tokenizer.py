@@ -44,6 +44,9 @@ class MarianTokenizer:
         special = {piece: i for piece, i in ids.items() if i in (config.pad_id, config.eos_id) or piece == "<unk>"}
         return cls(ids, special, _sentencepiece(path / "source.spm"), _sentencepiece(path / "target.spm"))
 
+    def __repr__(self) -> str:
+        return f"<MarianTokenizer of {len(self)} pieces>"
+
     def save(self, folder: Path) -> None:
         """Write the three files that `load` reads. Raises InputError if one cannot be written."""
         write_text(folder / "vocab.json", json.dumps(self._ids, ensure_ascii=False, indent=1) + "\n")

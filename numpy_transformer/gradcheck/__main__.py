@@ -13,6 +13,7 @@ from types import ModuleType
 
 from rich.console import Console
 
+from bpe.arguments import CommandParser
 from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.errors import InputError
 from numpy_transformer.gradcheck.check import TOLERANCES
@@ -20,7 +21,7 @@ from numpy_transformer.gradcheck.examine import Outcome, examine
 from numpy_transformer.gradcheck.plot import FORMATS, draw_errors
 from numpy_transformer.gradcheck.report import arrays, details, first_wrong, table_of
 from numpy_transformer.gradcheck.suite import ALONG, SUITE, called
-from numpy_transformer.program import run_program
+from numpy_transformer.program import add_version, run_program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +84,8 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m numpy_transformer.gradcheck", description=__doc__)
+    parser = CommandParser(prog="python -m numpy_transformer.gradcheck", description=__doc__)
+    add_version(parser)
     parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"one or more of: {', '.join(SUITE)} (default: all)")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where the layers run (default: cpu)")
     parser.add_argument(

@@ -72,7 +72,7 @@ def map_tree(function: Callable[[str, Any], Any], tree: Any, path: str = "") -> 
     return type(tree)(*children) if hasattr(tree, "_fields") else tuple(children)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Parameters(Generic[Tree]):
     """A flat buffer and the tree of views into it. Gradients have the same type and the same shape of tree."""
 
@@ -103,6 +103,10 @@ class Parameters(Generic[Tree]):
         """Makes the views of copies and pickles point into their own buffer, not into copies of its parts."""
         shapes = map_tree(lambda _, leaf: SimpleNamespace(shape=leaf.shape), self.tree)
         return type(self).view, (self.flat, shapes)
+
+    def __repr__(self) -> str:
+        count = sum(1 for _ in self.named())
+        return f"<Parameters: {self.flat.size:,} numbers of {self.flat.dtype} in {count} arrays>"
 
     def initialise(self, spec: Any, *, seed: int) -> None:
         """Draw the initial values, the same ones for every dtype and device."""

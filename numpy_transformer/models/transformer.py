@@ -65,6 +65,15 @@ class Transformer:
         if initialise:
             self.parameters.initialise(spec, seed=seed)
 
+    def __repr__(self) -> str:
+        config, flat = self.config, self.parameters.flat
+        device = "CPU" if array_module(flat) is np else "GPU"
+        return (
+            f"<Transformer: {config.encoder_layers}+{config.decoder_layers} layers, D {config.d_model}, "
+            f"F {config.d_ff}, H {config.heads}, vocabulary {config.vocabulary_size:,}; "
+            f"{flat.size:,} parameters of {flat.dtype} on the {device}>"
+        )
+
     def loss_and_gradients(
         self,
         source: Array,

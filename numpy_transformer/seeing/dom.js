@@ -41,7 +41,7 @@ function labelled(label, makeOne = make, tag = "i") {
 }
 
 /** Numbers in sentences with a minus instead of a hyphen. */
-const typeset = (text) => text.replace(/(?<=^|\s)-(?=\d)/g, "−");
+const typeset = (text) => text.replace(/(?<=^|[\s(])-(?=\d)/g, "−");
 const percent = (share) => `${Math.round(100 * share)}%`;
 const decimal = (number) => (number === null ? "−∞" : typeset(number.toFixed(3)));
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);

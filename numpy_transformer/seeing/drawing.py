@@ -40,7 +40,7 @@ def save_attention(
     check_format(path)
     check_length(maps)
     if Path(path).suffix.lower() == ".png":
-        save_picture(path, maps)
+        save_picture(path, maps, text=text, translation=translation)
         return
     with atomic_write(path) as file:
         file.write(page(view(text, translation, maps, story)).encode("utf-8"))

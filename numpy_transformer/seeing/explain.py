@@ -13,11 +13,11 @@ def explain(story: Story, file: TextIO) -> None:
     from rich.console import Console  # needed by few
 
     console = Console(file=file, markup=False, emoji=False, highlight=False, soft_wrap=True)
-    for line, style in _lines(story):
+    for line, style in story_lines(story):
         console.print(line, style=style)
 
 
-def _lines(story: Story) -> Iterator[tuple[str, str]]:
+def story_lines(story: Story) -> Iterator[tuple[str, str]]:
     """Each line and its style."""
     kept = "best of all continuations is" if story.beam == 1 else f"best {story.beam} of all continuations are"
     yield f"Beam search: after each step the {kept} kept.", ""

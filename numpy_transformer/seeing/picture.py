@@ -1,5 +1,6 @@
 """The attention of every layer and head as one PNG picture."""
 
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +12,15 @@ from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.storage.atomic import atomic_write
 
 LONGEST_SIDE = 100.0  # inches, at 100 dots per inch
+LETTERS_PER_INCH = 12  # of the title, on average
 BLANK = 1.4  # inches that a block's title and labels need
 
 
-def save_picture(path: str | Path, maps: AttentionMaps) -> None:
-    """Write the picture: three blocks side by side, each with a row of heat maps per layer, one map per head.
+def save_picture(path: str | Path, maps: AttentionMaps, *, text: str, translation: str) -> None:
+    """Write the picture: three blocks, one below the other, each with a row of heat maps per layer, one map per head.
 
-    The file appears complete or not at all. Raises InputError if it cannot be written.
+    The text and its translation stand above them. The file appears complete or not at all. Raises InputError if it
+    cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -29,14 +32,14 @@ def save_picture(path: str | Path, maps: AttentionMaps) -> None:
         ("Decoder self-attention: within the translation", target, ["<bos>", *target[:-1]], maps.weights.decoder),
     ]
     sizes = [_size(weights) for _, _, _, weights in blocks]
-    width, height = sum(width for width, _ in sizes), max(height for _, height in sizes)
+    width, height = max(width for width, _ in sizes), sum(height for _, height in sizes)
     shrink = min(1.0, LONGEST_SIDE / width, LONGEST_SIDE / height)
-    figure = Figure((shrink * width, shrink * height + 0.4), layout="constrained", dpi=100)
+    lines = textwrap.wrap(f"{text} \N{RIGHTWARDS ARROW} {translation}", int(LETTERS_PER_INCH * shrink * width))
+    title = "\n".join([*lines, "Each row is what one token looks at; it sums to 1 (white 0, dark blue 1)."])
+    figure = Figure((shrink * width, shrink * height + 0.2 * (len(lines) + 1)), layout="constrained", dpi=100)
     FigureCanvasAgg(figure)
-    figure.suptitle(
-        "Each row is what one token looks at; it sums to 1 (white 0, dark blue 1)", fontsize=10, color="0.35"
-    )
-    parts: Any = figure.subfigures(1, len(blocks), width_ratios=[width for width, _ in sizes], wspace=0.03)
+    figure.suptitle(title, fontsize=10, color="0.25", parse_math=False)
+    parts: Any = figure.subfigures(len(blocks), 1, height_ratios=[height for _, height in sizes], hspace=0.03)
     for part, (title, queries, keys, weights) in zip(parts, blocks, strict=True):
         _draw_block(part, title, queries, keys, weights)
     with warnings.catch_warnings(), atomic_write(path) as file:

@@ -7,9 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bpe import Tokenizer
 from bpe.show import visible
+from numpy_transformer.data.clean_text import as_read, writable
 from numpy_transformer.decoding.recorder import BeamRecorder, Candidate, Fate, Step
-from numpy_transformer.translation.token_ids import ModelTokenizer, written_text
+from numpy_transformer.formats.marian import MarianTokenizer
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,11 @@ class Story:
     beam: int
     alpha: float
     chapters: list[Chapter]
-    finished: list[Finished]  # best first
+    finished: list[Finished]  # best first, each text once
     reason: str  # why the first of them won
 
 
-def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_best: int = 1) -> Story:
+def tell(recorder: BeamRecorder, tokenizer: Tokenizer | MarianTokenizer, *, alpha: float, n_best: int = 1) -> Story:
     """The story of the only search that `recorder` saw; alpha and n_best are those of the search."""
     [steps] = recorder.steps.values()
     paths = _paths(steps)
@@ -78,7 +80,7 @@ def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_b
     for number, step in enumerate(steps, 1):
         branches = [
             Branch(
-                text=written_text(tokenizer, path),
+                text=writable(tokenizer.decode(path)),
                 token=visible(tokenizer.vocabulary[candidate.token]),
                 parent=candidate.parent,
                 log_probability=_finite(candidate.log_probability),
@@ -91,8 +93,9 @@ def tell(recorder: BeamRecorder, tokenizer: ModelTokenizer, *, alpha: float, n_b
         ]
         so_far = [one for one in finished if one.step <= number]
         events = [_ending(one, so_far) for one in so_far if one.step == number]
-        events.append(_outlook(step, so_far, n_best, is_last=number == len(steps)))
+        events.append(_outlook(step, _different(so_far), n_best, is_last=number == len(steps)))
         chapters.append(Chapter(step.penalty, branches, events))
+    finished = _different(finished)
     reason = " ".join([_why_it_won(finished), _what_greedy_does(steps, winning, tokenizer)])
     return Story(steps[0].kept, alpha, chapters, finished, reason)
 
@@ -107,10 +110,12 @@ def _paths(steps: Sequence[Step]) -> list[list[list[int]]]:
     return paths
 
 
-def _finished(steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: ModelTokenizer) -> list[Finished]:
+def _finished(
+    steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: Tokenizer | MarianTokenizer
+) -> list[Finished]:
     found = [
         Finished(
-            written_text(tokenizer, paths[number - 1][place][:-1]),
+            writable(tokenizer.decode(paths[number - 1][place][:-1])),
             number,
             place,
             candidate.total,
@@ -125,6 +130,14 @@ def _finished(steps: Sequence[Step], paths: list[list[list[int]]], tokenizer: Mo
     return sorted(found, key=lambda one: -one.score)
 
 
+def _different(finished: Sequence[Finished]) -> list[Finished]:
+    """Without those whose text a better one has: other tokens may write the same."""
+    best: dict[str, Finished] = {}
+    for one in finished:
+        best.setdefault(as_read(one.text), one)
+    return list(best.values())
+
+
 def _winning_places(steps: Sequence[Step], winner: Finished) -> dict[int, int]:
     """The place of the winner's branch, for each step up to its end."""
     places, place = {}, winner.place
@@ -136,7 +149,10 @@ def _winning_places(steps: Sequence[Step], winner: Finished) -> dict[int, int]:
 
 def _coverage(candidate: Candidate, step: Step) -> float:
     """The part of a finished candidate's score beyond its log-probability; exactly 0 without coverage penalty."""
-    return candidate.score - candidate.total / step.penalty
+    without = candidate.total / step.penalty
+    return (
+        0.0 if math.isclose(candidate.score, without) else candidate.score - without
+    )  # two divisions round in two ways
 
 
 def _finite(number: float) -> float | None:
@@ -189,7 +205,7 @@ def _why_it_won(finished: Sequence[Finished]) -> str:
     )
 
 
-def _what_greedy_does(steps: Sequence[Step], winning: Mapping[int, int], tokenizer: ModelTokenizer) -> str:
+def _what_greedy_does(steps: Sequence[Step], winning: Mapping[int, int], tokenizer: Tokenizer | MarianTokenizer) -> str:
     """Where the winner's way leaves that of greedy search: a candidate of the same parent was more probable."""
     for number in sorted(winning):
         candidates = steps[number - 1].candidates

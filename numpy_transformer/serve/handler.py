@@ -113,6 +113,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             with self.service.turns.turn(lambda ahead: self._show_event({"kind": "waiting", "ahead": ahead})):
                 self._deadline = time.monotonic() + self.service.limits.translation_seconds
+                known = self.service.known
+                if known is not None:
+                    self._send_event({"kind": "unseen", "words": known.unknown(text)})
                 translate_text(self.service.translator, text, search, send=self._send_event, show=self._show_event)
         except TooManyError:
             message = "too many translations wait already: try again in a moment"

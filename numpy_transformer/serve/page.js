@@ -63,6 +63,8 @@ function receive(event) {
   switch (event.kind) {
     case "waiting":
       return say(`Waiting: ${event.ahead} before this one`);
+    case "unseen":
+      return markUnseen(event.words);
     case "begin":
       return begin(event.sentences);
     case "draft":
@@ -205,14 +207,33 @@ function showInside() {
   if (search) showSearch(element("search-view"), search);
 }
 
+/** Underline the words that the model has never seen: spans [start, end] of the text, in characters. */
+function markUnseen(spans) {
+  const characters = spans.length ? [...text.value] : [text.value];
+  const part = (start, end) => characters.slice(start, end).join("");
+  const ends = [0, ...spans.flat(), characters.length];
+  const pieces = ends.slice(1).map((end, index) => (index % 2 ? make("mark", {}, part(ends[index], end)) : part(ends[index], end)));
+  element("marks").replaceChildren(...pieces, "\u200B"); // without it, an empty last line would have no height
+  const words = [...new Set(spans.map(([start, end]) => part(start, end)))];
+  element("unseen").hidden = !words.length;
+  element("unseen").textContent = words.length ? `Never seen in training, so only guessed: ${words.join(", ")}` : "";
+}
+
 // --- The beginning ---
 
 const written = (number) => number.toLocaleString("en");
-const length = () => [...text.value].length; // in characters, as the server counts; .length would count some twice
 const excess = () => length() - model.most.characters;
 
-/** How long the text is. All of one that is too long stays where it was typed or pasted, for its author to shorten. */
-function count() {
+/** In characters, as the server counts; .length would count some twice. */
+function length() {
+  let count = 0;
+  for (const _ of text.value) count += 1;
+  return count;
+}
+
+/** The text has changed. All of one that is too long stays where it was typed or pasted, for its author to shorten. */
+function showLength() {
+  markUnseen([]);
   element("count").textContent = `${written(length())} / ${written(model.most.characters)}`;
   element("count").classList.toggle("warn", excess() > 0);
   text.setAttribute("aria-invalid", excess() > 0);
@@ -229,7 +250,7 @@ function languageName(code) {
 function tryOut(example) {
   text.value = example;
   text.focus();
-  count();
+  showLength();
   translate();
 }
 
@@ -241,18 +262,19 @@ function introduce() {
     element("target-name").textContent = languageName(goal);
     [text.lang, target.lang] = [source, goal];
   }
-  element("model").textContent = `${model.name}: ${(model.parameters / 1e6).toFixed(2)} million parameters`;
+  const knows = model.knows === null ? "" : `, knows ${model.knows}`;
+  element("model").textContent = `${model.name}: ${(model.parameters / 1e6).toFixed(2)} million parameters${knows}`;
   const widths = [...new Set([...BEAMS, model.beam])].filter((width) => width <= model.most.beam).sort((a, b) => a - b);
   beam.append(...widths.map((width) => make("option", { value: width }, width === 1 ? "greedy" : `beam of ${width}`)));
   beam.value = model.beam;
   element("examples").append(...model.examples.map((example) => make("button", { type: "button", lang: source, onclick: () => tryOut(example) }, example)));
   element("examples").hidden = !model.examples.length;
-  count();
+  showLength();
 }
 
 function listen() {
   text.addEventListener("input", (event) => {
-    count();
+    showLength();
     clearTimeout(timer);
     if (!event.isComposing) timer = setTimeout(translate, PAUSE);
   });

@@ -11,6 +11,7 @@ from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.errors import InputError
 from numpy_transformer.serve.about import About
 from numpy_transformer.serve.handler import Handler
@@ -28,8 +29,8 @@ USUAL_LIMITS = Limits()
 class PageServer(ThreadingHTTPServer):
     """Serves the page and translates texts for it, with one translator, one text at a time.
 
-    port: 0 is any free one. search: its beam is what the page begins with, and as many hypotheses are shown. Raises
-    InputError if the port cannot be had.
+    port: 0 is any free one. search: its beam is what the page begins with, and as many hypotheses are shown. known: the
+    words of the model's training; others are marked. Raises InputError if the port cannot be had.
     """
 
     daemon_threads = True
@@ -43,6 +44,7 @@ class PageServer(ThreadingHTTPServer):
         port: int,
         search: SearchOptions,
         about: About,
+        known: KnownWords | None = None,
         limits: Limits = USUAL_LIMITS,
     ) -> None:
         self.turns = Turns(limits.waiting)
@@ -65,6 +67,7 @@ class PageServer(ThreadingHTTPServer):
         names = {ADDRESS, "localhost"}
         self._service = PageService(
             translator=translator,
+            known=known,
             search=search,
             limits=limits,
             turns=self.turns,
@@ -74,6 +77,7 @@ class PageServer(ThreadingHTTPServer):
             about={
                 **asdict(about),
                 "parameters": translator.model.parameters.flat.size,
+                "knows": None if known is None else str(known),
                 "beam": search.beam,
                 "most": {"characters": limits.characters, "beam": limits.beam},
             },

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.serve.turns import Turns
 from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.translator import Translator
@@ -31,6 +32,7 @@ class PageService:
     """What all requests share."""
 
     translator: Translator
+    known: KnownWords | None  # of the model's training, where a file tells
     search: SearchOptions  # its beam is what the page begins with
     limits: Limits
     turns: Turns  # for the translator

@@ -1,6 +1,7 @@
 """Turn a text into events: a sequence of plain dictionaries that the page shows as they come.
 
     waiting     ahead: how many requests are before this one
+    unseen      words: where the words are that the model has never seen, each [start, end], in characters of the text
     begin       sentences: the parts of the text that are translated separately, each [text, number of its line]
     draft       sentence, drafts: the hypotheses after a step, the best first, each [text, score, finished]
     found       sentence, hypotheses: the n best, each [text, score, log-probability]

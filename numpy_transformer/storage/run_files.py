@@ -119,14 +119,14 @@ def run_name(data: str) -> str:
     return Path(data).name.split(".")[0] or "run"
 
 
-def latest_run(parent: Path, *, with_model: bool) -> Path | None:
-    """The run in `parent` that was written to last; None if there is none.
+def runs_in(parent: Path, *, with_model: bool) -> list[Path]:
+    """The runs in `parent`, the one that was written to last first.
 
-    `with_model` asks for a run that has a model to translate with; else for one that can be resumed.
+    `with_model` asks for runs that have a model to translate with; else for those that can be resumed.
     """
     written = [
         (file.stat().st_mtime_ns, file.parent.parent)
         for file in parent.glob("*/checkpoints/*.safetensors")
         if (file.name != TRAINING_FILE) == with_model
     ]
-    return max(written)[1] if written else None
+    return list(dict.fromkeys(run for _, run in sorted(written, reverse=True)))

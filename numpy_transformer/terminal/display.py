@@ -60,6 +60,13 @@ class PlainDisplay:
         pass
 
 
+class SilentDisplay(PlainDisplay):
+    """Shows nothing."""
+
+    def message(self, text: str) -> None:
+        pass
+
+
 class TerminalDisplay:
     """A rich progress bar with the latest figures, below the lines that stay."""
 

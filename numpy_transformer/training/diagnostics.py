@@ -10,6 +10,7 @@ from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.costs import StepSize, step_bytes
 from numpy_transformer.training.options import LESS_MEMORY, TrainingOptions
 
@@ -30,14 +31,14 @@ def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: in
     longer = sum(length > batch_tokens for length in lengths)
     if longer:
         notes.append(
-            f"{longer:,} of {len(text):,} training pairs are longer than --batch-tokens {batch_tokens} "
-            f"(the longest: {max(lengths)}); each is a batch of its own"
+            f"{longer:,} of {counted(len(text), 'training pair')} {'is' if longer == 1 else 'are'} longer than "
+            f"--batch-tokens {batch_tokens} (the longest: {max(lengths):,}); each is a batch of its own"
         )
     short = sum(len(batch) < workers for batch in batches)
     if 2 * short > len(batches):
         notes.append(
-            f"{short:,} of {len(batches):,} batches have fewer sentences than the {workers} workers, some of which "
-            "will wait; raise --batch-tokens or lower --workers"
+            f"{short:,} of {len(batches):,} {'batch has' if len(batches) == 1 else 'batches have'} fewer sentences "
+            f"than the {workers} workers, some of which will wait; raise --batch-tokens or lower --workers"
         )
     return notes
 
@@ -45,16 +46,23 @@ def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: in
 ENOUGH = 4  # times the warmup: updates after which a model has learned most of what it will
 
 
+def shorter_warmup(options: TrainingOptions, steps: int) -> str:
+    """The options of a warmup that suits so many updates, with the peak of the learning rate where it was."""
+    warmup = max(1, steps // ENOUGH)
+    return f"--warmup {warmup} --rate-scale {options.rate_scale * math.sqrt(warmup / options.warmup):.2g}"
+
+
 def too_few_steps_note(options: TrainingOptions, steps_per_epoch: int) -> str | None:
-    """One line if a run will end while the learning rate rises, or soon after; else None."""
+    """One line if a run ends while the learning rate rises, or soon after; else None. It names the cheap cure first."""
     ends = [("--steps", options.steps, 1), ("--epochs", options.epochs, steps_per_epoch)]
     given = [(count * steps, name, steps) for name, count, steps in ends if count is not None]
-    if not given or min(given)[0] >= 2 * options.warmup:
+    if not given or options.warmup == 1 or min(given)[0] >= 2 * options.warmup:
         return None
     steps, name, unit = min(given)
     return (
-        f"the run will end after {steps:,} steps, but the learning rate rises until step {options.warmup:,} "
-        f"(--warmup): to learn well it wants {name} {math.ceil(ENOUGH * options.warmup / unit)} or more"
+        f"the run will end after {counted(steps, 'step')}, but the learning rate rises until step {options.warmup:,} "
+        f"(--warmup): give it {shorter_warmup(options, steps)}, or more steps: smaller --batch-tokens, or "
+        f"{name} {math.ceil(ENOUGH * options.warmup / unit)} or more"
     )
 
 
@@ -67,8 +75,9 @@ def too_little_time_note(options: TrainingOptions, step: int, seconds: float) ->
         return None
     minutes = math.ceil(seconds / 60 * ENOUGH * options.warmup / max(1, step))
     return (
-        f"the time was up after {step:,} steps, but the learning rate rises until step {options.warmup:,} "
-        f"(--warmup): to learn well it wants about --minutes {minutes}, which --resume can still give it"
+        f"the time was up after {counted(step, 'step')}, but the learning rate rises until step {options.warmup:,} "
+        f"(--warmup): begin again with {shorter_warmup(options, step)} or smaller --batch-tokens, or give it about "
+        f"--minutes {minutes}, which --resume can still do"
     )
 
 
@@ -95,8 +104,8 @@ def memory_note(
     if available is None or needs[largest] <= available:
         return None
     return (
-        f"the largest batch ({largest.sentences} sentences of up to {largest.source_length} and "
-        f"{largest.target_length} tokens) needs about {needs[largest] / 1e9:.1f} GB of memory, and "
+        f"the largest batch ({counted(largest.sentences, 'sentence')} of up to {largest.source_length:,} and "
+        f"{largest.target_length:,} tokens) needs about {needs[largest] / 1e9:.1f} GB of memory, and "
         f"{available / 1e9:.1f} GB are free; if that ends the run, {LESS_MEMORY}"
     )
 
@@ -109,5 +118,5 @@ def nonfinite_report(model: Transformer, gradients: Array) -> list[str]:
         bad = int((~np.isfinite(gradient)).sum())
         if bad:
             largest = float(abs(values).max())
-            lines.append(f"  {name}: {bad} of {gradient.size} gradients not finite; largest weight {largest:.3g}")
+            lines.append(f"  {name}: {bad:,} of {gradient.size:,} gradients not finite; largest weight {largest:.3g}")
     return lines

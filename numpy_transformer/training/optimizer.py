@@ -19,7 +19,7 @@ from numpy_transformer.backend.arrays import Array, array_module
 CHUNK = 1 << 15
 
 
-@dataclass
+@dataclass(repr=False)
 class Adam:
     """The optimizer's state for a flat buffer of parameters: both moments and the number of updates so far."""
 
@@ -35,6 +35,9 @@ class Adam:
         """A fresh state: both moments zero."""
         xp = array_module(flat)
         return cls(xp.zeros_like(flat), xp.zeros_like(flat))
+
+    def __repr__(self) -> str:
+        return f"<Adam after {self.step} updates of {len(self.first_moment):,} parameters>"
 
     def update(self, parameters: Array, gradients: Array, *, rate: float) -> None:
         """One update of all parameters, in place. All three are flat buffers of one length."""

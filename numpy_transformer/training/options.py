@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from bpe.files import read_at_most
 from numpy_transformer.backend.precision import PRECISIONS
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
@@ -26,19 +27,22 @@ FINE_TUNING: dict[str, Any] = {
     "evaluate_every": 100,
 }
 MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
+MOST_BATCHES = 10_000  # of one update: they are gathered before its first one
+LARGEST_NUMBER = 10**15  # no run has as many of anything; every whole number below is exact as a float, too
+LONGEST_FILE = 1 << 20  # bytes of options
 
 # Defaults that suit a corpus, below what a --config file or the command line says.
 RECIPES: dict[str, dict[str, Any]] = {
     # A few minutes on a laptop. Generated sentences are clean and plentiful: little regularisation, a quick warmup.
     "phrasebook": {
         "minutes": 4.6,
-        "vocabulary": 2000,
-        "batch_tokens": 1024,
+        "vocabulary": 4000,
+        "batch_tokens": 960,
         "warmup": 400,
         "rate_scale": 0.5,
         "dropout": 0.0,
         "label_smoothing": 0.05,
-        "evaluate_every": 150,
+        "evaluate_every": 200,
         "average": 5,
     },
     # 29,000 real sentences. Size, dropout and peak rate follow Wu et al. (2021), who found them best for Multi30k.
@@ -53,10 +57,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "average": 10,
     },
 }
-# A text of the user's own, often a small one: smaller batches make more updates of it, and the warmup is short. Only
-# for the smaller presets; the larger ones may diverge at so high a rate, and keep the paper's.
-OWN_TEXT: dict[str, Any] = {"batch_tokens": 2048, "warmup": 1000, "rate_scale": 0.7}
-SMALLER_PRESETS = ("tiny", "small")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +111,17 @@ class TrainingOptions:
             value = getattr(self, field.name)
             if not _fits(value, field.type):
                 require(field.name, False, _KINDS[field.type])
+            if isinstance(value, str):
+                require(field.name, "\0" not in value, "text without the character NUL")
+            elif isinstance(value, int):
+                require(field.name, value <= LARGEST_NUMBER, f"at most {LARGEST_NUMBER:,}")
         for name in ("steps", "epochs", "patience", "workers"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
         require("workers", self.workers is None or self.workers <= MOST_WORKERS, f"at most {MOST_WORKERS}")
         for name in ("accumulate", "warmup", "evaluate_every", "average"):
             require(name, getattr(self, name) >= 1, "at least 1")
+        require("accumulate", self.accumulate <= MOST_BATCHES, f"at most {MOST_BATCHES:,}")
         require("warmup", self.warmup <= 10**9, "at most 1,000,000,000")
         for name in ("minutes", "clip"):
             value = getattr(self, name)
@@ -140,11 +145,12 @@ class TrainingOptions:
 
     @classmethod
     def for_data(cls, given: Mapping[str, Any]) -> Self:
-        """The options `given`, completed by the recipe of their corpus, completed by the defaults."""
-        data, preset = given.get("data", cls.data), given.get("preset", cls.preset)
-        recipe = OWN_TEXT if preset in SMALLER_PRESETS else {}
-        if isinstance(data, str):
-            recipe = RECIPES.get(data, recipe)
+        """The options `given`, completed by the recipe of their corpus, completed by the defaults.
+
+        For a text of the user's own, own_text.py chooses what is still open, when its size is known.
+        """
+        data = given.get("data", cls.data)
+        recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
         if given.get("from_model") is not None:
             recipe = FINE_TUNING
         if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
@@ -184,11 +190,10 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     Raises InputError naming the file and the line or the option at fault.
     """
     try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
+        values = tomllib.loads(read_at_most(path, LONGEST_FILE).decode("utf-8"))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also what is not UTF-8
         raise InputError(f"--config {path}: not TOML: {error}") from None
     values = {name.replace("-", "_"): value for name, value in values.items()}
     if "from" in values:  # the option's name; in Python the word is taken

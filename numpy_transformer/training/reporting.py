@@ -4,7 +4,7 @@ import math
 import os
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.terminal.display import Display
+from numpy_transformer.terminal.wording import clock, counted, figure
 from numpy_transformer.training.curves import draw_curves
 from numpy_transformer.training.diagnostics import (
     batch_notes,
@@ -71,12 +72,10 @@ class Report:
 
     # --- Before the first step ---
 
-    def pairs_left_out(self, name: str, dropped: int, count: int) -> None:
+    def pairs_left_out(self, name: str, dropped: int, count: int, *, longest: int) -> None:
         """Some pairs of a text are too long."""
-        self.say(
-            f"{dropped:,} of {count:,} {name} pairs left out: longer than "
-            f"{self.options.max_length} tokens (--max-length)"
-        )
+        option = " (--max-length)" if name == "training" else ""
+        self.say(f"{dropped:,} of {count:,} {name} pairs left out: longer than {counted(longest, 'token')}{option}")
 
     def notes(
         self, model: Transformer, text: EncodedText, batches: Sequence[Array], *, workers: int, steps_per_epoch: int
@@ -109,8 +108,8 @@ class Report:
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
             f"model: {size_of(model.config)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
-            f"vocabulary {model.config.vocabulary_size}; "
-            f"{pairs:,} training pairs, about {steps_per_epoch} steps an epoch; "
+            f"vocabulary {model.config.vocabulary_size:,}; "
+            f"{counted(pairs, 'training pair')}, about {counted(steps_per_epoch, 'step')} an epoch; "
             + ("one GPU" if on_gpu else f"{workers} worker(s), each on {blas_description(pools)}")
         )
         if self.options.from_model is not None:
@@ -164,8 +163,8 @@ class Report:
         left = duration.seconds_left(step)
         self._show_progress(
             duration.fraction_done(step),
-            f"step {step}  epoch {epoch + 1}  loss {loss:.3f}  rate {rate:.2e}  {speed:,.0f} tokens/s"
-            + ("" if left is None else f"  {_minutes(left)} left"),
+            f"step {step}  epoch {epoch + 1}  loss {figure(loss, 3)}  rate {rate:.2e}  {speed:,.0f} tokens/s"
+            + ("" if left is None else f"  {clock(left)} left"),
         )
 
     def skipped(self, step: int, result: StepResult) -> None:
@@ -198,6 +197,7 @@ class Report:
                 "bleu": translations.bleu.score,
                 "chrf": translations.chrf.score,
                 "exact": translations.exact,
+                "sentences": len(evaluation.text),
                 "signature": translations.bleu.signature,
                 "chrf_signature": translations.chrf.signature,
                 "seconds": round(seconds, 1),
@@ -209,14 +209,15 @@ class Report:
         """An evaluation on the display: said when everything is saved."""
         loss, translations = evaluation.loss, evaluation.translations
         self.say(
-            f"step {evaluation.step}: validation loss {loss:.3f}, perplexity {perplexity(loss):.2f}, "
-            f"BLEU {translations.bleu.score:.1f}, chrF {translations.chrf.score:.1f}, exact {translations.exact:.0%}  "
-            f"({_minutes(progress.seconds)})"
+            f"step {evaluation.step}: validation loss {figure(loss, 3)}, perplexity {figure(perplexity(loss), 2)}, "
+            f"BLEU {translations.bleu.score:.1f}, chrF {translations.chrf.score:.1f}, "
+            f"exact {translations.exact:.0%} of {len(evaluation.text):,}  ({clock(progress.seconds)})"
         )
         sample = f"{evaluation.text.sources[0]} -> {translations.hypotheses[0]}"
         self.say("    " + textwrap.shorten(sample, SAMPLE_WIDTH, placeholder=" ..."))
         if self.options.patience is not None and progress.evaluations_since_best >= self.options.patience:
-            self.say(f"early stop: {progress.evaluations_since_best} evaluations without a lower validation loss")
+            without = counted(progress.evaluations_since_best, "evaluation")
+            self.say(f"early stop: {without} without a lower validation loss")
 
     # --- At the end ---
 
@@ -228,23 +229,25 @@ class Report:
 
     def final_model(self, averaged: int, loss: float, better: RunProgress | None, *, sentences: int, name: str) -> None:
         """Which model is the run's result: the mean of `averaged` checkpoints, or the best one of `better`."""
-        verdict = f"averaged the last {averaged} checkpoints: validation loss {loss:.3f}"
-        if better is not None:
-            verdict += f"; the best one, of step {better.best_step}, has {better.best_loss:.3f} and is kept instead"
-        self.say(f"{verdict}; translating {sentences:,} {name} sentences")
+        model = "the only checkpoint" if averaged == 1 else f"averaged the last {averaged:,} checkpoints"
+        verdict = f"{model}: validation loss {figure(loss, 3)}"
+        if better is not None and (best := better.best_loss) is not None:
+            verdict += f"; the best one, of step {better.best_step}, has {figure(best, 3)} and is kept instead"
+        self.say(f"{verdict}; translating {counted(sentences, f'{name} sentence')}")
 
     def test(
         self,
         name: str,
         text: ParallelText,
         result: Translations,
+        further: Mapping[str, tuple[ParallelText, Translations]],
         *,
         step: int,
         beam: int,
         averaged: int,
         seconds: float,
     ) -> None:
-        """The translations of the test text `name`, by the mean of `averaged` checkpoints."""
+        """The translations of the text `name`, and of the `further` ones, by the mean of `averaged` checkpoints."""
         more = self._further_scores(text, result)
         self.folder.append_log(
             {
@@ -254,20 +257,28 @@ class Report:
                 "bleu": result.bleu.score,
                 "chrf": result.chrf.score,
                 "exact": result.exact,
+                "sentences": len(text),
                 "brevity_penalty": result.bleu.brevity_penalty,
                 "signature": result.bleu.signature,
                 "chrf_signature": result.chrf.signature,
                 "further_scores": {score.signature: score.score for score in more},
                 "beam": beam,
                 "averaged": averaged,
+                "further": {
+                    kind: {"sentences": len(spelt), "bleu": found.bleu.score, "exact": found.exact}
+                    for kind, (spelt, found) in further.items()
+                },
                 "seconds": round(seconds, 1),
             }
         )
         title = f"{name}, mean of {averaged} checkpoint(s), beam {beam}"
         self._write_samples(title, sample_lines(text, result.hypotheses, count=TEST_SAMPLES))
-        self.say(f"{name}: {result.bleu}, exact sentences {result.exact:.1%}")
+        self.say(f"{name}: {result.bleu}, exact sentences {result.exact:.1%} of {len(text):,}")
         for score in (result.chrf, *more):
             self.say(f"{name}: {score}")
+        for kind, (spelt, found) in further.items():
+            self._write_samples(f"{kind}, wrong", sample_lines(*_wrong_ones(spelt, found.hypotheses)))
+            self.say(f"    {kind}: BLEU {found.bleu.score:.2f}, exact {found.exact:.1%} of {len(spelt):,}")
         before = self.base_scores()
         if before is not None:
             self.say(
@@ -291,5 +302,8 @@ class Report:
         draw_curves(self.folder.read_log(), self.folder.curves_file)
 
 
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+def _wrong_ones(text: ParallelText, hypotheses: Sequence[str]) -> tuple[ParallelText, list[str]]:
+    """The pairs whose translation is not the reference, and these translations."""
+    wrong = [i for i, target in enumerate(text.targets) if hypotheses[i] != target]
+    pairs = ParallelText([text.sources[i] for i in wrong], [text.targets[i] for i in wrong])
+    return pairs, [hypotheses[i] for i in wrong]

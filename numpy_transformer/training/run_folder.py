@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bpe.files import make_folder, remove_leftovers, synchronize
+from bpe.files import make_folder, remove_leftovers
 from numpy_transformer.backend.arrays import array_module, to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import load_tensors, save_tensors
-from numpy_transformer.storage.text_files import append, read_json, write_text
+from numpy_transformer.storage.text_files import append, read_json, synchronize, write_text
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions, options_from_dict
 

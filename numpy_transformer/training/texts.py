@@ -1,10 +1,20 @@
 """The text of a run: the corpus that the options name, and its three parts as ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.data.corpora import Corpus, load_corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
+from numpy_transformer.data.spellings import (
+    Spelling,
+    as_it_is,
+    respelt,
+    small_first,
+    small_without_mark,
+    without_mark,
+)
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.options import TrainingOptions
@@ -24,6 +34,9 @@ def corpus_of(options: TrainingOptions) -> Corpus:
     )
 
 
+MOST_RESPELT = 1000  # sentences of each text
+
+
 @dataclass(frozen=True)
 class RunTexts:
     """What a run learns from, what watches it, and what it is tested with at its end."""
@@ -32,25 +45,52 @@ class RunTexts:
     valid: PreparedText
     test: PreparedText  # the validation text, where the corpus has no test text
     test_name: str  # "test" or "validation"
+    further_tests: dict[str, ParallelText]
 
 
 def prepare_texts(
     corpus: Corpus, tokenizer: ModelTokenizer, config: TransformerConfig, *, max_length: int, report: Report
 ) -> RunTexts:
-    """Encode all three parts, without pairs longer than `max_length` tokens; the report says how many those are.
+    """Encode all three parts; the report says how many pairs are left out because they are too long.
 
+    `max_length` bounds the training pairs only: a model is judged by every sentence that it can translate at all.
     Raises InputError if nothing is left of a part.
     """
 
-    def prepare(text: ParallelText, name: str) -> PreparedText:
-        prepared = prepare_text(text, tokenizer, target_side(tokenizer), config, max_length)
+    def prepare(text: ParallelText, name: str, longest: int = LONGEST_SOURCE) -> PreparedText:
+        prepared = prepare_text(text, tokenizer, target_side(tokenizer), config, longest)
         if prepared.dropped:
-            report.pairs_left_out(name, prepared.dropped, len(text))
+            report.pairs_left_out(name, prepared.dropped, len(text), longest=longest)
         if not len(prepared):
-            raise InputError(f"no {name} pair has at most {max_length} tokens; raise --max-length")
+            remedy = "raise --max-length" if longest < LONGEST_SOURCE else "give shorter ones"
+            raise InputError(f"no {name} pair has at most {longest:,} tokens; {remedy}")
         return prepared
 
-    train, valid = prepare(corpus.train, "training"), prepare(corpus.valid, "validation")
-    if len(corpus.test):
-        return RunTexts(train, valid, prepare(corpus.test, "test"), "test")
-    return RunTexts(train, valid, valid, "validation")
+    train, valid = prepare(corpus.train, "training", max_length), prepare(corpus.valid, "validation")
+    test, name = (prepare(corpus.test, "test"), "test") if len(corpus.test) else (valid, "validation")
+    return RunTexts(train, valid, test, name, further_tests(test.text, corpus.expressions))
+
+
+def further_tests(test: ParallelText, expressions: ParallelText) -> dict[str, ParallelText]:
+    """By its name, each text that shows what careless typing costs: the sentences that it changes, the same targets.
+
+    Also the expressions that were learned whole, each in every such spelling. A text without a sentence is left out.
+    """
+    spelt = {
+        "first letter small": _respelt(test, (small_first,)),
+        "without final mark": _respelt(test, (without_mark,)),
+        "expressions": _respelt(expressions, (as_it_is, small_first, without_mark, small_without_mark)),
+    }
+    return {name: text for name, text in spelt.items() if text}
+
+
+def _respelt(text: ParallelText, spellings: Sequence[Spelling]) -> ParallelText:
+    """The distinct pairs that the spellings make of the first pairs of a text, without those left as they were."""
+    others = frozenset(text.sources)
+    pairs = {
+        (respelt(source, spelling, others), target): None
+        for source, target in list(zip(text.sources, text.targets, strict=True))[:MOST_RESPELT]
+        for spelling in spellings
+        if spelling is as_it_is or respelt(source, spelling, others) != source
+    }
+    return ParallelText([source for source, _ in pairs], [target for _, target in pairs])

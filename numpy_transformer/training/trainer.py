@@ -5,7 +5,7 @@ model is: evaluation.py. What is kept: run_folder.py.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Self
 
 from numpy_transformer.backend.arrays import array_module
@@ -29,6 +29,7 @@ from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
 from numpy_transformer.training.starting_point import base_config, make_config, read_taken_over, save_tokenizer
 from numpy_transformer.training.texts import prepare_texts
+from numpy_transformer.training.training_step import TrainingStep
 from numpy_transformer.translation.loading import load_model
 from numpy_transformer.translation.token_ids import ModelTokenizer
 from numpy_transformer.translation.translator import Translator
@@ -78,6 +79,8 @@ class Trainer:
         self.progress = RunProgress()
         self.duration = Duration(options, steps_per_epoch=self.steps_per_epoch, started=started)
         self.stopped_by: int | None = None  # the signal by which the user ended `run`
+        self.on_step: Callable[[TrainingStep], bool | None] | None = None  # called after each; False ends the run
+        self._end_is_wanted = False
         self._digests = {
             "tokenizer": tokenizer.digest,
             "training text": text.digest(),
@@ -172,7 +175,7 @@ class Trainer:
         for epoch, batches in self._updates():
             if self._is_over(epoch):
                 break
-            if stop.requested:
+            if stop.requested or self._end_is_wanted:
                 self._account(workers.collect(), sums, workers)
                 return False
             self.folder.averaged_file.unlink(missing_ok=True)  # of an earlier end of this run: the model moves on
@@ -227,12 +230,21 @@ class Trainer:
         """Add the results of the latest steps to `sums`. Raises DivergenceError if too many in a row were skipped."""
         for step, result in enumerate(results, self.progress.step + 1 - len(results)):
             sums.add(result)
+            if self.on_step is not None:
+                answer = self.on_step(self._told(step, result))
+                self._end_is_wanted |= answer is not None and not answer
             if result.updated:
                 continue
             self.report.skipped(step, result)
             if self.progress.recent.skipped >= SKIPS_BEFORE_STOP:
                 what = self.report.broken_steps(self.model, workers.gradients, result)
                 raise DivergenceError(f"{self.progress.recent.skipped} updates in a row had {what}; {KEPT}")
+
+    def _told(self, step: int, result: StepResult) -> TrainingStep:
+        """What a callback learns of a step."""
+        options = self.options
+        rate = learning_rate(step, d_model=self.config.d_model, warmup=options.warmup, scale=options.rate_scale)
+        return TrainingStep(step, *result, rate, self.duration.seconds(), self.progress.best_loss)
 
     # --- What is kept ---
 
@@ -287,11 +299,17 @@ class Trainer:
         else:
             final.save(folder.averaged_file)
         self.report.final_model(count, loss, progress if best_is_better else None, sentences=len(test), name=test_name)
-        result = translate_text(workers, Translator(final, self.tokenizer), test, beam=TEST_BEAM)
+        translator = Translator(final, self.tokenizer)
+        result = translate_text(workers, translator, test, beam=TEST_BEAM)
+        further = {
+            name: (text, translate_text(workers, translator, text, beam=TEST_BEAM))
+            for name, text in self.texts.further_tests.items()
+        }
         self.report.test(
             test_name,
             test,
             result,
+            further,
             step=progress.step,
             beam=TEST_BEAM,
             averaged=1 if best_is_better else count,

@@ -8,6 +8,7 @@ from numpy_transformer.decoding.option_values import is_number, is_whole
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
 
+WIDEST_BEAM = 10_000  # hypotheses of one sentence
 BATCH_TOKENS = 2048  # source tokens of a batch, padding included
 
 
@@ -38,6 +39,9 @@ class SearchOptions:
         for name, count in (("beam", self.beam), ("n-best", self.n_best), ("batch-tokens", self.batch_tokens)):
             if not is_whole(count) or count < 1:
                 raise InputError(f"{name} is {count}; it must be a whole number of at least 1")
+        for name, count in (("beam", self.beam), ("n-best", self.n_best)):
+            if count > WIDEST_BEAM:
+                raise InputError(f"{name} is {count}; it must be at most {WIDEST_BEAM:,}")
         if not is_number(self.alpha) or not 0 <= self.alpha < math.inf:
             raise InputError(f"alpha is {self.alpha}; it must be at least 0, and finite")
         for name, value, kind in (

@@ -11,11 +11,10 @@ A line with more tokens than the model takes is translated in parts; `Translated
 """
 
 import functools
-import itertools
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ import numpy as np
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.data.clean_text import clean_text
 from numpy_transformer.decoding.alignment import Alignment
+from numpy_transformer.decoding.scoring import Done
 from numpy_transformer.errors import InputError
 from numpy_transformer.translation.hypothesis import Hypothesis
 from numpy_transformer.translation.search_options import SearchOptions
@@ -32,7 +32,9 @@ from numpy_transformer.translation.text_errors import TextError
 from numpy_transformer.translation.translator import Translator
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import ThreadPoolExecutor
+
+    from bpe.workers import WorkerPool
 
 # Large enough to sort by length, small enough for constant memory.
 WINDOW_LINES = 2048
@@ -40,6 +42,9 @@ WINDOW_CHARACTERS = 1 << 20
 LONGEST_PART = 256  # tokens; models learn from sentences of at most about that length
 LONG_WORD = 32  # characters
 CHUNKS_PER_WORKER = 8  # of a window: few enough for full batches, enough to keep every worker busy to its end
+
+# Called with lines that are done, and how many texts are under way.
+LinesDone = Callable[[list[str], int], None]
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,26 @@ class _Window:
         parts = [line_parts(line, translator, sentences=sentences) for line in lines]
         self.parts = [len(texts) for texts in parts]
         self.texts = [text for texts in parts for text in texts]
+        self._left = self.parts.copy()  # texts of each line that are not translated yet
+        self._lines_of_texts = [line for line, count in enumerate(self.parts) for _ in range(count)]
 
     def line_of(self, text: int) -> int:
         """The number, from 1, of the line that texts[text] belongs to."""
-        ends = itertools.accumulate(self.parts)
-        return self.before + next(number for number, end in enumerate(ends, 1) if text < end)
+        return self.before + 1 + self._lines_of_texts[text]
+
+    def blank_lines(self) -> list[str]:
+        """Those without any text."""
+        return [line for line, count in zip(self.lines, self.parts, strict=True) if not count]
+
+    def finished_by(self, texts: Iterable[int]) -> list[str]:
+        """The lines that are whole now that these of their texts are translated, too."""
+        lines = []
+        for text in texts:
+            line = self._lines_of_texts[text]
+            self._left[line] -= 1
+            if not self._left[line]:
+                lines.append(self.lines[line])
+        return lines
 
     def located(self, indices: Sequence[int], result: Callable[[], list[list[Hypothesis]]]) -> Any:
         """result(), the hypotheses of some of the texts; a TextError gets the number of the line at fault."""
@@ -91,77 +111,95 @@ def translate_lines(
     sentences: bool = False,
     window_lines: int = WINDOW_LINES,
     alignments: bool = False,
+    done: LinesDone | None = None,
 ) -> Iterator[Translated]:
     """Translate each line, in order, as Translator.search does.
 
     sentences: split every line into sentences, not only those that are too long.
     window_lines: how many lines are read before any is translated; 1 answers each line before the next is read.
     alignments: align the words of each line with those of its best translation.
+    done: called with lines as soon as they are translated, in any order and before they are yielded, and how many
+        texts are under way.
 
     BLAS should use one thread when there are several workers. Raises TextError, with the line's number from 1, for a
     line that cannot be translated as `search` asks.
     """
     windows = _cut_windows(lines, window_lines, translator, sentences)
+    tell = done or (lambda lines, live: None)
     if workers == 1:
         for window in windows:
-            find = functools.partial(_found, translator, window.texts, search, alignments)
+            tell(window.blank_lines(), 0)
+            told = _telling(window, tell)
+            find = functools.partial(_found, translator, window.texts, search, alignments, told)
             yield from window.join(window.located(range(len(window.texts)), find))
         return
 
-    from concurrent.futures import BrokenExecutor  # rarely needed: a single sentence should not wait for it
+    from bpe.workers import WorkerError  # rarely needed: a single sentence should not wait for it
 
-    executor = _worker_pool(translator, workers)
     started: deque[Iterator[Translated]] = deque()
 
-    def start(window: _Window) -> Iterator[Translated]:
+    def start(window: _Window, pool: "WorkerPool | ThreadPoolExecutor") -> Iterator[Translated]:
         by_length = sorted(range(len(window.texts)), key=lambda i: -len(window.texts[i]))
         size = max(1, -(-len(by_length) // (workers * CHUNKS_PER_WORKER)))
         chunks = [by_length[first : first + size] for first in range(0, len(by_length), size)]
-        tasks = [executor.submit(_translate, [window.texts[i] for i in chunk], search, alignments) for chunk in chunks]
+        tasks = [pool.submit(_translate, [window.texts[i] for i in chunk], search, alignments) for chunk in chunks]
 
         def finish() -> Iterator[Translated]:
+            tell(window.blank_lines(), 0)
             found: list[Any] = [None] * len(window.texts)
             for chunk, task in zip(chunks, tasks, strict=True):
                 for i, hypotheses in zip(chunk, window.located(chunk, task.result), strict=True):
                     found[i] = hypotheses
+                under_way = min(workers, sum(not one.done() for one in tasks))
+                tell(window.finished_by(chunk), size * under_way)
             yield from window.join(found)
 
         return finish()
 
     try:
-        for window in windows:
-            started.append(start(window))
-            if len(started) > (window_lines > 1):
+        with _workers(translator, workers) as pool:
+            for window in windows:
+                started.append(start(window, pool))
+                if len(started) > (window_lines > 1):
+                    yield from started.popleft()
+            while started:
                 yield from started.popleft()
-        while started:
-            yield from started.popleft()
-    except BrokenExecutor:
+    except WorkerError:
         raise InputError("a worker process was ended, perhaps for want of memory: use fewer --workers") from None
-    finally:
-        executor.shutdown(cancel_futures=True)
+
+
+def _telling(window: _Window, tell: LinesDone) -> Done:
+    """Tell of a window's lines when its texts are done."""
+    return lambda texts, live: tell(window.finished_by(texts), live)
 
 
 _worker = threading.local()  # in a worker, a process or a thread: .translator
 
 
-def _worker_pool(translator: Translator, workers: int) -> "Executor":
+def _workers(translator: Translator, count: int) -> "AbstractContextManager[WorkerPool | ThreadPoolExecutor]":
     """Processes that inherit the translator: the many small operations of a decoding step would make threads wait for
     the interpreter lock. Threads where a process cannot inherit it: on a GPU, and on systems without fork.
     """
     import multiprocessing  # rarely needed: a single sentence should not wait for them
-    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+    from bpe.workers import worker_pool
 
     translator.pack()
     on_host = isinstance(translator.model.parameters.flat, np.ndarray)
     if on_host and "fork" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("fork")
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(translator,))
-    return ThreadPoolExecutor(workers, initializer=_begin, initargs=(translator,))
+        return worker_pool(count, method="fork", begin=_begin, arguments=(translator,))
+    return _threads(translator, count)
 
 
-def _begin_process(translator: Translator) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
-    _begin(translator)
+@contextmanager
+def _threads(translator: Translator, count: int) -> Iterator["ThreadPoolExecutor"]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(count, initializer=_begin, initargs=(translator,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _begin(translator: Translator) -> None:
@@ -172,8 +210,10 @@ def _translate(texts: list[str], search: SearchOptions, alignments: bool) -> lis
     return _found(_worker.translator, texts, search, alignments)
 
 
-def _found(translator: Translator, texts: list[str], search: SearchOptions, alignments: bool) -> list[list[Hypothesis]]:
-    found = translator.search(texts, search)
+def _found(
+    translator: Translator, texts: list[str], search: SearchOptions, alignments: bool, done: Done | None = None
+) -> list[list[Hypothesis]]:
+    found = translator.search(texts, search, done=done)
     if not alignments:
         return found
     links = translator.align(texts, [best.ids for best, *_ in found])

@@ -6,7 +6,7 @@ import numpy as np
 
 from bpe import Tokenizer
 from numpy_transformer.data.batching import LONGEST_SOURCE
-from numpy_transformer.data.clean_text import clean_text
+from numpy_transformer.data.clean_text import clean_text, writable
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.translation.text_errors import OverlongError, TextError
@@ -82,4 +82,4 @@ def written_text(tokenizer: ModelTokenizer, ids: Sequence[int]) -> str:
 
     A byte-level model may write any bytes, even half a surrogate pair, which no file or terminal accepts.
     """
-    return tokenizer.decode(ids).encode("utf-8", "replace").decode("utf-8")
+    return writable(tokenizer.decode(ids))

@@ -7,22 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
+from numpy_transformer.data.clean_text import as_read, clean_text
 from numpy_transformer.decoding.alignment import Alignment, align_words, attended
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
-from numpy_transformer.decoding.beam import beam_search
 from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.demanding_search import demanding_search
 from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
-from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded
+from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, Done
 from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.seeing.explanation import Explanation
+from numpy_transformer.seeing.story import tell
 from numpy_transformer.translation.fitting import check_tokenizer, tokenizer_for_shortlist
 from numpy_transformer.translation.hypothesis import Hypothesis
-from numpy_transformer.translation.length_groups import batches, similar
+from numpy_transformer.translation.length_groups import batches, renumbered, similar
 from numpy_transformer.translation.loading import load_models, shortlist_of_run
 from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOptions
 from numpy_transformer.translation.sentences import split_sentences
@@ -36,6 +39,8 @@ from numpy_transformer.translation.token_ids import (
     with_eos,
     written_text,
 )
+
+Found = dict[int, list[Hypothesis]]  # of each source that is not blank, by its index
 
 
 class Translator:
@@ -77,6 +82,9 @@ class Translator:
         self.target_tokenizer = target_side(tokenizer)
         self.sentences = sentences
         self._shortlist = shortlist
+
+    def __repr__(self) -> str:
+        return f"<Translator with {', '.join(map(repr, self._models))}>"
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu", shortlist: bool = False) -> "Translator":
@@ -140,12 +148,18 @@ class Translator:
         return self.search(texts, options, recorder=recorder)
 
     def search(
-        self, texts: Iterable[str], options: SearchOptions, *, recorder: BeamRecorder | None = None
+        self,
+        texts: Iterable[str],
+        options: SearchOptions,
+        *,
+        recorder: BeamRecorder | None = None,
+        done: Done | None = None,
     ) -> list[list[Hypothesis]]:
         """The n best translations of each text, best first.
 
         A blank text has one hypothesis, the empty one. A text has fewer than n_best where the search found fewer.
-        `recorder` receives every step of beam search, for a single text.
+        `recorder` receives every step of beam search, for a single text. `done` is called with the indices of texts as
+        soon as they are translated, in any order, and how many others are under way; blank ones are never among them.
 
         Raises InputError for options that the translator's shortlist does not allow, OverlongError for a text of more
         than 1,000 tokens, ForbiddenError if the search found nothing that satisfies the constraints.
@@ -158,57 +172,51 @@ class Translator:
         if recorder is not None and len(sources) != 1:
             raise InputError("the search of one text is recorded at a time: give a list of one")
         if options.sampling is not None or (options.is_plain_greedy and recorder is None):
-            found = self._token_by_token(sources, options)
+            found = self._token_by_token(sources, options, done)
         else:
-            found = self._beam(sources, options, recorder)
+            found = self._beam(sources, options, recorder, done)
         return [found[index] if ids else [Hypothesis("", [], 0.0, 0.0)] for index, ids in enumerate(sources)]
 
-    def _token_by_token(self, sources: list[list[int]], options: SearchOptions) -> dict[int, list[Hypothesis]]:
-        """Greedy search or sampling: the hypotheses of each source that is not blank, by its index."""
-        results = {}
+    def _token_by_token(self, sources: list[list[int]], options: SearchOptions, done: Done | None) -> Found:
+        """Greedy search or sampling."""
+        results: Found = {}
         for indices in batches([len(ids) for ids in sources], options.batch_tokens):
             source, limits = self._padded([sources[i] for i in indices])
             if options.sampling is None:
                 found = greedy_search(self._packed, source, limits=limits, alpha=options.alpha)
             else:
                 found = sample(
-                    self._packed,
-                    source,
-                    options.sampling,
-                    limits=limits,
-                    alpha=options.alpha,
-                    samples=options.n_best,
+                    self._packed, source, options.sampling, limits=limits, alpha=options.alpha, samples=options.n_best
                 )
             for index, decoded in zip(indices, found, strict=True):
                 results[index] = [self._hypothesis(one) for one in decoded]
+            if done is not None:
+                done(indices, 0)
         return results
 
     def _beam(
-        self, sources: list[list[int]], options: SearchOptions, recorder: BeamRecorder | None
-    ) -> dict[int, list[Hypothesis]]:
+        self, sources: list[list[int]], options: SearchOptions, recorder: BeamRecorder | None, done: Done | None
+    ) -> Found:
         """Beam search: the hypotheses of each source that is not blank, by its index."""
-        config, constraints = self.model.config, options.constraints or Constraints()
-        rules, required, least_limit = constraints.compile(
-            self.target_tokenizer, eos_id=config.eos_id, pad_id=config.pad_id
-        )
-        results = {}
+        constraints = options.constraints or Constraints()
+        demands = constraints.compile(self.target_tokenizer, eos_id=self.model.config.eos_id)
+        results: Found = {}
         for indices in similar([len(ids) for ids in sources]):
             source, limits = self._padded([sources[i] for i in indices])
-            if constraints.maximum_length is not None:
-                limits[:] = constraints.maximum_length
-            found = beam_search(
+            found = demanding_search(
                 self._packed,
                 source,
-                limits=np.maximum(limits, least_limit),
+                demands,
+                limits=limits,
                 beam=options.beam,
                 alpha=options.alpha,
                 n_best=options.n_best,
                 coverage=options.coverage,
-                rules=rules,
-                required=required,
                 rows=max(1, options.batch_tokens // source.shape[1]),
                 shortlist=self._shortlist,
                 recorder=recorder,
+                done=renumbered(done, indices),
+                identity=tuple if options.n_best == 1 else self._as_read,
             )
             for index, decoded in zip(indices, found, strict=True):
                 if not decoded:
@@ -216,11 +224,12 @@ class Translator:
                 results[index] = [self._hypothesis(one) for one in decoded]
         return results
 
-    def score(self, pairs: Iterable[tuple[str, str | Sequence[int]]]) -> list[float]:
+    def score(self, pairs: Iterable[tuple[str, str | Sequence[int]]], *, done: Done | None = None) -> list[float]:
         """The log-probability (natural logarithm) of each pair's translation, given its source.
 
         A translation may be a text or ids. The ids of a Hypothesis give its log_probability, up to rounding. A text is
         cut into tokens as in training; in rare cases the search wrote it with others, and then the number is another.
+        `done` is called as in `search`.
 
         Raises TextError for a blank source and for what is no pair, OverlongError for a text of more than 1,000 tokens.
         """
@@ -235,7 +244,8 @@ class Translator:
                 raise TextError(number, "has a blank source: there is nothing that its translation could be scored by")
         order = sorted(range(len(pairs)), key=lambda i: (len(sources[i]), len(targets[i])))
         scores = np.zeros(len(pairs))
-        scores[order] = forced_log_probabilities(self._models, [(sources[i], targets[i][:-1]) for i in order])
+        ordered = [(sources[i], targets[i][:-1]) for i in order]
+        scores[order] = forced_log_probabilities(self._models, ordered, done=renumbered(done, order))
         return scores.tolist()
 
     def align(self, texts: Iterable[str], translations: Iterable[str | Sequence[int]]) -> list[Alignment]:
@@ -275,6 +285,21 @@ class Translator:
             weights=attention_weights(self.model, source, target),
         )
 
+    def explain(self, text: str, options: SearchOptions | None = None) -> Explanation:
+        """The best translation, the search that found it and its attention: print it, or `save` it as a page.
+
+        Raises InputError for a blank text and for sampling, which does not search; otherwise as `search`.
+        """
+        options = SearchOptions() if options is None else options
+        if options.sampling is not None:
+            raise InputError("sampling does not search: there is nothing to explain")
+        if not self._encode([text])[0]:
+            raise InputError("a blank text has no search: give a sentence")
+        recorder = BeamRecorder()
+        [[best, *_]] = self.search([text], options, recorder=recorder)
+        story = tell(recorder, self.tokenizer, alpha=options.alpha, n_best=options.n_best)
+        return Explanation(clean_text(text), best.text, story, lambda: self.attention(text, best.ids))
+
     def pack(self) -> None:
         """Pack the weights now: processes that fork afterwards, and threads, then share the copy."""
         _ = self._packed
@@ -293,6 +318,9 @@ class Translator:
 
     def _encode_translations(self, translations: Iterable[str | Sequence[int]]) -> list[list[int]]:
         return encode_translations(translations, self.target_tokenizer, eos_id=self.model.config.eos_id)
+
+    def _as_read(self, ids: list[int]) -> str:
+        return as_read(written_text(self.tokenizer, ids))
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
         text = written_text(self.tokenizer, decoded.ids)

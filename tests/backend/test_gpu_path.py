@@ -17,6 +17,7 @@ from numpy_transformer.decoding.incremental import IncrementalDecoder
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.required_terms import RequiredTerms, Term
 from numpy_transformer.decoding.rules import MinimumLength, NoRepeatedNgram
+from numpy_transformer.decoding.token_texts import TokenTexts
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.suite import SUITE
 from numpy_transformer.layers.parameters import Parameters
@@ -190,6 +191,8 @@ def test_the_gradient_of_a_precision_stays_near_the_exact_one(precision, bound):
 
 # --- A translation ---
 
+TEXTS = TokenTexts({token: bytes([96 + token]) for token in range(CONFIG.vocabulary_size)}, special=range(3))
+TERM = Term(TEXTS.written([13, 14]), TEXTS, after_space=[13, 14], bare=[13, 14])
 SOURCE = np.array([[5, 9, 3, 7, 2], [11, 2, 0, 0, 0], [8, 8, 30, 2, 0]])
 SHORTLIST = Shortlist(np.arange(12), np.arange(CONFIG.vocabulary_size)[::-1, None].copy())
 SEARCHES = {
@@ -237,7 +240,9 @@ def test_demands_and_coverage_find_the_same_on_the_card():
         "n_best": 2,
         "coverage": 0.3,
         "rules": [NoRepeatedNgram(1), MinimumLength(4, CONFIG.eos_id)],
-        "required": RequiredTerms([Term([13, 14], [14])], eos_id=CONFIG.eos_id, pad_id=CONFIG.pad_id),
+        "required": RequiredTerms(
+            [Term(TEXTS.written([13, 14]), TEXTS, after_space=[13, 14], bare=[13, 14])], TEXTS, eos_id=CONFIG.eos_id
+        ),
     }
     expected = beam_search(Transformer(CONFIG, seed=1, dtype="float64"), SOURCE, limits=limits, **options)
     found = beam_search(on_card(Transformer(CONFIG, seed=1, dtype="float64")), SOURCE, limits=limits, **options)

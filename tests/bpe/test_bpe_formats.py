@@ -268,6 +268,27 @@ def test_qwen_is_read(qwen):
     assert "".join(tokenizer.pretokenize(DECOMPOSED)) == "Männer, Büsche, café"
 
 
+@pytest.mark.parametrize("write", [write_tiktoken, write_subword_nmt])
+def test_formats_that_cannot_compose_text_refuse_to_lose_it(write, tmp_path):
+    tokenizer = bpe.Tokenizer([], pattern=SUBWORD_NMT_PATTERN, special_tokens=[], normalization="NFC")
+    with pytest.raises(bpe.TokenizerError, match=r"cannot normalize text first \(NFC\)"):
+        write(tokenizer, tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"normalization": "NFKC"}, 'normalization is "NFC" or None'),
+        ({"term_options": {"x": ["lstrip"]}}, "'x', which is neither a protected term nor a special token"),
+        ({"term_options": {"<pad>": ["strip"]}}, "has the option 'strip'; known are lstrip, rstrip, single_word"),
+    ],
+)
+def test_options_that_do_not_exist_are_named(arguments, message):
+    with pytest.raises(bpe.TokenizerError, match=message):
+        bpe.Tokenizer([], **arguments)
+
+
 @pytest.mark.parametrize(
     ("options", "text", "pieces"),
     [

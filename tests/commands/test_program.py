@@ -48,6 +48,13 @@ def test_a_package_that_is_not_installed_is_named():
     assert result.stderr == "-c: the package no_such_package is missing: pip install -r requirements.txt\n"
 
 
+def test_after_an_installation_by_pip_the_advice_is_pips(monkeypatch, tmp_path):
+    assert numpy_transformer.program.install_command() == "pip install -r requirements.txt"
+    monkeypatch.setattr(numpy_transformer.program, "ROOT", tmp_path)  # there are no files of requirements
+    assert numpy_transformer.program.install_command() == "pip install numpy-transformer"
+    assert numpy_transformer.program.install_command("gpu") == 'pip install "numpy-transformer[gpu]"'
+
+
 def test_a_missing_module_of_ours_is_a_defect_with_its_traceback():
     assert "ModuleNotFoundError" in run("import numpy_transformer.no_such_module").stderr
 

@@ -170,6 +170,17 @@ def bad_cases(corpus: Path, finished: Path) -> dict[str, tuple[list[object], str
     }
 
 
+def test_which_of_several_runs_is_resumed_is_said(tmp_path: Path):
+    for number, name in enumerate(("older", "newer"), 1):
+        file = tmp_path / "runs" / name / "checkpoints" / "training.safetensors"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"")
+        os.utime(file, ns=(number * 10**18, number * 10**18))
+    result = run("--resume", cwd=tmp_path)
+    assert result.returncode == 2  # there is nothing in it
+    assert result.stderr.startswith("resuming: runs/newer, the latest of 2 runs; --run names another\n")
+
+
 @pytest.mark.parametrize("name", list(bad_cases(Path("x"), Path("x"))))
 def test_bad_input_is_one_line_and_leaves_nothing(name: str, corpus: Path, finished: Path, tmp_path: Path):
     arguments, expected = bad_cases(corpus, finished)[name]
@@ -355,12 +366,61 @@ def test_overlong_sentences_are_left_out_everywhere(corpus: Path, tmp_path: Path
     assert "1 of 21 validation pairs left out" in result.stdout
 
 
+def test_max_length_bounds_training_only(corpus: Path, tmp_path: Path):
+    """Validation and test are translated whole, and the log says how many sentences that were."""
+    options = ["--data", corpus, *SMALL, "--max-length", 7, "--steps", 2, "--run", "run"]
+    result = run(*options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"\d+ of 288 training pairs left out: longer than 7 tokens \(--max-length\)", result.stdout)
+    assert "test pairs left out" not in result.stdout
+    assert "validation pairs left out" not in result.stdout
+    assert re.search(r"BLEU \S+, exact \d+% of 6  ", result.stdout)
+    assert re.search(r"^test: BLEU .*, exact sentences \S+% of 6$", result.stdout, re.MULTILINE)
+    records = [json.loads(line) for line in (tmp_path / "run/log.jsonl").open()]
+    assert [record["sentences"] for record in records if record["kind"] in ("evaluation", "test")] == [6, 6]
+
+
+def test_careless_typing_is_tested_too(tmp_path: Path):
+    """The same test sentences with a small first letter and without their final mark, where that changes them."""
+    numbers = ["One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"]
+    lines = [f"{a} and {b.lower()}.\t{a}, {b}!" for a in numbers for b in numbers]
+    (tmp_path / "own.tsv").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "valid.tsv").write_text("One or two.\tOne; two.\nthree or four\tThree; four.\n", encoding="utf-8")
+    options = ["--data", "own.tsv", "--validation", "valid.tsv", *SMALL, "--steps", 2, "--run", "run"]
+    result = run(*options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^    first letter small: BLEU \S+, exact \S+% of 1$", result.stdout, re.MULTILINE)
+    assert re.search(r"^    without final mark: BLEU \S+, exact \S+% of 1$", result.stdout, re.MULTILINE)
+    further = json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])["further"]
+    assert {name: found["sentences"] for name, found in further.items()} == {
+        "first letter small": 1,
+        "without final mark": 1,
+    }
+    assert "source     one or two." in (tmp_path / "run/samples.txt").read_text()
+
+
+def test_a_text_of_ones_own_gets_options_that_suit_it(tmp_path: Path):
+    """A hundred pairs make several updates an epoch and a short warmup, which are said and recorded."""
+    lines = [f"{a} plus {b}\t{b} und {a}" for a in range(10) for b in range(10)]
+    (tmp_path / "own.tsv").write_text("\n".join(lines), encoding="utf-8")
+    result = run("--data", "own.tsv", "--steps", 60, "--workers", 1, "--run", "run", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    said = re.search(r"chosen to suit \d+ training pairs: (.*)", result.stdout)[1]
+    options = json.loads((tmp_path / "run/config.json").read_text())["options"]
+    for name, value in re.findall(r"--(\S+) (\S+)", said):
+        assert float(value) == options[name.replace("-", "_")]
+    assert (options["batch_tokens"], options["warmup"], options["epochs"]) == (256, 15, None)
+    assert run("--resume", "--run", "run", "--steps", 61, cwd=tmp_path).returncode == 0
+
+
 def test_batches_that_do_not_suit_are_trained_on_and_said(corpus: Path, tmp_path: Path):
     """A batch smaller than one sentence, and more workers than a batch has sentences."""
     options = ["--data", corpus, "--vocabulary", 300, "--batch-tokens", 16, "--workers", 6, "--steps", 3]
     result = run(*options, "--run", "run", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert re.search(r"\d+ of \d+ training pairs are longer than --batch-tokens 16 \(the longest: \d+\)", result.stdout)
+    assert re.search(
+        r"\d+ of \d+ training pairs (is|are) longer than --batch-tokens 16 \(the longest: \d+\)", result.stdout
+    )
     assert re.search(r"\d+ of \d+ batches have fewer sentences than the 6 workers", result.stdout)
     assert "6 worker(s), each on " in result.stdout
 

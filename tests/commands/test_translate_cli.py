@@ -19,7 +19,8 @@ import pytest
 
 import bpe
 import numpy_transformer as nt
-from numpy_transformer.commands import text_lines, translate
+from numpy_transformer.commands import text_lines, translate, unseen_words
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.decoding.alignment import pharaoh
 from numpy_transformer.storage import shipped
 from numpy_transformer.translation import streaming
@@ -56,10 +57,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture) -> Run:
     """Runs the program in this process: arguments, standard input -> status, standard output, standard error."""
 
-    def run(*arguments: object, stdin: bytes = b"", cwd: Path = workplace) -> tuple[int, str, str]:
+    def run(*arguments: object, stdin: bytes | io.BytesIO = b"", cwd: Path = workplace) -> tuple[int, str, str]:
         monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["translate.py", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin))
         status = translate.main()
         out, err = capfdbinary.readouterr()
         return status, out.decode("utf-8"), err.decode("utf-8")
@@ -211,6 +212,61 @@ def test_the_latest_run_is_the_default(run, tmp_path, capfdbinary):
         os.utime(latest / "checkpoints" / "best.safetensors", ns=(2 * 10**18, 2 * 10**18))
         assert run("the dog", cwd=tmp_path)[1] == run("--model", latest, "the dog")[1]
         os.utime(newer / "checkpoints" / "best.safetensors", ns=(10**18, 10**18))
+
+
+@pytest.fixture
+def knowing(tmp_path) -> Path:
+    """A run that tells which words stood in its training."""
+    folder = make_run(tmp_path / "knowing")
+    KnownWords.of(LINES).save(folder / "words.txt")
+    return folder
+
+
+def test_words_never_seen_in_training_are_named(run, knowing, tmp_path):
+    size = f"(the model knows {KnownWords.of(LINES)})"
+    assert run("--model", knowing, "The DOG")[2] == ""
+    assert run("--model", knowing, "the gizmo")[2] == f"never seen in training: “gizmo” {size}\n"
+    checkpoint = knowing / "checkpoints" / "best.safetensors"
+    assert run("--model", checkpoint, "the gizmo")[2] == f"never seen in training: “gizmo” {size}\n"
+    text = "".join(f"the gizmo word{number}\n" for number in range(7)) + "the dog\n"
+    status, out, err = run("--model", knowing, stdin=text.encode())
+    assert (status, out.count("\n")) == (0, 8)
+    named = "“gizmo”, “word0”, “word1”, “word2”, “word3” and 3 more words"
+    assert err == f"never seen in training: {named}, in 7 of 8 lines {size}\n"
+    assert run("--model", knowing, "--score", stdin=b"the gizmo\ta cat\n")[2] == ""
+
+
+def test_only_so_many_words_are_kept_in_memory(run, knowing, monkeypatch):
+    monkeypatch.setattr(unseen_words, "MOST_KEPT", 7)
+    text = " ".join(f"word{number}" for number in range(20))
+    assert "“word4” and over 2 more words (the model" in run("--model", knowing, text)[2]
+
+
+class Keyboard(io.BytesIO):
+    """What is typed on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_each_answer_says_what_was_never_seen(run, knowing):
+    err = run("--model", knowing, stdin=Keyboard(b"the gizmo\nthe dog\nflurb\n"))[2].splitlines()
+    size = f"the model knows {KnownWords.of(LINES)}"
+    assert err == [
+        "translating what you type, line by line; end with Ctrl-D",
+        size,
+        f"never seen in training: “gizmo” ({size})",
+        f"never seen in training: “flurb” ({size})",
+    ]
+
+
+def test_which_of_several_runs_was_taken_is_said(run, tmp_path):
+    first = make_run(tmp_path / "runs" / "first", seed=1)
+    assert run("the dog", cwd=tmp_path)[2] == ""  # there is no other
+    second = make_run(tmp_path / "runs" / "second", seed=2)
+    os.utime(first / "checkpoints" / "best.safetensors", ns=(10**18, 10**18))
+    assert run("the dog", cwd=tmp_path)[2] == "model: runs/second, the latest of 2 runs; --model names another\n"
+    assert run("the dog", "--model", second, cwd=tmp_path)[2] == ""
 
 
 @pytest.mark.parametrize("options", [[], ["--n-best", "2", "--scores"], ["--sample"], ["--beam", "1"]])

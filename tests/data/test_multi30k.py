@@ -206,6 +206,19 @@ def test_where_the_cache_lies(monkeypatch, tmp_path):
     assert multi30k.cache_folder() == tmp_path / "own"
 
 
+def test_a_user_without_a_home(monkeypatch, tmp_path):
+    """A container's user: no HOME, and no entry in /etc/passwd."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in (multi30k.CACHE_VARIABLE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(multi30k.Path, "home", no_home)
+    monkeypatch.setattr(multi30k.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert multi30k.cache_folder() == tmp_path / "numpy_transformer"
+
+
 def test_the_real_corpus_over_http(server, cache):
     folder = real_data("multi30k")
     server.contents = {f"/raw/{path.name}": path.read_bytes() for path in folder.glob("*.gz")}

@@ -119,6 +119,19 @@ def test_fixed_expressions_are_in_every_training_set_and_nowhere_else() -> None:
     assert len(set(others)) == len(others)
 
 
+def test_fixed_expressions_stand_in_rows_as_long_as_other_sentences() -> None:
+    """Alone they share batches with each other only; in a row they are in nearly every batch."""
+    translation = dict(noun_constructions.fixed_expressions())
+    train, _, _ = split(20_000, valid=300, test=600)
+    rows = [pair for pair in train if pair.source not in translation and re.search(r"[.!?] ", pair.source)]
+    assert len(set(rows)) == len(rows) == 800
+    for source, target in rows:
+        parts = re.split(r"(?<=[.!?]) ", source)
+        assert 2 <= len(parts) <= 3
+        assert " ".join(translation[part] for part in parts) == target
+    assert [len(split(size, valid=1, test=1)[0]) for size in (0, 1, 166, 170, 200)] == [0, 1, 166, 170, 200]
+
+
 def test_there_are_words_enough() -> None:
     lemmas = {entry.english[0] for section in lexicon.nouns_by_section().values() for entry in section}
     adjectives = set(lexicon.adjectives())

@@ -15,29 +15,51 @@ from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.decoding.reference import next_log_probabilities, penalised
 from numpy_transformer.decoding.required_terms import RequiredTerms, Term
 from numpy_transformer.decoding.rules import BannedText, ForcedPrefix, MinimumLength, NoRepeatedNgram
+from numpy_transformer.decoding.token_texts import TokenTexts
 
 EOS = 2
 LIMIT = 3
-BYTES = {0: b"", 1: b"", 2: b"", 3: b"a", 4: b"ab", 5: b"b", 6: b"ba"}  # several ways to write the same
+BYTES = {0: b"<a>", 1: b"b", 2: b"ab", 3: b"a", 4: b"ab", 5: b"b", 6: b"ba"}  # several ways to write the same
+TEXTS = TokenTexts(BYTES, special={0, 1, 2})  # whose names are no text
 seeds = st.integers(0, 2**32 - 1)
 words = st.integers(3, VOCABULARY - 1)
-term_ids = st.lists(words, min_size=1, max_size=2)
-terms = st.builds(Term, inside=term_ids, at_start=term_ids)
-
-
-def contains(ids: list[int], term: Term) -> bool:
-    inside = any(ids[i : i + len(term.inside)] == term.inside for i in range(len(ids)))
-    return inside or ids[: len(term.at_start)] == term.at_start
+texts = st.text("ab", min_size=1, max_size=4).map(str.encode)
 
 
 def spelled(ids: list[int]) -> bytes:
     return b"".join(BYTES[token] for token in ids)
 
 
+def ways_to_write(text: bytes) -> list[list[int]]:
+    return (
+        [
+            [token, *rest]
+            for token in range(3, 7)
+            if text.startswith(BYTES[token])
+            for rest in ways_to_write(text[len(BYTES[token]) :])
+        ]
+        if text
+        else [[]]
+    )
+
+
+def term_of(text: bytes, way: int = 0) -> Term:
+    ways = ways_to_write(text)
+    return Term(text, TEXTS, after_space=ways[way % len(ways)], bare=ways[way // 2 % len(ways)])
+
+
+def required_terms(wanted: list[bytes], way: int = 0) -> RequiredTerms:
+    return RequiredTerms([term_of(text, way) for text in wanted], TEXTS, eos_id=EOS)
+
+
 # Of each rule: how to make it from a drawn value, and what it promises of a translation.
 RULES = {
     "minimum": (st.integers(0, LIMIT), lambda n: MinimumLength(n, EOS), lambda n, ids: len(ids) >= n),
-    "prefix": (st.lists(words, max_size=LIMIT), ForcedPrefix, lambda prefix, ids: ids[: len(prefix)] == prefix),
+    "prefix": (
+        texts,
+        lambda text: ForcedPrefix(text, TEXTS, eos_id=EOS),
+        lambda text, ids: spelled(ids).startswith(text),
+    ),
     "ngram": (
         st.integers(1, 3),
         NoRepeatedNgram,
@@ -45,14 +67,15 @@ RULES = {
     ),
     "banned": (
         st.text("ab", min_size=1, max_size=3).map(str.encode),
-        lambda text: BannedText(text, BYTES),
+        lambda text: BannedText(text, TEXTS),
         lambda text, ids: text not in spelled(ids),
     ),
 }
 
 
 def test_a_prefix_does_not_allow_what_another_rule_forbids():
-    for rules in ([BannedText(b"a", BYTES), ForcedPrefix([3])], [ForcedPrefix([3]), BannedText(b"a", BYTES)]):
+    banned, prefix = BannedText(b"a", TEXTS), ForcedPrefix(b"a", TEXTS, eos_id=EOS)
+    for rules in ([banned, prefix], [prefix, banned]):
         [found] = beam_search(
             small_model(0), padded([[3, EOS]]), limits=np.array([LIMIT]), beam=5, alpha=0.6, rules=rules
         )
@@ -70,14 +93,17 @@ def test_a_wide_beam_finds_the_best_of_what_the_rules_allow(seed, data):
         value = data.draw(values)
         rules.append(make(value))
         promises.append((holds, value))
-    required_terms = data.draw(st.lists(terms, max_size=1))
-    required = RequiredTerms(required_terms, eos_id=EOS, pad_id=0) if required_terms else None
+    wanted = data.draw(st.lists(texts, max_size=1))
+    required = required_terms(wanted, data.draw(st.integers(0, 9))) if wanted else None
 
     allowed = [
         ids
         for ids in all_translations(LIMIT)
-        if all(holds(value, ids) for holds, value in promises) and all(contains(ids, term) for term in required_terms)
+        if all(holds(value, ids) for holds, value in promises) and all(text in spelled(ids) for text in wanted)
     ]
+    for ids in all_translations(LIMIT):
+        assert all(rule.holds(ids) for rule in rules) == all(holds(value, ids) for holds, value in promises)
+        assert required is None or required.holds(ids) == (wanted[0] in spelled(ids))
     scored = sorted(
         ((penalised(forced_log_probability(model, source, ids), len(ids) + 1, 0.6), ids) for ids in allowed),
         key=lambda result: -result[0],
@@ -96,27 +122,36 @@ def test_a_wide_beam_finds_the_best_of_what_the_rules_allow(seed, data):
     np.testing.assert_allclose([result.score for result in found], [score for score, _ in scored[:5]])
 
 
-@given(seed=seeds, beam=st.integers(1, 5), required=st.lists(terms, min_size=1, max_size=3), extra=st.integers(0, 6))
-def test_every_translation_holds_the_required_terms(seed, beam, required, extra):
+@given(
+    seed=seeds,
+    beam=st.integers(1, 5),
+    wanted=st.lists(texts, min_size=1, max_size=3),
+    way=st.integers(0, 9),
+    prefix=st.one_of(st.just(b""), texts),
+    extra=st.integers(0, 6),
+)
+def test_every_translation_holds_the_required_terms(seed, beam, wanted, way, prefix, extra):
     """However narrow the beam, however improbable the terms, however little room there is."""
     model = small_model(seed, sharpness=3.0)
     sources = random_sources(np.random.default_rng(seed), 2)
-    rule = RequiredTerms(required, eos_id=EOS, pad_id=0)
-    limits = np.full(2, rule.tokens + extra)
+    rule = required_terms(wanted, way)
+    first = ForcedPrefix(prefix, TEXTS, eos_id=EOS, reserve=rule.tokens)
+    limits = np.full(2, first.tokens + rule.tokens + extra)
     for results in beam_search(
-        model, padded(sources), limits=limits, beam=beam, alpha=0.6, n_best=beam, required=rule, rules=()
+        model, padded(sources), limits=limits, beam=beam, alpha=0.6, n_best=beam, required=rule, rules=[first]
     ):
         assert results
         for result in results:
-            assert all(contains(result.ids, term) for term in required)
-            assert len(result.ids) <= rule.tokens + extra
+            assert all(text in spelled(result.ids) for text in wanted)
+            assert spelled(result.ids).startswith(prefix)
+            assert len(result.ids) <= limits[0]
 
 
 @given(seed=seeds, beam=st.integers(1, 4), n=st.integers(1, 3), banned=st.text("ab", min_size=2, max_size=4))
 def test_rules_hold_in_long_translations(seed, beam, n, banned):
     model = small_model(seed)
     sources = random_sources(np.random.default_rng(seed), 3)
-    rules = [NoRepeatedNgram(n), BannedText(banned.encode(), BYTES)]
+    rules = [NoRepeatedNgram(n), BannedText(banned.encode(), TEXTS)]
     limits = np.full(3, 20)
     for results in beam_search(model, padded(sources), limits=limits, beam=beam, alpha=1.0, rules=rules):
         for result in results:
@@ -125,13 +160,11 @@ def test_rules_hold_in_long_translations(seed, beam, n, banned):
 
 
 def test_where_the_rules_leave_nothing_nothing_is_found():
-    rules = [ForcedPrefix([3]), BannedText(b"a", BYTES)]
+    rules = [ForcedPrefix(b"a", TEXTS, eos_id=EOS), BannedText(b"a", TEXTS)]
     assert beam_search(small_model(0), padded([[3, EOS]]), limits=np.array([5]), beam=3, alpha=0.6, rules=rules) == [[]]
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: BannedText(b"", BYTES), lambda: RequiredTerms([Term([3], [])], eos_id=EOS, pad_id=0)]
-)
+@pytest.mark.parametrize("make", [lambda: BannedText(b"", TEXTS), lambda: Term(b"", TEXTS, after_space=[3], bare=[])])
 def test_empty_terms_are_refused(make):
     with pytest.raises(nt.InputError, match="empty"):
         make()

@@ -13,9 +13,11 @@ from seeing_example import random_translator, seen
 import numpy_transformer as nt
 from numpy_transformer.decoding.attention_maps import AttentionMaps, token_groups, token_texts
 from numpy_transformer.decoding.attention_weights import AttentionWeights
+from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.seeing.drawing import FORMATS, MOST_TOKENS, save_attention
 from numpy_transformer.seeing.explain import explain
 from numpy_transformer.seeing.page import page
+from numpy_transformer.seeing.story import tell
 from numpy_transformer.seeing.view import view
 from numpy_transformer.translation.translator import Translator
 
@@ -99,6 +101,18 @@ def test_the_story_ends_as_the_search_did(seed, beam, alpha, coverage, data):
     for chapter in story.chapters[:-1]:
         assert chapter.events[-1].startswith("The search goes on")
     assert "the search stops" in story.chapters[-1].events[-1].lower()
+
+
+def test_rounding_is_no_coverage_penalty():
+    translator, recorder = random_translator(), BeamRecorder()
+    translator.hypotheses(["we see a house"], recorder=recorder)
+    for steps in recorder.steps.values():
+        for number, step in enumerate(steps):
+            nudged = [one._replace(score=float(np.nextafter(one.score, -np.inf))) for one in step.candidates]
+            steps[number] = step._replace(candidates=nudged)
+    for one in tell(recorder, translator.tokenizer, alpha=0.6).finished:
+        assert one.coverage == 0
+        assert "coverage" not in one.arithmetic
 
 
 def test_why_the_winner_won():
@@ -200,11 +214,15 @@ def test_the_page_asks_for_nothing_and_keeps_its_data_to_itself(translator):
 
 def test_the_picture_shows_every_layer_and_head(translator, tmp_path, monkeypatch):
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     drawn = []
     monkeypatch.setattr(Axes, "imshow", lambda self, weights, **_: drawn.append(weights))
-    found, maps, _ = seen(translator, HOSTILE)
-    save_attention(tmp_path / "map.png", text=HOSTILE, translation=found[0].text, maps=maps)
+    titles = []
+    monkeypatch.setattr(Figure, "suptitle", lambda self, title, **_: titles.append(title))
+    maps = seen(translator, HOSTILE).maps
+    save_attention(tmp_path / "map.png", text=HOSTILE, translation="Eine Übersetzung $x$", maps=maps)
+    assert " ".join(titles[0].split()).startswith(f"{HOSTILE} → Eine Übersetzung $x$ Each row")
     expected = [
         head
         for kind in (maps.weights.cross, maps.weights.encoder, maps.weights.decoder)

@@ -20,6 +20,7 @@ from seeing_example import LINES, random_translator
 
 import numpy_transformer as nt
 from numpy_transformer import serve
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.live import Draft, LiveRecorder
 from numpy_transformer.decoding.recorder import BeamRecorder
@@ -114,6 +115,17 @@ def test_lines_end_at_newlines_alone_and_edges_mean_nothing(server):
     around = events(server, {"text": " \ufeffthe dog\r\n", "beam": 2})
     bare = events(server, {"text": "the dog", "beam": 2})
     assert [one for one in around if one["kind"] == "found"] == [one for one in bare if one["kind"] == "found"]
+
+
+def test_words_that_the_model_has_never_seen_are_told(translator):
+    known = KnownWords.of(["The dog runs."])
+    with running(translator, Limits(), known=known) as server:
+        first, begin, *_ = events(server, {"text": "😀 the gizmo\n Runs, flurb", "beam": 1})
+        assert first == {"kind": "unseen", "words": [[6, 11], [19, 24]]}  # counted in characters, in the whole text
+        assert begin["kind"] == "begin"
+        assert events(server, {"text": "the DOG runs", "beam": 1})[0] == {"kind": "unseen", "words": []}
+        asked = f"GET /model HTTP/1.1\r\nHost: {server.url[7:-1]}\r\n\r\n".encode()
+        assert json.loads(exchange(server, asked)[2])["knows"] == "3 words; a model for study"
 
 
 def test_the_inside_is_that_of_each_hypothesis(server, translator):

@@ -12,6 +12,7 @@ from page_server import ABOUT, SEARCH, Gate, running
 from seeing_example import random_translator
 
 from numpy_transformer import serve
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.serve.server import PageServer
 from numpy_transformer.serve.service import Limits
@@ -223,6 +224,31 @@ def test_text_is_text(page):
     """Typed text never becomes part of the page's markup."""
     translate(page, "<img src=x onerror=alert(1)>")
     assert page.run("document.querySelectorAll('img').length") == 0
+
+
+def test_words_never_seen_in_training_are_underlined(chromium, translator):
+    known = KnownWords.of(["The dog sees us."])
+    with running(translator, PATIENT, known=known) as server:
+        chromium.open(server.url)
+        until(chromium, "document.querySelector('#beam').options.length > 1")
+        assert chromium.texts("#model")[0].endswith(" million parameters, knows 4 words; a model for study")
+        enter(chromium, "😀 The gizmo sees\nthe flurb gizmo.")
+        chromium.press("Enter")
+        until(chromium, "document.querySelectorAll('mark').length")
+        assert chromium.texts("mark") == ["gizmo", "flurb", "gizmo"]
+        assert chromium.texts("#unseen") == ["Never seen in training, so only guessed: gizmo, flurb"]
+        assert chromium.texts("#marks") == ["😀 The gizmo sees\nthe flurb gizmo.\u200b"]
+        # The words that are underlined stand exactly behind those of the text area, which grows with its text.
+        text, marks, scroll_height, height = chromium.run("""(() => {
+            const [text, marks] = ["#text", "#marks"].map((selector) => document.querySelector(selector));
+            const places = [text, marks].map((one) => JSON.stringify(one.getBoundingClientRect()));
+            return [...places, text.scrollHeight, text.clientHeight];
+        })()""")
+        assert text == marks
+        assert scroll_height <= height
+        enter(chromium, "the dog")
+        assert chromium.texts("mark") == []
+        assert chromium.run("document.querySelector('#unseen').hidden")
 
 
 def test_a_narrow_and_a_dark_screen(page):

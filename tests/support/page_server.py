@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from numpy_transformer import serve
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.decoding.live import LiveRecorder
 from numpy_transformer.serve.service import Limits
 from numpy_transformer.translation.search_options import SearchOptions
@@ -19,9 +20,11 @@ PATIENCE = 900  # seconds before a test gives up waiting for what must happen
 
 
 @contextlib.contextmanager
-def running(translator: Translator, limits: Limits, search: SearchOptions = SEARCH) -> Iterator[serve.PageServer]:
+def running(
+    translator: Translator, limits: Limits, search: SearchOptions = SEARCH, known: KnownWords | None = None
+) -> Iterator[serve.PageServer]:
     """The server, serving."""
-    with serve.PageServer(translator, port=0, search=search, about=ABOUT, limits=limits) as server:
+    with serve.PageServer(translator, port=0, search=search, about=ABOUT, known=known, limits=limits) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -138,7 +138,7 @@ def test_too_little_memory_is_said_before_the_system_ends_the_run():
     assert note(need) is None
     line = note(need - 1)
     assert line is not None
-    assert "1 sentences of up to 10 and 8 tokens" in line
+    assert "1 sentence of up to 10 and 8 tokens" in line
     assert "--batch-tokens" in line
     assert "--recompute" in line
     assert "\n" not in line

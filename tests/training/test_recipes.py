@@ -1,19 +1,12 @@
 """How many updates a run makes, how its learning rate rises, and the warning if the two do not fit."""
 
+import math
 import re
 
 import pytest
 
 from numpy_transformer.training.diagnostics import too_few_steps_note, too_little_time_note
-from numpy_transformer.training.options import OWN_TEXT, RECIPES, TrainingOptions
-
-
-@pytest.mark.parametrize("preset", ["tiny", "small", "base", "big"])
-def test_an_own_text_has_a_shorter_warmup_for_small_presets_and_the_papers_for_large_ones(preset):
-    own = TrainingOptions.for_data({"data": "my.tsv", "preset": preset})
-    paper = TrainingOptions()
-    expected = OWN_TEXT if preset in ("tiny", "small") else {name: getattr(paper, name) for name in OWN_TEXT}
-    assert {name: getattr(own, name) for name in OWN_TEXT} == expected
+from numpy_transformer.training.options import RECIPES, TrainingOptions
 
 
 def test_what_is_given_goes_before_the_recipe():
@@ -64,6 +57,32 @@ def test_a_run_that_ends_before_the_rate_has_risen_is_told_so_at_its_beginning(e
 def test_a_machine_too_slow_for_its_minutes_is_told_how_many_it_needs(step, seconds, minutes):
     note = too_little_time_note(TrainingOptions(warmup=100, minutes=4.6), step, seconds)
     assert note is None if minutes is None else f"--minutes {minutes}," in note
+
+
+@pytest.mark.parametrize(
+    ("options", "cure"),
+    [
+        (
+            {"steps": 40, "warmup": 1000, "rate_scale": 0.7},
+            "after 40 steps, .*: give it --warmup 10 --rate-scale 0.07,",
+        ),
+        ({"steps": 1, "warmup": 1000, "rate_scale": 0.7}, "after 1 step, .*: give it --warmup 1 --rate-scale 0.022,"),
+        ({"epochs": 500, "warmup": 4000}, r"after 1,500 steps, .*: give it --warmup 375 --rate-scale 0\.31,"),
+    ],
+)
+def test_the_cheap_cure_is_named_first_and_keeps_the_peak(options, cure):
+    note = too_few_steps_note(TrainingOptions(**options), steps_per_epoch=3)
+    assert re.search(cure + " or more steps: smaller --batch-tokens, or --(steps|epochs) ", note)
+    warmup, scale = (float(n) for n in re.search(r"--warmup (\d+) --rate-scale (\S+),", note).groups())
+    followed = TrainingOptions(**{**options, "warmup": int(warmup), "rate_scale": scale})
+    assert too_few_steps_note(followed, steps_per_epoch=3) is None
+    peaks = [o.rate_scale / math.sqrt(o.warmup) for o in (TrainingOptions(**options), followed)]
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.03)
+
+
+def test_the_cheap_cure_is_named_first_when_the_time_is_up():
+    note = too_little_time_note(TrainingOptions(warmup=400, rate_scale=0.5, minutes=1), step=40, seconds=60)
+    assert "begin again with --warmup 10 --rate-scale 0.079 or smaller --batch-tokens, or" in note
 
 
 def test_without_minutes_nothing_is_said_of_them():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import bpe
 import numpy_transformer as nt
+from numpy_transformer.decoding.scoring import Done
 from numpy_transformer.errors import InputError
 from numpy_transformer.translation import streaming
 from numpy_transformer.translation.hypothesis import Hypothesis
@@ -131,7 +132,7 @@ def test_an_error_in_the_input_comes_after_the_windows_before_it(translator):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_cannot_be_translated_is_named_by_its_line(translator, monkeypatch, workers):
-    def refuses(texts: list[str], _: SearchOptions) -> list[list[Hypothesis]]:
+    def refuses(texts: list[str], _: SearchOptions, *, done: Done | None) -> list[list[Hypothesis]]:
         for number, text in enumerate(texts, 1):
             if text == "no way.":
                 raise TextError(number, "is refused")
@@ -149,7 +150,7 @@ def test_what_cannot_be_translated_is_named_by_its_line(translator, monkeypatch,
 def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
     """Long lines are cut into parts that fit, with nothing lost; their translations do not matter here."""
 
-    def echo(texts: list[str], _: SearchOptions) -> list[list[Hypothesis]]:
+    def echo(texts: list[str], _: SearchOptions, *, done: Done | None) -> list[list[Hypothesis]]:
         assert all(len(translator.tokenizer.encode(text)) <= LONGEST_PART for text in texts)
         return [[Hypothesis(text, [], 0.0, 0.0)] for text in texts]
 
@@ -162,6 +163,49 @@ def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="workers are no processes here")
 def test_a_worker_that_dies_is_one_line(translator, monkeypatch):
-    monkeypatch.setattr(translator, "search", lambda texts, _: os._exit(1))
+    monkeypatch.setattr(translator, "search", lambda texts, _, *, done: os._exit(1))
     with pytest.raises(InputError, match="a worker process was ended"):
         list(translate_lines(translator, ["the dog"], search=SearchOptions(), workers=2))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("search", [SearchOptions(beam=2, batch_tokens=40), SearchOptions(beam=1, batch_tokens=40)])
+def test_lines_are_told_of_when_they_are_done_not_when_their_window_is(translator, workers, search):
+    """Progress would else stand still for a whole window, and its first line would seem to have taken all the time."""
+    lines = ["the dog", "", "we see a house", "  ", "The dog runs. A cat sees us."] * 8
+    told, before_the_first = [], None
+    stream = translate_lines(
+        translator,
+        lines,
+        search=search,
+        workers=workers,
+        sentences=True,
+        done=lambda some, under_way: told.append((list(some), under_way)),
+    )
+    for _ in stream:
+        before_the_first = len(told) if before_the_first is None else before_the_first
+    assert before_the_first > 3
+    assert sorted(line for some, _ in told for line in some) == sorted(lines)
+    assert all(0 <= under_way <= len(lines) * 2 for _, under_way in told)
+
+
+def test_a_line_in_parts_is_done_with_its_last_part(translator):
+    told = []
+    line = "The dog runs. A cat sees the dog and the dog sees the cat and we see a house."
+    list(
+        translate_lines(
+            translator,
+            [line],
+            search=SearchOptions(batch_tokens=1),
+            sentences=True,
+            done=lambda some, under_way: told.append(list(some)),
+        )
+    )
+    assert told == [[], [], [line]]  # no blank line; the first of its sentences; the last
+
+
+def test_what_is_scored_is_told_of(translator):
+    pairs, told = [("the dog", "a cat"), ("we", "us")] * 40, []
+    translator.score(pairs, done=lambda numbers, under_way: told.append((list(numbers), under_way)))
+    assert sorted(number for numbers, _ in told for number in numbers) == list(range(80))
+    assert [under_way for _, under_way in told] == [0] * 3  # 32 at once

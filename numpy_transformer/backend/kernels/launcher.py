@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.backend.cupy_advice import how_to_complete, reason_of
 from numpy_transformer.errors import InputError
 
 FOLDER = Path(__file__).parent
@@ -118,8 +119,6 @@ def _compiled(xp: ModuleType, file: str, name: str, dtype: str) -> Any:
     except Exception as error:  # NVRTC, the driver and the file system each have errors of their own
         if os.environ.get(DEBUG):
             print(error, file=sys.stderr)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"--device gpu: the kernel {name} of {file}.cu cannot be compiled ({reason}); "
-            "install CUDA's compiler and headers with: pip install -r requirements-gpu.txt"
+            f"--device gpu: the kernel {name} of {file}.cu cannot be compiled ({reason_of(error)}); {how_to_complete()}"
         ) from error

@@ -3,20 +3,21 @@
 Prints every construction with its explanation and N samples, or, with --tsv, N pairs as `English TAB German`.
 """
 
-import argparse
 import sys
 import textwrap
 
+from bpe.arguments import CommandParser
 from numpy_transformer.data.phrasebook import CONSTRUCTIONS, Construction, count_lower_bound, generate
-from numpy_transformer.program import run_program
+from numpy_transformer.program import add_version, run_program
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m numpy_transformer.data.phrasebook",
         description="The constructions of the phrasebook grammar, explained, with samples.",
     )
+    add_version(parser)
     parser.add_argument("--count", type=int, metavar="N", help="samples of each construction (3), or pairs (1000)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed gives other samples (0)")
     parser.add_argument("--tsv", action="store_true", help="print pairs of all constructions, tab-separated")

@@ -54,7 +54,8 @@ CONSTRUCTIONS: tuple[Construction, ...] = (
 )
 
 _PATIENCE = 500  # consecutive repetitions after which a construction counts as exhausted
-_FIXED_SHARE = 0.03  # of a training set
+_FIXED_SHARE = 0.03  # of a training set: fixed expressions
+_SMALL_TALK_SHARE = 0.04  # of a training set: several of them in a row
 
 
 def generate(count: int, seed: int = 0, constructions: Sequence[Construction] = CONSTRUCTIONS) -> list[Pair]:
@@ -74,8 +75,10 @@ def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tupl
     """Training, validation and test pairs that share no English and no German sentence.
 
     Validation and test pairs are drawn first, so they do not depend on the size of the training set. Fixed
-    expressions occur only in training, where they fill about one line in thirty, all equally often. They cannot be
-    put together from parts, so the model must see them often. The other training pairs are distinct.
+    expressions occur only in training. They cannot be put together from parts, so the model must see them often: they
+    fill about one line in thirty, all equally often, and two or three of them in a row fill about one in twenty-five.
+    Those lines are as long as other sentences, so they share batches with them, and hardly a batch is without one.
+    The other training pairs are distinct.
 
     Raises InputError if a number is negative or the grammar cannot make that many pairs.
     """
@@ -93,11 +96,25 @@ def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tupl
             held_out.append(pair)
     repeated = min(train, max(len(fixed), int(train * _FIXED_SHARE)))
     training = [fixed[i % len(fixed)] for i in range(repeated)]
-    training += islice((pair for pair in stream if pair.target not in used), train - repeated)
+    draw = Draw(seed)
+    training += _small_talk(fixed, min(train - repeated, int(train * _SMALL_TALK_SHARE)), draw)
+    training += islice((pair for pair in stream if pair.target not in used), train - len(training))
     if len(held_out) < valid + test or len(training) < train:
         raise InputError(f"phrasebook: cannot make {train + valid + test} distinct sentences; ask for fewer")
-    Draw(seed).shuffle(training)
+    draw.shuffle(training)
     return training, held_out[test:], held_out[:test]
+
+
+def _small_talk(fixed: Sequence[Pair], count: int, draw: Draw) -> list[Pair]:
+    """`count` distinct pairs of two or three fixed expressions in a row: Thank you! See you tomorrow!"""
+    sentences = [pair for pair in fixed if not pair.source[-1].isalnum()]
+    # Without its last mark, too, a row has one translation: it never ends with "Hello." but with "Hello!".
+    ends = list({pair.source[:-1]: pair for pair in reversed(sentences)}.values())
+    found: dict[Pair, None] = {}
+    while len(found) < count:
+        chosen = [*(draw.pick(sentences) for _ in range(1 if draw.chance(0.5) else 2)), draw.pick(ends)]
+        found[Pair(" ".join(pair.source for pair in chosen), " ".join(pair.target for pair in chosen))] = None
+    return list(found)
 
 
 def _stream(seed: int, constructions: Sequence[Construction]) -> Iterator[Pair]:
