@@ -17,6 +17,7 @@ Such a model is the paper's, post-norm, with these differences:
 A pytorch_model.bin is a pickle, a program that runs when it is opened; torch_weights.py reads it without running it.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,29 @@ def _array(tensor: dict[str, Any]) -> Array:
     return np.frombuffer(tensor["data"], f"<f{width}").reshape(tensor["shape"])
 
 
+def correspondence(config: TransformerConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(kind, our name, their names) of every part of the layers.
+
+    "reading": linear maps from the residual stream, theirs side by side; "writing": a linear map onto it; "norm".
+    """
+    for stack, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
+        for number in range(layers):
+            a, b = f"{stack}.{number}", f"model.{stack}.layers.{number}"
+            parts = tuple(f"{b}.self_attn.{part}_proj" for part in "qkv")
+            yield "reading", f"{a}.self_attention.query_key_value", parts
+            yield "writing", f"{a}.self_attention.output", (f"{b}.self_attn.out_proj",)
+            yield "norm", f"{a}.self_attention_norm", (f"{b}.self_attn_layer_norm",)
+            if stack == "decoder":
+                key_value = (f"{b}.encoder_attn.k_proj", f"{b}.encoder_attn.v_proj")
+                yield "reading", f"{a}.cross_attention.query", (f"{b}.encoder_attn.q_proj",)
+                yield "reading", f"{a}.cross_attention.key_value", key_value
+                yield "writing", f"{a}.cross_attention.output", (f"{b}.encoder_attn.out_proj",)
+                yield "norm", f"{a}.cross_attention_norm", (f"{b}.encoder_attn_layer_norm",)
+            yield "reading", f"{a}.feed_forward.hidden", (f"{b}.fc1",)
+            yield "writing", f"{a}.feed_forward.output", (f"{b}.fc2",)
+            yield "norm", f"{a}.feed_forward_norm", (f"{b}.final_layer_norm",)
+
+
 def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path) -> dict[str, Array]:
     """Their tensors with our names, shapes and order of features."""
     D = config.d_model
@@ -160,21 +184,11 @@ def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path
     try:
         ours["embedding.weight"] = take("model.shared.weight")[:, order]
         ours["output_bias"] = take("final_logits_bias").reshape(-1)
-        for stack, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
-            for number in range(layers):
-                a, b = f"{stack}.{number}", f"model.{stack}.layers.{number}"
-                parts = [f"{b}.self_attn.{part}_proj" for part in "qkv"]
-                reading(f"{a}.self_attention.query_key_value", *parts)
-                writing(f"{a}.self_attention.output", f"{b}.self_attn.out_proj")
-                norm(f"{a}.self_attention_norm", f"{b}.self_attn_layer_norm")
-                if stack == "decoder":
-                    reading(f"{a}.cross_attention.query", f"{b}.encoder_attn.q_proj")
-                    reading(f"{a}.cross_attention.key_value", f"{b}.encoder_attn.k_proj", f"{b}.encoder_attn.v_proj")
-                    writing(f"{a}.cross_attention.output", f"{b}.encoder_attn.out_proj")
-                    norm(f"{a}.cross_attention_norm", f"{b}.encoder_attn_layer_norm")
-                reading(f"{a}.feed_forward.hidden", f"{b}.fc1")
-                writing(f"{a}.feed_forward.output", f"{b}.fc2")
-                norm(f"{a}.feed_forward_norm", f"{b}.final_layer_norm")
+        for kind, name, sources in correspondence(config):
+            if kind == "reading":
+                reading(name, *sources)
+            else:
+                (writing if kind == "writing" else norm)(name, sources[0])
     except (IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise

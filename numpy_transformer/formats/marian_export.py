@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.formats.marian import correspondence
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
@@ -85,18 +86,9 @@ def their_tensors(model: Transformer) -> dict[str, Array]:
 
     theirs["model.shared.weight"] = ours["embedding.weight"][:, order]
     theirs["final_logits_bias"] = ours["output_bias"][None]
-    for stack, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
-        for number in range(layers):
-            a, b = f"{stack}.{number}", f"model.{stack}.layers.{number}"
-            reading(f"{a}.self_attention.query_key_value", *(f"{b}.self_attn.{part}_proj" for part in "qkv"))
-            writing(f"{a}.self_attention.output", f"{b}.self_attn.out_proj")
-            norm(f"{a}.self_attention_norm", f"{b}.self_attn_layer_norm")
-            if stack == "decoder":
-                reading(f"{a}.cross_attention.query", f"{b}.encoder_attn.q_proj")
-                reading(f"{a}.cross_attention.key_value", f"{b}.encoder_attn.k_proj", f"{b}.encoder_attn.v_proj")
-                writing(f"{a}.cross_attention.output", f"{b}.encoder_attn.out_proj")
-                norm(f"{a}.cross_attention_norm", f"{b}.encoder_attn_layer_norm")
-            reading(f"{a}.feed_forward.hidden", f"{b}.fc1")
-            writing(f"{a}.feed_forward.output", f"{b}.fc2")
-            norm(f"{a}.feed_forward_norm", f"{b}.final_layer_norm")
+    for kind, name, targets in correspondence(config):
+        if kind == "reading":
+            reading(name, *targets)
+        else:
+            (writing if kind == "writing" else norm)(name, targets[0])
     return theirs

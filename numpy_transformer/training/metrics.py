@@ -81,6 +81,18 @@ def ter(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     return _scored(TER(), hypotheses, references)
 
 
+def further_scores(
+    hypotheses: Sequence[str], references: Sequence[str], *, tokenised: bool, with_ter: bool
+) -> list[Score | Bleu]:
+    """What train.py's --tokenised and --ter ask for, beside BLEU and chrF."""
+    scores: list[Score | Bleu] = []
+    if tokenised:
+        scores.append(bleu(hypotheses, references, tokenised=True))
+    if with_ter:
+        scores.append(ter(hypotheses, references))
+    return scores
+
+
 def _scored(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     _check_paired(hypotheses, references)
     result = metric.corpus_score(list(hypotheses), [list(references)])

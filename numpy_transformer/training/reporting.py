@@ -26,7 +26,7 @@ from numpy_transformer.training.diagnostics import (
 )
 from numpy_transformer.training.duration import Duration
 from numpy_transformer.training.evaluation import Evaluation, Translations, sample_lines
-from numpy_transformer.training.metrics import Bleu, Score, bleu, looks_tokenised, perplexity, ter
+from numpy_transformer.training.metrics import further_scores, looks_tokenised, perplexity
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult
 from numpy_transformer.training.run_folder import RecentSteps, RunFolder, RunProgress
@@ -248,7 +248,8 @@ class Report:
         seconds: float,
     ) -> None:
         """The translations of the text `name`, and of the `further` ones, by the mean of `averaged` checkpoints."""
-        more = self._further_scores(text, result)
+        options = self.options
+        more = further_scores(result.hypotheses, text.targets, tokenised=options.tokenised, with_ter=options.ter)
         self.folder.append_log(
             {
                 "kind": "test",
@@ -285,17 +286,8 @@ class Report:
                 f"fine-tuning: {name} BLEU {before['bleu']:.2f} -> {result.bleu.score:.2f}, "
                 f"chrF {before['chrf']:.2f} -> {result.chrf.score:.2f}"
             )
-        if looks_tokenised(text.targets) and not self.options.tokenised:
+        if looks_tokenised(text.targets) and not options.tokenised:
             self.say("the text looks tokenised: --resume --tokenised tells the BLEU of its tokens, too")
-
-    def _further_scores(self, text: ParallelText, result: Translations) -> list[Score | Bleu]:
-        """What --tokenised and --ter ask for."""
-        scores: list[Score | Bleu] = []
-        if self.options.tokenised:
-            scores.append(bleu(result.hypotheses, text.targets, tokenised=True))
-        if self.options.ter:
-            scores.append(ter(result.hypotheses, text.targets))
-        return scores
 
     def _write_samples(self, title: str, lines: Sequence[str]) -> None:
         self.folder.append_samples(title, lines)
