@@ -13,6 +13,8 @@ from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.decoder_only import LanguageModel
+from numpy_transformer.models.encoder_only import Encoder
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
@@ -24,8 +26,10 @@ from numpy_transformer.translation.translator import Translator
 __all__ = [
     "Adam",
     "Constraints",
+    "Encoder",
     "Hypothesis",
     "InputError",
+    "LanguageModel",
     "Sampling",
     "SearchOptions",
     "TrainingOptions",

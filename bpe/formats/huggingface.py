@@ -14,6 +14,7 @@ What such files have beyond merges:
 
 import json
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from ..checks import checked_merges
@@ -38,6 +39,33 @@ def read_huggingface(path: str | PathLike[str]) -> Tokenizer:
         return _read(document, path)
     except (KeyError, TypeError, AttributeError, IndexError):
         raise TokenizerError(f"{path} is not a tokenizer.json of Hugging Face tokenizers, or is damaged") from None
+
+
+def read_gpt2(folder: str | PathLike[str]) -> Tokenizer:
+    """Read GPT-2's own pair of files, vocab.json and merges.txt, with the ids they have there.
+
+    Entries of the vocabulary that no merge makes, such as <|endoftext|>, become special tokens. Raises TokenizerError
+    for files that are no such pair.
+    """
+    path = Path(folder) / "vocab.json"
+    vocabulary = read_json(path)
+    try:
+        lines = (Path(folder) / "merges.txt").read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenizerError(f"{Path(folder) / 'merges.txt'}: cannot be read ({error})") from None
+    merges = [line for line in lines if line and not line.startswith("#version")]
+    made = {*byte_alphabet(), *("".join(line.split(" ")) for line in merges)}
+    others = sorted((token for token in vocabulary if token not in made), key=lambda token: int(vocabulary[token]))
+    added = [{"content": token, "id": vocabulary[token], "special": True} for token in others]
+    document = {
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
+        "added_tokens": added,
+    }
+    try:
+        return _read(document, path)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError):
+        raise TokenizerError(f"{path} is not GPT-2's vocabulary, or is damaged") from None
 
 
 def _read(document: dict[str, Any], path: str | PathLike[str]) -> Tokenizer:

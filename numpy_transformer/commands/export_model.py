@@ -19,6 +19,7 @@ from numpy_transformer.translation.translator import Translator
 FORMATS = {
     "ctranslate2": "a folder for ctranslate2.Translator",
     "pytorch": "weights and a module of torch.nn parts that loads them",
+    "gpt2": "a language model as a GPT-2 folder for transformers",
     "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
     "marian": "a Marian model for transformers, if the run went on from one",
     "int8": "a folder for translate.py --model, a quarter of the size: weights of 8 bits with a scale per row",
@@ -72,6 +73,22 @@ def _write(translator: Translator, to: str, folder: Path, run: str | Path | None
     write_huggingface(tokenizer, folder / "tokenizer.json")
 
 
+def export_gpt2(run: str | Path, out: str | Path) -> None:
+    """Write the language model of a run as a GPT-2 folder; otherwise as `export`.
+
+    Raises InputError for a model that GPT-2's format cannot express.
+    """
+    from numpy_transformer.formats.gpt2 import write_gpt2
+    from numpy_transformer.tasks.opening import open_language_model
+
+    out = Path(out)
+    if out.exists():
+        raise InputError(f"{out} exists already: name a new folder")
+    model, tokenizer = open_language_model(run)
+    with atomic_folder(out) as folder:
+        write_gpt2(model, tokenizer, folder)
+
+
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = CommandParser(
@@ -89,6 +106,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main() -> None:
     """Export as the command line says."""
     options = parse_arguments(None)
-    translator = Translator.load(options.run)
-    export(translator, options.to, options.out, run=options.run)
+    if options.to == "gpt2":
+        export_gpt2(options.run, options.out)
+    else:
+        export(Translator.load(options.run), options.to, options.out, run=options.run)
     print(f"{options.out}: {FORMATS[options.to]}", file=sys.stderr)

@@ -15,8 +15,9 @@ from numpy_transformer.program import add_version, command, run_program
 
 if TYPE_CHECKING:  # imported when needed: --help should not wait for them
     from bpe import Tokenizer
-    from numpy_transformer.data.corpora import Corpus
     from numpy_transformer.terminal.display import Display
+    from numpy_transformer.training.options import TrainingOptions
+    from numpy_transformer.training.texts import AnyCorpus
     from numpy_transformer.training.training_step import TrainingStep
 
 RUNS = Path("runs")
@@ -51,7 +52,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group("text")
     add = group.add_argument
     add("--data", metavar="NAME|FILE|FOLDER", help="phrasebook (default), multi30k, FILE.tsv[.gz|.xz], or a folder "
-        "with train.en, train.de, valid.en, ...")  # fmt: skip
+        "with train.en, train.de, valid.en, ...; with other models FILE.txt, shakespeare")  # fmt: skip
     add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
     add("--target", metavar="LANGUAGE", help="target language (de)")
     add("--data-dir", metavar="DIR", help="folder with local copies of corpora")
@@ -64,6 +65,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--from", dest="from_model", metavar="MODEL", help="go on from a trained model: a run, a checkpoint, tatoeba "
         "(which comes with the package) or a Marian folder; its vocabulary and size are taken over")  # fmt: skip
     add("--freeze", metavar="PART,PART", help="parts that do not learn, such as encoder or decoder.0.self_attention")
+    add("--model", choices=("encoder-decoder", "decoder", "encoder"), help="what is trained: encoder-decoder (default) "
+        "translates, decoder completes FILE.txt or shakespeare, encoder reads")  # fmt: skip
+    add("--task", choices=("translate", "complete", "masked-words", "classify"), help="of an encoder: masked-words "
+        "(default) in FILE.txt, or classify FILE.tsv, whose lines are label TAB text")  # fmt: skip
+    add("--units", choices=("bytes", "characters", "bpe"), help="a decoder's tokens (bpe; shakespeare: characters)")
+    add("--context", type=int, metavar="N", help="tokens that a decoder looks back at most")
+    add("--positions", choices=("sinusoidal", "learned"), help="of a decoder or encoder (sinusoidal)")
+    add("--activation", choices=("relu", "swish", "gelu", "gelu_tanh"), help="in the feed-forward layers (relu)")
+    add("--pooling", choices=("first", "mean"), help="what a classifier looks at: the first vector or the mean (mean)")
+    add("--layers", type=int, metavar="N", help="these four replace the preset's: layers of each stack,")
+    add("--d-model", type=int, metavar="N", help="width,")
+    add("--d-ff", type=int, metavar="N", help="inner width of the feed-forward layers,")
+    add("--heads", type=int, metavar="N", help="attention heads")
     add("--preset", choices=("tiny", "small", "base", "big"), help="size (tiny)")
     add("--norm", choices=("post", "pre"), help="layer norm after each sub-layer (post, the paper) or before it")
     add("--dropout", type=float, metavar="P", help="on sub-layer outputs and embeddings")
@@ -164,18 +178,19 @@ def train(
     # A missing GPU is said at once, not after minutes of preparation.
     check_precision(options.precision, device_module(options.device))
     with folder.claimed(new=not resume), display or make_display() as display:
-        display.message(f"data: {options.data} ({options.source} to {options.target})")
+        languages = f" ({options.source} to {options.target})" if options.learns == "translate" else ""
+        display.message(f"data: {options.data}{languages}")
         corpus = corpus_of(options)
         for note in corpus.notes:
             display.message(f"    {note}")
         if resume:
             trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
-            if base is None:
+            if options.learns == "translate" and base is None:
                 options, choice = suited(options, given, corpus.train)
                 if choice:
                     display.message(f"    {choice}")
-            tokenizer = learn_vocabulary(corpus, options.vocabulary, display) if base is None else base.tokenizer
+            tokenizer = learn_vocabulary(options, corpus, display) if base is None else base.tokenizer
             model = None if base is None else base.model
             trainer = Trainer.begin(options, corpus, tokenizer, folder, display, base=model, started=started)
         trainer.on_step = on_step
@@ -187,19 +202,19 @@ def train(
             )
             return 128 + (trainer.stopped_by or signal.SIGINT)  # what a shell reports for this signal
         display.message(f"run folder: {path}")
-        sentence = shlex.quote(trainer.texts.test.text.sources[0])
-        display.message(f"try it: {command('translate')} --model {name} {sentence}")
+        display.message(f"try it: {trainer.task.try_it(name)}")
     return 0
 
 
-def learn_vocabulary(corpus: "Corpus", size: int, display: "Display") -> "Tokenizer":
+def learn_vocabulary(options: "TrainingOptions", corpus: "AnyCorpus", display: "Display") -> "Tokenizer":
     """A tokenizer for the corpus's training text; the display says what was learned from it."""
-    import bpe
+    from numpy_transformer.training.texts import learn_tokenizer
 
-    display.message(f"learning a vocabulary of {size:,} tokens")
+    if options.units == "bpe":
+        display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
     with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
         warnings.simplefilter("always")
-        tokenizer = bpe.train([*corpus.train.sources, *corpus.train.targets], vocabulary_size=size)
+        tokenizer = learn_tokenizer(options, corpus)
     for warning in caught:
         display.message(f"    {warning.message}")
     return tokenizer

@@ -63,6 +63,8 @@ def translate(options: argparse.Namespace) -> None:
     paths = model_paths(options)
     translator = load_translator(options, paths)
     unseen = UnseenWords(None if options.score else known_words(paths))
+    if options.model is None and sys.stderr.isatty():  # somebody watches, who named no model
+        unseen.introduce()
 
     with ExitStack() as stack:
         progress: TranslationProgress | None = None
@@ -84,7 +86,7 @@ def translate(options: argparse.Namespace) -> None:
         alignments = None if options.alignment is None else stack.enter_context(open_output(options.alignment))
         if options.score:
             stream = scored(translator, lines, window_lines, options, done)
-        elif options.attention is not None or options.explain:
+        elif options.attention is not None or options.explain or options.trace is not None:
             stream = seen_inside(translator, texts[0], search, options)
         else:
             stream = translated(translator, lines, window_lines, name, search, options, done)
@@ -148,7 +150,7 @@ def splits_sentences(translator: "Translator", options: argparse.Namespace) -> b
 def seen_inside(
     translator: "Translator", text: str, search: "SearchOptions", options: argparse.Namespace
 ) -> Iterator[Written]:
-    """The output for the text; then what --explain and --attention show."""
+    """The output for the text; then what --explain, --attention and --trace show."""
     from numpy_transformer.data.clean_text import clean_text
     from numpy_transformer.decoding.recorder import BeamRecorder
     from numpy_transformer.seeing.drawing import check_length, save_attention
@@ -175,6 +177,12 @@ def seen_inside(
     if maps is not None:
         save_attention(options.attention, text=text, translation=best.text, maps=maps, story=story)
         print(f"attention: {options.attention}", file=sys.stderr)
+    if options.trace is not None:
+        from numpy_transformer.translation.trace_file import save_trace  # needed by few
+
+        print("trace: every gradient is checked by an oracle, which takes some seconds", file=sys.stderr)
+        save_trace(options.trace, translator, text, options.trace_target or best.text)
+        print(f"trace: {options.trace}", file=sys.stderr)
 
 
 def scored(
@@ -224,7 +232,7 @@ def model_paths(options: argparse.Namespace) -> list[Path]:
 
     if options.model is not None:
         return [shipped_model(name) or Path(name) for name in options.model]
-    runs = runs_in(RUNS, with_model=True)
+    runs = runs_in(RUNS, with_model=True, kind="encoder-decoder")
     if runs:
         return [take_latest(runs, what="model", option="--model")]
     shipped = shipped_model(DEFAULT)

@@ -74,6 +74,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("seeing inside").add_argument
     add("--attention", metavar="FILE", help="draw the attention of every layer and head for one TEXT: .png or .html")
     add("--explain", action="store_true", help="print, step by step, how beam search found the translation of one TEXT")
+    add("--trace", metavar="FILE", help="every array of the model for one TEXT, forward and back, as a page: .html")
+    add("--trace-target", metavar="TEXT", help="the target that --trace takes the loss of (the translation itself)")
     add("--alignment", metavar="FILE", help="file to write: for each line, which words became which (0-0 1-2 ...)")
 
     add = parser.add_argument_group("a page in the browser").add_argument
@@ -86,11 +88,13 @@ def check_arguments(options: argparse.Namespace, texts: list[str]) -> None:
     """Raises InputError for options that contradict each other or the texts, or exceed a limit."""
     if texts and options.input is not None:
         raise InputError("give TEXT or --input, not both")
-    written = (options.output, options.alignment, options.attention)
+    written = (options.output, options.alignment, options.attention, options.trace)
     files = [os.path.realpath(path) for path in written if path is not None]
     if len(set(files)) < len(files):
-        raise InputError("two of --output, --alignment and --attention name the same file: give each its own")
-    if options.attention is not None or options.explain:
+        raise InputError("two of --output, --alignment, --attention and --trace name the same file: give each its own")
+    if options.trace_target is not None and options.trace is None:
+        raise InputError("--trace-target only has a meaning with --trace")
+    if options.attention is not None or options.explain or options.trace is not None:
         check_looking_inside(options, texts)
     if options.workers != 1:
         from bpe.workers import most_workers  # rarely needed
@@ -100,12 +104,17 @@ def check_arguments(options: argparse.Namespace, texts: list[str]) -> None:
 
 
 def check_looking_inside(options: argparse.Namespace, texts: list[str]) -> None:
-    """Raises InputError unless --attention or --explain have one sentence and a search to show."""
-    name = "--explain" if options.attention is None else "--attention"
+    """Raises InputError unless --attention, --trace or --explain have one sentence and a search to show."""
+    name = "--attention" if options.attention is not None else "--explain" if options.explain else "--trace"
     if options.attention is not None:
         from numpy_transformer.seeing.drawing import check_format
 
         check_format(options.attention)
+    if options.trace is not None:
+        from numpy_transformer.seeing.trace import check_trace_format
+
+        check_trace_format(options.trace)
+        check_text(options.trace_target or "", "the text of --trace-target")
     from numpy_transformer.data.clean_text import clean_text
 
     if len(texts) != 1 or not clean_text(texts[0]) or options.split_sentences:
@@ -128,7 +137,7 @@ def check_scoring(options: argparse.Namespace) -> None:
 def check_serving(options: argparse.Namespace) -> None:
     """Raises InputError for an option that has no meaning with --serve."""
     elsewhere = ("text", "input", "output", "score", "scores", "sample", "split_sentences")
-    looking_inside = ("attention", "explain", "alignment")
+    looking_inside = ("attention", "explain", "trace", "trace_target", "alignment")
     for name in elsewhere + looking_inside:
         if getattr(options, name):
             given = "TEXT" if name == "text" else f"--{name.replace('_', '-')}"

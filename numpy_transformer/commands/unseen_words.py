@@ -13,12 +13,14 @@ class UnseenWords:
 
     def __init__(self, known: KnownWords | None) -> None:
         self._known = known
+        self._introduced = False
         self._forget()
 
     def introduce(self) -> None:
-        """Print how much the model knows."""
-        if self._known is not None:
+        """Print how much the model knows, once."""
+        if self._known is not None and not self._introduced:
             print(f"the model knows {self._known}", file=sys.stderr)
+        self._introduced = True
 
     def add(self, line: str) -> None:
         """One more line of the text."""
@@ -47,4 +49,5 @@ class UnseenWords:
         others, over = len(words) - MOST_NAMED, "over " if len(words) == MOST_KEPT else ""
         more = f" and {over}{others:,} more {'word' if others == 1 else 'words'}" if others > 0 else ""
         where = f", in {self._lines_with_some:,} of {self._lines:,} lines" if self._lines > 1 else ""
-        return f"never seen in training: {', '.join(words[:MOST_NAMED])}{more}{where} (the model knows {self._known})"
+        size = "" if self._introduced else f" (the model knows {self._known})"
+        return f"never seen in training: {', '.join(words[:MOST_NAMED])}{more}{where}{size}"

@@ -6,17 +6,39 @@ epoch), so a resumed run sees the same batches as an uninterrupted one.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.models.config import TransformerConfig
 
+Item = TypeVar("Item")
+
 LONGEST_SOURCE = 1000  # tokens; time and memory of attention grow with the square
+
+
+class TrainingBatch(Protocol):
+    """What a training step asks of a batch, whatever the model learns."""
+
+    @property
+    def token_count(self) -> int:
+        """Predictions, over which loss and gradient are averaged."""
+
+    @property
+    def inputs(self) -> tuple[Array, ...]:
+        """The arguments of the model's `loss_and_gradients`."""
+
+    @property
+    def size(self) -> int:
+        """Positions, padding included: what --batch-tokens bounds."""
+
+    def shards(self, parts: int, pad_id: int) -> "Sequence[TrainingBatch]":
+        """At most `parts` batches that together are this one."""
 
 
 class Batch(NamedTuple):
@@ -25,6 +47,16 @@ class Batch(NamedTuple):
     source: Array  # (B, S)
     target: Array  # (B, 1 + T)
     token_count: int  # real target tokens to predict: the words and eos, not bos, not padding
+
+    @property
+    def inputs(self) -> tuple[Array, ...]:
+        """What a Transformer's `loss_and_gradients` takes."""
+        return self.source, self.target
+
+    @property
+    def size(self) -> int:
+        """Positions of the longer side, padding included."""
+        return max(self.source.size, self.target[:, 1:].size)
 
     def shards(self, parts: int, pad_id: int) -> "list[Batch]":
         """At most `parts` batches of neighbouring rows, of nearly equal size, each trimmed to its own lengths."""
@@ -117,8 +149,18 @@ def training_batches(
     A batch is prepared when it is needed. That takes a thousandth of its step (docs/performance.md), too little for a
     thread that works ahead to save time.
     """
-    for epoch in count():
+
+    def batches_of(epoch: int) -> list[Callable[[], Batch]]:
         batches = epoch_batches(text, batch_tokens, seed=seed, epoch=epoch)
-        for indices in batches[start:]:
-            yield epoch, text.batch(indices, pad_id)
+        return [partial(text.batch, indices, pad_id) for indices in batches]
+
+    return in_epochs(batches_of, start)
+
+
+def in_epochs(batches_of: Callable[[int], Sequence[Callable[[], Item]]], start: int) -> Iterator[tuple[int, Item]]:
+    """(epoch, batch) without end, skipping the first `start` batches; `batches_of` an epoch makes each when called."""
+    for epoch in count():
+        batches = batches_of(epoch)
+        for make in batches[start:]:
+            yield epoch, make()
         start = max(0, start - len(batches))

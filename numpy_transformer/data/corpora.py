@@ -1,6 +1,7 @@
 """Every corpus a model can be trained on, by the name given to --data."""
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,10 +83,10 @@ def load_corpus(
     if data.endswith(_TSV_SUFFIXES):
         validation_path = None if validation is None else Path(data_directory or "", validation)
         return _tsv(path, validation_path, source, target, seed)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path, source, target)
     raise InputError(
-        f"--data {data}: {'is not a .tsv file' if path.exists() else 'no such corpus, file or folder'}: "
+        f"--data {data}: {'is not a .tsv file' if os.path.exists(path) else 'no such corpus, file or folder'}: "
         f"give phrasebook, multi30k, a FILE.tsv, or a folder with train.{source} and train.{target}"
     )
 

@@ -6,12 +6,12 @@ A tokenizer that knows all bytes refuses no text, so a model answers for words i
 is a guess. With this list a program can say how much a model knows, and mark what it cannot know.
 """
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import regex
 
+from numpy_transformer.data.clean_text import composed
 from numpy_transformer.data.files import read_lines
 from numpy_transformer.storage.text_files import write_text
 
@@ -33,7 +33,7 @@ def word_spans(text: str) -> Iterator[tuple[int, int]]:
 
 def word_key(word: str) -> str:
     """One spelling for a word in small or capital letters, with composed or decomposed accents."""
-    return unicodedata.normalize("NFC", word.casefold())
+    return composed(word.casefold())
 
 
 class KnownWords:

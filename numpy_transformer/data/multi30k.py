@@ -86,7 +86,7 @@ def _local_files(directory: Path, digests: Mapping[str, str]) -> dict[str, Path]
                 f"{directory}: neither it nor its folder multi30k holds {name}, {name}.gz or {name}.xz: "
                 f"point --data-dir or {DATA_VARIABLE} to the Multi30k files, or give neither to download them"
             )
-        if _content_digest(path) != digest:
+        if content_digest(path) != digest:
             raise InputError(
                 f"{path}: is not the raw {name} of Multi30k task 1 (its SHA-256 differs): "
                 "download it again, or give texts of your own as --data PREFIX"
@@ -97,25 +97,26 @@ def _local_files(directory: Path, digests: Mapping[str, str]) -> dict[str, Path]
 
 def _cached_file(name: str, digest: str, base_url: str) -> Path:
     path = cache_folder() / "multi30k" / f"{name}.gz"
-    if path.is_file() and _is_whole(path, digest):
+    if path.is_file() and is_whole(path, digest):
         return path
     url = f"{base_url}/{name}.gz"
-    archive = _download(url)
+    archive = download(url)
     try:
         content = gzip.decompress(archive)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{url}: sent something that is not a complete gzip archive ({error}): {_REMEDY}") from error
+        raise InputError(f"{url}: sent something that is not a complete gzip archive ({error}): {REMEDY}") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError(f"{url}: sent a text that is not Multi30k's {name} (its SHA-256 differs): {_REMEDY}")
+        raise InputError(f"{url}: sent a text that is not Multi30k's {name} (its SHA-256 differs): {REMEDY}")
     with atomic_write(path) as file:
         file.write(archive)
     return path
 
 
-_REMEDY = f"try again later, or point --data-dir or {DATA_VARIABLE} to a folder with the files"
+REMEDY = f"try again later, or point --data-dir or {DATA_VARIABLE} to a folder with the files"
 
 
-def _download(url: str) -> bytes:
+def download(url: str) -> bytes:
+    """What the server sends for `url`. Raises InputError naming the remedy."""
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             archive: bytes = response.read(_SIZE_LIMIT)
@@ -123,17 +124,19 @@ def _download(url: str) -> bytes:
     except (OSError, http.client.HTTPException, ValueError) as error:
         # A plain URLError only wraps its reason; an HTTPError says "HTTP Error 404: Not Found" itself.
         reason = error.reason if type(error) is urllib.error.URLError else error
-        raise InputError(f"{url}: cannot be downloaded ({reason}): {_REMEDY}") from error
+        raise InputError(f"{url}: cannot be downloaded ({reason}): {REMEDY}") from error
     return archive
 
 
-def _is_whole(path: Path, digest: str) -> bool:
+def is_whole(path: Path, digest: str) -> bool:
+    """Whether the uncompressed content of a file has this SHA-256."""
     try:
-        return _content_digest(path) == digest
+        return content_digest(path) == digest
     except InputError:
         return False  # a damaged file in the cache is downloaded again
 
 
-def _content_digest(path: Path) -> str:
+def content_digest(path: Path) -> str:
+    """The SHA-256 of a file's uncompressed content."""
     with open_bytes(path) as file:
         return hashlib.sha256(file.read()).hexdigest()

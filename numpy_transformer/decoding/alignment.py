@@ -42,7 +42,7 @@ def attended(models: Sequence[Transformer], source: Array, target: Array) -> Arr
         _, cache = decoder_forward(target_input, memory, on_device, tree, config, dropouts=NO_DROPOUT)
         found += [
             to_host(layer_weights(layer.cross_attention.sublayer.attention).mean(axis=1))
-            for layer in cache.layers[-LAST_LAYERS:]
+            for layer in cache.stack.layers[-LAST_LAYERS:]
         ]
     return np.mean(found, axis=0)
 

@@ -38,7 +38,7 @@ def attention_weights(model: Transformer, source: Sequence[int], target: Sequenc
         return np.stack([to_host(layer_weights(residual.sublayer.attention))[0] for residual in residuals])
 
     return AttentionWeights(
-        encoder=stacked([layer.self_attention for layer in encoder.layers]),
-        decoder=stacked([layer.self_attention for layer in decoder.layers]),
-        cross=stacked([layer.cross_attention for layer in decoder.layers]),
+        encoder=stacked([layer.self_attention for layer in encoder.stack.layers]),
+        decoder=stacked([layer.self_attention for layer in decoder.stack.layers]),
+        cross=stacked([layer.cross_attention for layer in decoder.stack.layers]),
     )

@@ -44,6 +44,9 @@ class Demands(NamedTuple):
         )
 
 
+NO_DEMANDS = Demands([], None, None, 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
     """Demands on translations. Lengths count tokens. Raises InputError for impossible values.

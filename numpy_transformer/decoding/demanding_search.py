@@ -18,7 +18,7 @@ from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.decoding.required_terms import RequiredTerms
 from numpy_transformer.decoding.results import Identity, best_of_each
 from numpy_transformer.decoding.rules import Rule
-from numpy_transformer.decoding.scoring import Decoded, Done
+from numpy_transformer.decoding.scoring import Decoded, Done, renumbered
 
 
 def demanding_search(
@@ -40,8 +40,10 @@ def demanding_search(
     """The n best translations of each sentence that fulfil the demands, best first; none if none was found.
 
     limits (B,) are the usual ones, which max-length replaces. `recorder`, for a single sentence, is left with the
-    search that found the best; `done` hears of the first search only. Other arguments and errors as in `beam_search`.
+    search that found the best; `done` hears of a sentence when no further search for it follows. Other arguments and
+    errors as in `beam_search`.
     """
+    may_search_again = bool(demands.rules or demands.required or demands.maximum_length is not None)
 
     def search(
         sentences: Array,
@@ -68,13 +70,16 @@ def demanding_search(
             identity=identity,
         )
 
-    found = search(np.arange(len(source)), limits, recorder, rules=(), required=None, done=done)
+    first_done = None if may_search_again else done
+    found = search(np.arange(len(source)), limits, recorder, rules=(), required=None, done=first_done)
     kept = [
         # What the usual limit cut off might go on under a higher one.
         [one for one in free if demands.hold(one.ids) and not limit == len(one.ids) < (demands.maximum_length or 0)]
         for free, limit in zip(found, limits.tolist(), strict=True)
     ]
     again = np.array([row for row, free in enumerate(found) if len(kept[row]) < len(free)], dtype=np.intp)
+    if done is not None and may_search_again:
+        done(np.setdiff1d(np.arange(len(source)), again).tolist(), len(again))
     if not len(again):
         return found
     if recorder is not None:
@@ -83,7 +88,7 @@ def demanding_search(
         limits = np.maximum(limits, demands.room)
     else:
         limits = np.full_like(limits, demands.maximum_length)
-    steered = search(again, limits[again], recorder, demands.rules, demands.required)
+    steered = search(again, limits[again], recorder, demands.rules, demands.required, renumbered(done, again.tolist()))
     for row, more in zip(again, steered, strict=True):
         if _best_is_kept(kept[row], found[row]):  # it stays the best, as it is when only one is asked for
             more = [one for one in more if one.score <= kept[row][0].score]

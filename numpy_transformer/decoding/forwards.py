@@ -13,7 +13,7 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import NO_DROPOUT
-from numpy_transformer.layers.activation import relu_forward, swish_forward
+from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.feed_forward import FeedForwardParameters
 from numpy_transformer.layers.layer_norm import EPSILON, LayerNormParameters, layer_norm_forward
@@ -50,15 +50,15 @@ def encode(source: Array, parameters: TransformerParameters, config: Transformer
     return x if parameters.encoder_norm is None else layer_norm(x, parameters.encoder_norm)
 
 
-def before(x: Array, parameters: LayerNormParameters, *, norm: str) -> Array:
+def before(x: Array, parameters: LayerNormParameters, *, norm: str, epsilon: float = EPSILON) -> Array:
     """What a sub-layer sees (residual.py): x (post-norm) or LayerNorm(x) (pre-norm)."""
-    return layer_norm(x.copy(), parameters) if norm == "pre" else x
+    return layer_norm(x.copy(), parameters, epsilon=epsilon) if norm == "pre" else x
 
 
-def after(x: Array, update: Array, parameters: LayerNormParameters, *, norm: str) -> Array:
+def after(x: Array, update: Array, parameters: LayerNormParameters, *, norm: str, epsilon: float = EPSILON) -> Array:
     """LayerNorm(x + update) (post-norm) or x + update (pre-norm). `update` is overwritten."""
     update += x
-    return layer_norm(update, parameters) if norm == "post" else update
+    return layer_norm(update, parameters, epsilon=epsilon) if norm == "post" else update
 
 
 def linear(x: Array, parameters: LinearParameters) -> Array:
@@ -68,17 +68,17 @@ def linear(x: Array, parameters: LinearParameters) -> Array:
     return y
 
 
-def layer_norm(x: Array, parameters: LayerNormParameters) -> Array:
+def layer_norm(x: Array, parameters: LayerNormParameters, *, epsilon: float = EPSILON) -> Array:
     """Layer norm (layer_norm.py): (R, D) -> (R, D). x is overwritten."""
     if not isinstance(x, np.ndarray):
-        return layer_norm_forward(x, parameters)[0]
+        return layer_norm_forward(x, parameters, epsilon=epsilon)[0]
     D = x.shape[1]
     mean = np.matmul(x, _ones(D, x.dtype))
     mean *= 1 / D
     x -= mean[:, None]
     variance = np.vecdot(x, x)
     variance *= 1 / D
-    variance += EPSILON
+    variance += epsilon
     deviation = np.sqrt(variance, out=variance)
     x /= deviation[:, None]
     x *= parameters.gain
@@ -123,14 +123,12 @@ def softmax(scores: Array, *, shift: bool) -> Array:
 
 
 def feed_forward(x: Array, parameters: FeedForwardParameters, *, activation: str) -> Array:
-    """f(x W_1 + b_1) W_2 + b_2 (feed_forward.py): (R, D) -> (R, D); `activation` is "relu" or "swish"."""
+    """f(x W_1 + b_1) W_2 + b_2 (feed_forward.py): (R, D) -> (R, D); `activation` is a key of ACTIVATIONS."""
     hidden = linear(x, parameters.hidden)
-    if activation == "swish":
-        hidden, _ = swish_forward(hidden)
-    elif isinstance(hidden, np.ndarray):
+    if activation == "relu" and isinstance(hidden, np.ndarray):
         np.maximum(hidden, 0, out=hidden)
     else:
-        hidden, _ = relu_forward(hidden)
+        hidden, _ = ACTIVATIONS[activation].forward(hidden)
     return linear(hidden, parameters.output)
 
 

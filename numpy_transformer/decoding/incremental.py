@@ -33,7 +33,8 @@ from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.layers.embedding import embedding_forward
 from numpy_transformer.layers.position_table import positional_encoding_rows
 from numpy_transformer.layers.softmax import MASKED_SCORE
-from numpy_transformer.models.transformer import Transformer, check_ids
+from numpy_transformer.models.model import check_ids
+from numpy_transformer.models.transformer import Transformer
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
 ENCODED_TOGETHER = 512  # source tokens, padding included: the results stay in the processor's cache

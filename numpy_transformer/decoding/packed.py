@@ -83,14 +83,21 @@ class PackedModel:
     """
 
     def __init__(self, model: Transformer) -> None:
-        pays = isinstance(model.parameters.flat, np.ndarray) and has_small_kernels()
-        tree = model.parameters.tree
+        tree, flat = model.parameters.tree, model.parameters.flat
         self.config: TransformerConfig = model.config
-        self.parameters = tree
-        if pays:
-            encoder, decoder = (map_tree(lambda _, leaf: _packed(leaf), part) for part in (tree.encoder, tree.decoder))
-            self.parameters = tree._replace(encoder=encoder, decoder=decoder)
-        self.projection = Projection(output_parameters(tree), pack=pays)
+        encoder, decoder = (packed_where_it_pays(part, flat) for part in (tree.encoder, tree.decoder))
+        self.parameters = tree._replace(encoder=encoder, decoder=decoder)
+        self.projection = Projection(output_parameters(tree), pack=packing_pays(flat))
+
+
+def packed_where_it_pays(layers: Any, flat: Array) -> Any:
+    """Some layers of the model with the parameters `flat`, their weights packed where that pays."""
+    return map_tree(lambda _, leaf: _packed(leaf), layers) if packing_pays(flat) else layers
+
+
+def packing_pays(flat: Array) -> bool:
+    """Whether products with few rows are faster with packed weights: on a CPU whose BLAS has kernels for them."""
+    return isinstance(flat, np.ndarray) and has_small_kernels()
 
 
 class Projection:

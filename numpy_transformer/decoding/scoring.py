@@ -20,6 +20,13 @@ FEW = 16
 Done = Callable[[Sequence[int], int], None]
 
 
+def renumbered(done: Done | None, indices: Sequence[int]) -> Done | None:
+    """`done` for the texts with these indices, which are told by their places among them."""
+    if done is None:
+        return None
+    return lambda places, live: done([indices[place] for place in places], live)
+
+
 class Decoded(NamedTuple):
     """One translation as the searches return it."""
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.gradcheck.attention_cases import draw_masks
 from numpy_transformer.gradcheck.case import Case, GradientError, Inputs, make_case, recipe
-from numpy_transformer.layers.activation import ACTIVATIONS, relu_backward, relu_forward, swish_backward, swish_forward
+from numpy_transformer.layers import activation as activations
+from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.layers.dropout import dropout_backward, dropout_forward
 from numpy_transformer.layers.embedding import (
@@ -23,6 +24,11 @@ from numpy_transformer.layers.embedding import (
 )
 from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
 from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
+from numpy_transformer.layers.learned_positions import (
+    learned_positions_backward,
+    learned_positions_forward,
+    learned_positions_spec,
+)
 from numpy_transformer.layers.linear import linear_backward, linear_forward, linear_spec
 from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
 from numpy_transformer.layers.parameters import parameter, zeros
@@ -68,16 +74,17 @@ def embedding(
     d_model: int = 4,
     shape: tuple[int, int] = (3, 5),
     positions: bool = False,
+    scale: float | None = None,
     xp: Any,
 ) -> Case:
-    """Rows of a table, with positions added on request; with more tokens than rows some ids repeat."""
+    """Rows of a table times `scale`, with positions added on request; with more tokens than rows some ids repeat."""
     ids = xp.asarray(np.random.default_rng(seed + 1).integers(0, vocabulary, shape))
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return (input_embedding_forward if positions else embedding_forward)(ids, p), ids
+        return input_embedding_forward(ids, p) if positions else embedding_forward(ids, p, scale=scale), ids
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        embedding_backward(dy, cache, g)
+        embedding_backward(dy, cache, g, scale=scale)
         return ()
 
     return make_case(
@@ -106,6 +113,29 @@ def positional_encoding(
 
     return make_case(
         "positional_encoding", forward, backward, seed=seed, activations={"x": (*leading, length, d_model)}, xp=xp
+    )
+
+
+@recipe
+def learned_positions(
+    *, seed: int, sentences: int = 2, length: int = 3, positions: int = 5, d_model: int = 4, xp: Any
+) -> Case:
+    """x + a vector for each position; those beyond the text's length have gradient 0."""
+
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return learned_positions_forward(a["x"], p), None
+
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
+        return (learned_positions_backward(dy, g),)
+
+    return make_case(
+        "learned_positions",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (sentences, length, d_model)},
+        spec=learned_positions_spec(positions, d_model, deviation=1.0),
+        xp=xp,
     )
 
 
@@ -149,27 +179,38 @@ def softmax(*, seed: int, leading: Sequence[int] = (2, 3), width: int = 5, scale
 @recipe
 def relu(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
     """max(x, 0); a normal draw is at the kink with probability 0."""
-
-    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return relu_forward(a["x"])
-
-    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        return (relu_backward(dy, cache),)
-
-    return make_case("relu", forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
+    return _elementwise("relu", "relu", seed=seed, shape=shape, scale=scale, xp=xp)
 
 
 @recipe
 def swish(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
     """x / (1 + exp(-x))."""
+    return _elementwise("swish", "swish", seed=seed, shape=shape, scale=scale, xp=xp)
+
+
+@recipe
+def gelu(*, seed: int, form: str = "gelu", shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
+    """x P(x): `form` is "gelu", the exact one, or "gelu_tanh", GPT-2's."""
+    name = "gelu" if form == "gelu" else "gelu (with tanh)"
+    return _elementwise(name, form, seed=seed, shape=shape, scale=scale, xp=xp)
+
+
+@recipe
+def tanh(*, seed: int, shape: Sequence[int] = (3, 4), scale: float = 1.0, xp: Any) -> Case:
+    """tanh(x)."""
+    return _elementwise("tanh", "tanh", seed=seed, shape=shape, scale=scale, xp=xp)
+
+
+def _elementwise(name: str, form: str, *, seed: int, shape: Sequence[int], scale: float, xp: Any) -> Case:
+    """The functions of activation.py whose names begin with `form`."""
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        return swish_forward(a["x"])
+        return getattr(activations, f"{form}_forward")(a["x"])
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
-        return (swish_backward(dy, cache),)
+        return (getattr(activations, f"{form}_backward")(dy, cache),)
 
-    return make_case("swish", forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
+    return make_case(name, forward, backward, seed=seed, activations={"x": tuple(shape)}, scale=scale, xp=xp)
 
 
 @recipe

@@ -114,9 +114,9 @@ def decoder_layer(
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
         return decoder_layer_forward(
             a["x"],
-            a["memory"],
             p,
             config,
+            memory=a["memory"],
             self_mask=self_mask,
             memory_mask=memory_mask,
             dropouts=draw_dropouts(dropout, seed, xp),

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from types import ModuleType
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases
+from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases
 from numpy_transformer.gradcheck.case import BUILDERS, Case
+from numpy_transformer.layers.activation import ACTIVATIONS
 
 Group = Callable[[int, ModuleType], list[Case]]  # seed, array module
 
 # Checked along one random direction per parameter; all others entry by entry.
-ALONG = ("encoder_layer", "decoder_layer", "transformer")
+ALONG = ("encoder_layer", "decoder_layer", "transformer", "language_model", "encoder")
 
 
 def _one(builder: Callable[..., Case]) -> Group:
@@ -42,6 +43,7 @@ SUITE: dict[str, Group] = {
         layer_cases.embedding(seed=seed, positions=positions, xp=xp) for positions in (False, True)
     ],
     "positional_encoding": _one(layer_cases.positional_encoding),
+    "learned_positions": _one(layer_cases.learned_positions),
     "layer_norm": _one(layer_cases.layer_norm),
     "softmax": _one(layer_cases.softmax),
     "dropout": _one(layer_cases.dropout),
@@ -57,8 +59,10 @@ SUITE: dict[str, Group] = {
     ],
     "relu": _one(layer_cases.relu),
     "swish": _one(layer_cases.swish),
+    "gelu": lambda seed, xp: [layer_cases.gelu(seed=seed, form=form, xp=xp) for form in ("gelu", "gelu_tanh")],
+    "tanh": _one(layer_cases.tanh),
     "feed_forward": lambda seed, xp: [
-        layer_cases.feed_forward(seed=seed, activation=activation, xp=xp) for activation in ("relu", "swish")
+        layer_cases.feed_forward(seed=seed, activation=activation, xp=xp) for activation in ACTIVATIONS
     ],
     "residual": _both_norms(layer_cases.residual),
     "cross_entropy": _one(layer_cases.cross_entropy),
@@ -68,6 +72,14 @@ SUITE: dict[str, Group] = {
     "encoder_layer": _both_norms(model_cases.encoder_layer),
     "decoder_layer": _both_norms(model_cases.decoder_layer),
     "transformer": _both_norms(model_cases.transformer),
+    "language_model": lambda seed, xp: [
+        one_stack_cases.language_model(seed=seed, norm=norm, learned=learned, xp=xp)
+        for norm, learned in (("post", False), ("pre", True))
+    ],
+    "encoder": lambda seed, xp: [
+        one_stack_cases.encoder(seed=seed, norm=norm, head=head, learned=learned, xp=xp)
+        for norm, head, learned in (("post", "words", True), ("post", "classes", True), ("pre", "classes", False))
+    ],
 }
 
 # The file whose docstring derives each group's gradients.
@@ -76,11 +88,15 @@ DERIVATIONS = {
     "relu": "layers/activation.py",
     "projection_loss": "layers/output_loss.py",
     "swish": "layers/activation.py",
+    "gelu": "layers/activation.py",
+    "tanh": "layers/activation.py",
     "self_attention": "layers/multi_head_attention.py",
     "cross_attention": "layers/multi_head_attention.py",
     "encoder_layer": "models/blocks.py",
     "decoder_layer": "models/blocks.py",
     "transformer": "models/encoder_decoder.py",
+    "language_model": "models/one_stack.py",
+    "encoder": "models/encoder_only.py",
 }
 
 

@@ -5,15 +5,17 @@
     layer_norm.py             mean and variance, and the way back through both
     attention.py              the heart of the paper
     multi_head_attention.py   heads side by side; self-attention and cross-attention
-    activation.py             ReLU; swish
+    activation.py             ReLU; swish; GELU, exact and with tanh
     feed_forward.py           linear, ReLU, linear
     embedding.py              rows of a table, and the sinusoids of their positions
+    learned_positions.py      a vector for each position instead of the sinusoids
     dropout.py                a mask, kept for the way back
     residual.py               x + Dropout(Sublayer(x)) and the norm, around any sub-layer
     cross_entropy.py          label-smoothed loss
     output_loss.py            logits and loss, chunk by chunk
     blocked_attention.py      the same for long sentences, in little memory
     position_table.py         the sinusoids, made once
+    normal_distribution.py    density and cumulative probability, for GELU
     arithmetic.py             matmul, row_sum, row_dot: the vocabulary of all formulas
     parameters.py             one flat buffer, a tree of views
 
@@ -34,9 +36,11 @@ for _file in (
     "attention",
     "blocked_attention",
     "multi_head_attention",
+    "normal_distribution",
     "activation",
     "feed_forward",
     "embedding",
+    "learned_positions",
     "residual",
     "cross_entropy",
     "output_loss",

@@ -1,7 +1,10 @@
-"""The non-linearity between the two linear maps of the feed-forward layer: ReLU (section 3.3), or swish.
+"""The non-linearity between the two linear maps of the feed-forward layer: ReLU (section 3.3), swish, GELU; and tanh.
 
-    ReLU     y = max(x, 0)
-    swish    y = x s, with the gate s = 1 / (1 + exp(-x))        (Ramachandran et al. 2017; also called SiLU)
+    ReLU         y = max(x, 0)
+    swish        y = x s, with the gate s = 1 / (1 + exp(-x))        (Ramachandran et al. 2017; also called SiLU)
+    GELU         y = x P(x), P the normal distribution's cumulative probability  (Hendrycks and Gimpel 2016; BERT)
+    GELU, tanh   y = x (1 + t) / 2, with t = tanh(u) and u = sqrt(2/pi) (x + 0.044715 x^3)               (GPT-2)
+    tanh         y = tanh(x)                                                                       (BERT's pooler)
 
 Derivation. The elements are independent. ReLU: y_i = x_i where x_i > 0, else 0, so dx_i = dy_i where x_i > 0, else 0.
 At x = 0 there is no derivative; any value in [0, 1] is a subgradient and 0 is the usual choice.
@@ -10,14 +13,25 @@ Swish: the gate's own derivative is ds/dx = s (1 - s), so by the product rule
 
     dx = dy (s + x s (1 - s)) = dy (s + y (1 - s))
 
+GELU: P's derivative is the density p(x) = exp(-x^2/2) / sqrt(2 pi). Of tanh, it is 1 - tanh^2, so that dt/dx is
+(1 - t^2) du/dx, where du/dx = sqrt(2/pi) (1 + 3 0.044715 x^2). By the product rule
+
+    GELU         dx = dy (P(x) + x p(x))
+    GELU, tanh   dx = dy ((1 + t) / 2 + x / 2 (1 - t^2) du/dx)
+    tanh         dx = dy (1 - y^2)
+
 The paper's activation is ReLU. A configuration selects another by its key in ACTIVATIONS.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from numpy_transformer.backend.arrays import Array, array_module
+from numpy_transformer.layers.normal_distribution import cumulative_and_density
+
+CUBIC = 0.044715  # of GPT-2's form of GELU
 
 
 def relu_forward(x: Array) -> tuple[Array, Array]:
@@ -48,6 +62,43 @@ def swish_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
     return dy * (gate + y * (1 - gate))
 
 
+def gelu_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
+    """y = x P(x). Any shape; the cache is (P(x), x p(x))."""
+    cumulative, density = cumulative_and_density(x)
+    return x * cumulative, (cumulative, x * density)
+
+
+def gelu_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
+    """dx = dy (P(x) + x p(x))."""
+    cumulative, bell = cache
+    return dy * (cumulative + bell)
+
+
+def gelu_tanh_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
+    """y = x (1 + tanh(u)) / 2. Any shape; the cache is (x, tanh(u))."""
+    t = array_module(x).tanh(math.sqrt(2 / math.pi) * (x + CUBIC * (x * x * x)))
+    return x * (0.5 + 0.5 * t), (x, t)
+
+
+def gelu_tanh_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
+    """dx = dy ((1 + t) / 2 + x / 2 (1 - t^2) du/dx)."""
+    x, t = cache
+    du = math.sqrt(2 / math.pi) * (1 + 3 * CUBIC * (x * x))
+    return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+
+
+def tanh_forward(x: Array) -> tuple[Array, Array]:
+    """y = tanh(x). Any shape; the cache is y."""
+    y = array_module(x).tanh(x)
+    return y, y
+
+
+def tanh_backward(dy: Array, cache: Array) -> Array:
+    """dx = dy (1 - y^2)."""
+    y = cache
+    return dy * (1 - y * y)
+
+
 @dataclass(frozen=True)
 class Activation:
     """A forward and its backward."""
@@ -57,4 +108,10 @@ class Activation:
 
 
 RELU = Activation(relu_forward, relu_backward)
-ACTIVATIONS = {"relu": RELU, "swish": Activation(swish_forward, swish_backward)}
+TANH = Activation(tanh_forward, tanh_backward)
+ACTIVATIONS = {
+    "relu": RELU,
+    "swish": Activation(swish_forward, swish_backward),
+    "gelu": Activation(gelu_forward, gelu_backward),
+    "gelu_tanh": Activation(gelu_tanh_forward, gelu_tanh_backward),
+}

@@ -18,6 +18,9 @@ Derivation. Row v is used by every position n with id_n = v, and by no other:
 
 The encodings are constants: their dx is dy, and needs no function. The other two uses of the table add their parts to
 the same array, so this backward adds instead of assigning.
+
+The factor is there to give the rows the size of the sinusoids. GPT-2 and BERT learn their positions
+(learned_positions.py), which take the size that fits, and multiply by 1: the argument `scale`.
 """
 
 import math
@@ -26,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.layers.parameters import parameter
+from numpy_transformer.layers.parameters import normal, parameter
 from numpy_transformer.layers.position_table import encodings
 
 
@@ -34,19 +37,15 @@ class EmbeddingParameters(NamedTuple):
     weight: Array  # (V, D)
 
 
-def embedding_spec(vocabulary_size: int, d_model: int) -> EmbeddingParameters:
-    """Normal with standard deviation D^-1/2."""
-
-    def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        return rng.normal(0, d_model**-0.5, shape)
-
-    return EmbeddingParameters(parameter((vocabulary_size, d_model), normal))
+def embedding_spec(vocabulary_size: int, d_model: int, *, deviation: float | None = None) -> EmbeddingParameters:
+    """Normal with standard deviation D^-1/2, or another one."""
+    return EmbeddingParameters(parameter((vocabulary_size, d_model), normal(deviation or d_model**-0.5)))
 
 
-def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
-    """ids (B, T) of integers -> (B, T, D). The backward needs the ids again and nothing else."""
+def embedding_forward(ids: Array, parameters: EmbeddingParameters, *, scale: float | None = None) -> Array:
+    """ids (B, T) of integers -> (B, T, D), times `scale`, by default sqrt(D). The backward needs the ids again."""
     y = parameters.weight[ids]
-    y *= math.sqrt(y.shape[-1])
+    y *= math.sqrt(y.shape[-1]) if scale is None else scale
     return y
 
 
@@ -60,13 +59,14 @@ def positional_encoding_forward(x: Array, *, start: int = 0) -> Array:
     return x + encodings(start, start + x.shape[-2], x)
 
 
-def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters) -> None:
+def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters, *, scale: float | None = None) -> None:
     """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative.
 
     The derivation in one line is np.add.at(gradients.weight, ids, sqrt(D) * dy). It handles one row at a time;
     `add_rows` does the same several times as fast.
     """
-    rows = dy.reshape(-1, dy.shape[-1]) * math.sqrt(dy.shape[-1])
+    factor = math.sqrt(dy.shape[-1]) if scale is None else scale
+    rows = dy.reshape(-1, dy.shape[-1]) * factor
     add_rows(gradients.weight, ids.reshape(-1), rows)
 
 

@@ -45,6 +45,11 @@ def ones(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return np.ones(shape)
 
 
+def normal(deviation: float) -> Initialiser:
+    """Normal with mean 0: tables of embeddings and of positions."""
+    return lambda rng, shape: rng.normal(0, deviation, shape)
+
+
 def xavier_uniform(fan_out: int | None = None) -> Initialiser:
     """Uniform within +-sqrt(6 / (in + out)), which keeps the variance of values and gradients (Glorot and Bengio 2010).
 

@@ -22,6 +22,7 @@ from numpy_transformer.backend.arrays import Array
 from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from numpy_transformer.layers.layer_norm import (
+    EPSILON,
     LayerNormCache,
     LayerNormParameters,
     layer_norm_backward,
@@ -47,18 +48,19 @@ def residual_forward(
     *,
     norm: str,
     dropout: DropoutMasks | None,
+    epsilon: float = EPSILON,
 ) -> tuple[Array, ResidualCache]:
     """(..., D) -> (..., D); `parameters` are the sub-layer's and its norm's, `norm` is "post" or "pre"."""
     inside_parameters, norm_parameters = parameters
     before = after = None
     inner = x
     if norm == "pre":
-        inner, before = layer_norm_forward(x, norm_parameters)
+        inner, before = layer_norm_forward(x, norm_parameters, epsilon=epsilon)
     update, inside = sublayer(inner, inside_parameters)
     dropped, kept = dropout_forward(update, dropout)
     y = x + dropped
     if norm == "post":
-        y, after = layer_norm_forward(y, norm_parameters)
+        y, after = layer_norm_forward(y, norm_parameters, epsilon=epsilon)
     return y, ResidualCache(before, inside, kept, after)
 
 

@@ -63,9 +63,12 @@ def encoder_layer_forward(
     mask: Array | None,
     dropouts: Dropouts,
 ) -> tuple[Array, EncoderLayerCache]:
-    """x (B, S, D) -> (B, S, D); `mask` (B, 1, 1, S) is True at real tokens."""
+    """x (B, S, D) -> (B, S, D); `mask` (B, 1, 1, S) is True at real tokens.
+
+    With a causal mask (S, S) instead, it is the layer of a model that is a decoder alone (decoder_only.py).
+    """
     p = parameters
-    residual = partial(residual_forward, norm=config.norm, dropout=dropouts.residual)
+    residual = partial(residual_forward, norm=config.norm, dropout=dropouts.residual, epsilon=config.norm_epsilon)
     attend = partial(self_attention_forward, heads=config.heads, mask=mask, dropout=dropouts.attention)
     feed = partial(feed_forward_forward, activation=ACTIVATIONS[config.activation])
 
@@ -118,10 +121,10 @@ def decoder_layer_spec(config: TransformerConfig) -> DecoderLayerParameters:
 
 def decoder_layer_forward(
     x: Array,
-    memory: Array,
     parameters: DecoderLayerParameters,
     config: TransformerConfig,
     *,
+    memory: Array,
     self_mask: Array | None,
     memory_mask: Array | None,
     dropouts: Dropouts,

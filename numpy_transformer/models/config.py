@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.activation import ACTIVATIONS
+from numpy_transformer.layers.layer_norm import EPSILON
+
+NO_PADDING = -1  # a pad_id for vocabularies without such a token
 
 # Layers (encoder = decoder), d_model, d_ff, heads. "base" and "big" are Table 3 of the paper; "tiny" is the size
 # that Wu et al. (2021) found best for Multi30k.
@@ -28,9 +32,17 @@ class TransformerConfig:
     5.4 says: to the output of every sub-layer and to the sums of embeddings and positions. `attention_dropout`, on
     the attention weights, is not in the paper's text (its published code has it) and is off by default.
 
-    Three options are not the paper's; imported models need them (marian.py): `activation` is "relu" or "swish", inside
-    the feed-forward layers, and `output_bias` adds a bias to the logits. Such models also begin a translation with pad:
-    bos_id may be pad_id. Its embedding is then a constant for the decoder (`constant_start`): it has no gradient there.
+    The other options are not the paper's. Imported models need them (formats/): `activation` inside the feed-forward
+    layers may be "swish", "gelu" or "gelu_tanh" (activation.py), and `output_bias` adds a bias to the logits. Marian
+    models also begin a translation with pad: bos_id may be pad_id; its embedding is then a constant for the decoder,
+    with no gradient there (`constant_start`). GPT-2 has no padding, pad_id -1, and one token that begins and ends a
+    text.
+
+    A model of one stack, LanguageModel or Encoder, is as deep as `decoder_layers` or `encoder_layers`, and has more of
+    them. `context` is the longest text it reads, None for any length. `positions` may be "learned": `context` vectors,
+    an embedding that is not scaled, and with post-norm a norm after it (as in BERT). `token_types` (BERT's segments) is
+    how many kinds of tokens have a vector of their own, `norm_epsilon` is layer norm's, and `labels` names the classes
+    of a classifier, which looks at the "first" vector of a text or at the "mean" of all (`pooling`).
 
     Raises InputError, naming the field and what it may be, for any value that cannot work.
     """
@@ -47,6 +59,12 @@ class TransformerConfig:
     activation: str = "relu"
     output_bias: bool = False
     constant_start: bool = False
+    positions: str = "sinusoidal"
+    context: int | None = None
+    token_types: int = 0
+    norm_epsilon: float = EPSILON
+    labels: tuple[str, ...] = ()
+    pooling: str = "first"
     pad_id: int = 0
     bos_id: int = 1
     eos_id: int = 2
@@ -68,18 +86,39 @@ class TransformerConfig:
                 raise InputError(f"{name} is {value!r}; it must be at least 0 and below 1")
         if self.norm not in ("post", "pre"):
             raise InputError(f'norm is {self.norm!r}; it must be "post" (the paper) or "pre"')
-        if self.activation not in ("relu", "swish"):
-            raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or "swish"')
+        if self.activation not in ACTIVATIONS:
+            others = ", ".join(name for name in ACTIVATIONS if name != "relu")
+            raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or one of {others}')
         for name in ("output_bias", "constant_start"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} is {getattr(self, name)!r}; it must be true or false")
+        self._check_one_stack()
         ids = (self.pad_id, self.bos_id, self.eos_id)
-        known = all(isinstance(i, int) and 0 <= i < self.vocabulary_size for i in ids)
-        if not known or self.eos_id in (self.pad_id, self.bos_id):
+        needed = ids if self.pad_id != NO_PADDING else ids[1:]
+        known = all(isinstance(i, int) and 0 <= i < self.vocabulary_size for i in needed)
+        if not known or (self.eos_id in (self.pad_id, self.bos_id) and self.pad_id != NO_PADDING):
             raise InputError(
                 f"pad_id, bos_id, eos_id are {ids}; they must be ids below vocabulary_size ({self.vocabulary_size}), "
                 "and eos_id must differ from the others"
             )
+
+    def _check_one_stack(self) -> None:
+        """The options that only a model of one stack has."""
+        object.__setattr__(self, "labels", tuple(self.labels))
+        if self.positions not in ("sinusoidal", "learned"):
+            raise InputError(f'positions is {self.positions!r}; it must be "sinusoidal" (the paper) or "learned"')
+        if self.context is not None and (not isinstance(self.context, int) or self.context < 1):
+            raise InputError(f"context is {self.context!r}; it must be a whole number of at least 1")
+        if self.positions == "learned" and self.context is None:
+            raise InputError('context is not given; with positions="learned" it is the number of vectors to learn')
+        if not isinstance(self.token_types, int) or self.token_types < 0:
+            raise InputError(f"token_types is {self.token_types!r}; it must be 0 or a positive whole number")
+        if not isinstance(self.norm_epsilon, float) or not 0 < self.norm_epsilon < 1:
+            raise InputError(f"norm_epsilon is {self.norm_epsilon!r}; it must be above 0 and below 1")
+        if len(self.labels) == 1 or len(set(self.labels)) < len(self.labels):
+            raise InputError(f"labels are {self.labels}; there must be at least two different ones, or none")
+        if self.pooling not in ("first", "mean"):
+            raise InputError(f'pooling is {self.pooling!r}; it must be "first" or "mean"')
 
     @classmethod
     def preset(cls, name: str, *, vocabulary_size: int) -> Self:

@@ -14,10 +14,11 @@ gradients add up: the memory's over all decoder layers, and the table's over its
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import NO_DROPOUT, Dropouts
+from numpy_transformer.errors import InputError
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from numpy_transformer.layers.embedding import (
@@ -26,13 +27,7 @@ from numpy_transformer.layers.embedding import (
     embedding_spec,
     input_embedding_forward,
 )
-from numpy_transformer.layers.layer_norm import (
-    LayerNormCache,
-    LayerNormParameters,
-    layer_norm_backward,
-    layer_norm_forward,
-    layer_norm_spec,
-)
+from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_spec
 from numpy_transformer.layers.output_loss import OutputParameters
 from numpy_transformer.layers.parameters import parameter, zeros
 from numpy_transformer.models.blocks import (
@@ -45,8 +40,8 @@ from numpy_transformer.models.blocks import (
     encoder_layer_forward,
     encoder_layer_spec,
 )
-from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.models.recompute import layer_cache, layer_forward
+from numpy_transformer.models.config import NO_PADDING, TransformerConfig
+from numpy_transformer.models.stack import StackCache, stack_backward, stack_forward
 
 
 class TransformerParameters(NamedTuple):
@@ -59,7 +54,13 @@ class TransformerParameters(NamedTuple):
 
 
 def transformer_spec(config: TransformerConfig) -> TransformerParameters:
-    """The shape and initial value of every parameter of a model."""
+    """The shape and initial value of every parameter of a model. Raises InputError for options of other models."""
+    for field in ("positions", "token_types", "norm_epsilon", "labels"):
+        value, usual = getattr(config, field), getattr(TransformerConfig, field)
+        if value != usual:
+            raise InputError(f"{field} is {value!r}; a Transformer has {usual!r}: use LanguageModel or Encoder")
+    if config.pad_id == NO_PADDING:
+        raise InputError("pad_id is -1; a Transformer needs a token for padding")
     last_norm = layer_norm_spec(config.d_model) if config.norm == "pre" else None
     return TransformerParameters(
         embedding=embedding_spec(config.vocabulary_size, config.d_model),
@@ -102,8 +103,7 @@ def embed_backward(dy: Array, cache: EmbedCache, gradients: EmbeddingParameters)
 
 class EncoderCache(NamedTuple):
     embed: EmbedCache
-    layers: tuple[Any, ...]  # EncoderLayerCache, or Recomputed in its place
-    norm: LayerNormCache | None
+    stack: StackCache
 
 
 def encoder_forward(
@@ -115,25 +115,21 @@ def encoder_forward(
     recompute: bool = False,
 ) -> tuple[Array, EncoderCache]:
     """source ids (B, S) -> memory (B, S, D). With `recompute` no layer keeps its cache (recompute.py)."""
-    mask = source_mask(source, config)
     x, embed = embed_forward(source, parameters.embedding, dropouts=dropouts)
-    layers = []
-    for layer in parameters.encoder:
-        forward = partial(encoder_layer_forward, x, layer, config, mask=mask)
-        x, cache = layer_forward(forward, dropouts, recompute=recompute)
-        layers.append(cache)
-    x, norm = _last_norm_forward(x, parameters.encoder_norm)
-    return x, EncoderCache(embed, tuple(layers), norm)
+    layer = partial(encoder_layer_forward, config=config, mask=source_mask(source, config))
+    memory, stack = stack_forward(
+        x, parameters.encoder, parameters.encoder_norm, layer, dropouts=dropouts, recompute=recompute
+    )
+    return memory, EncoderCache(embed, stack)
 
 
 def encoder_backward(
     dmemory: Array, cache: EncoderCache, parameters: TransformerParameters, gradients: TransformerParameters
 ) -> None:
     """dmemory (B, S, D) -> writes the encoder's gradients and adds to the embedding's."""
-    dx = _last_norm_backward(dmemory, cache.norm, parameters.encoder_norm, gradients.encoder_norm)
-    layers = zip(cache.layers, parameters.encoder, gradients.encoder, strict=True)
-    for kept, layer, layer_gradients in reversed(list(layers)):
-        dx = encoder_layer_backward(dx, layer_cache(kept), layer, layer_gradients)
+    p, g = parameters, gradients
+    stack = (p.encoder, p.encoder_norm), (g.encoder, g.encoder_norm)
+    dx = stack_backward(dmemory, cache.stack, *stack, encoder_layer_backward)
     embed_backward(dx, cache.embed, gradients.embedding)
 
 
@@ -148,8 +144,7 @@ def source_mask(source: Array, config: TransformerConfig) -> Array:
 class DecoderCache(NamedTuple):
     embed: EmbedCache
     memory: Array  # (B, S, D)
-    layers: tuple[Any, ...]  # DecoderLayerCache, or Recomputed in its place
-    norm: LayerNormCache | None
+    stack: StackCache
 
 
 def decoder_forward(
@@ -166,46 +161,32 @@ def decoder_forward(
 
     Padding follows the real tokens, so the causal mask alone keeps every real position from seeing it.
     """
-    self_mask = causal_mask(target_input.shape[1], memory)
-    memory_mask = source_mask(source, config)
     x, embed = embed_forward(target_input, parameters.embedding, dropouts=dropouts)
     if config.constant_start:
         embed = embed._replace(learned=(target_input != config.bos_id)[..., None])
-    layers = []
-    for layer in parameters.decoder:
-        forward = partial(decoder_layer_forward, x, memory, layer, config, self_mask=self_mask, memory_mask=memory_mask)
-        x, cache = layer_forward(forward, dropouts, recompute=recompute)
-        layers.append(cache)
-    x, norm = _last_norm_forward(x, parameters.decoder_norm)
-    return x, DecoderCache(embed, memory, tuple(layers), norm)
+    layer = partial(
+        decoder_layer_forward,
+        memory=memory,
+        config=config,
+        self_mask=causal_mask(target_input.shape[1], memory),
+        memory_mask=source_mask(source, config),
+    )
+    y, stack = stack_forward(
+        x, parameters.decoder, parameters.decoder_norm, layer, dropouts=dropouts, recompute=recompute
+    )
+    return y, DecoderCache(embed, memory, stack)
 
 
 def decoder_backward(
     dy: Array, cache: DecoderCache, parameters: TransformerParameters, gradients: TransformerParameters
 ) -> Array:
     """dy (B, T, D) -> dmemory (B, S, D); writes the decoder's gradients and adds to the embedding's."""
-    dx = _last_norm_backward(dy, cache.norm, parameters.decoder_norm, gradients.decoder_norm)
+    p, g = parameters, gradients
+    stack = (p.decoder, p.decoder_norm), (g.decoder, g.decoder_norm)
     dmemory = array_module(dy).zeros_like(cache.memory)
-    layers = zip(cache.layers, parameters.decoder, gradients.decoder, strict=True)
-    for kept, layer, layer_gradients in reversed(list(layers)):
-        dx = decoder_layer_backward(dx, layer_cache(kept), layer, layer_gradients, dmemory=dmemory)
+    dx = stack_backward(dy, cache.stack, *stack, partial(decoder_layer_backward, dmemory=dmemory))
     embed_backward(dx, cache.embed, gradients.embedding)
     return dmemory
-
-
-def _last_norm_forward(x: Array, parameters: LayerNormParameters | None) -> tuple[Array, LayerNormCache | None]:
-    return (x, None) if parameters is None else layer_norm_forward(x, parameters)
-
-
-def _last_norm_backward(
-    dy: Array,
-    cache: LayerNormCache | None,
-    parameters: LayerNormParameters | None,
-    gradients: LayerNormParameters | None,
-) -> Array:
-    if cache is None or parameters is None or gradients is None:
-        return dy
-    return layer_norm_backward(dy, cache, parameters, gradients)
 
 
 # --- The whole model, up to the vectors that enter the loss ---

@@ -14,9 +14,13 @@ def asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
+def as_json(view: dict[str, Any]) -> str:
+    """The data of a page, to be put into a script element, where only "<" could be read as anything but text."""
+    return json.dumps(view, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
 def page(view: dict[str, Any]) -> str:
     """The whole page for what view.py returns."""
-    # Within a script element only "<" could be read as anything but text.
-    data = json.dumps(view, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = as_json(view)
     scripts = "\n".join(asset(name) for name in SCRIPTS)
     return Template(asset("page.html")).substitute(style=asset(STYLE), scripts=scripts, data=data)

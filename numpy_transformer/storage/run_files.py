@@ -14,6 +14,7 @@
 Every file but the log and the samples is replaced in one piece, so a file that exists is whole.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from numpy_transformer.storage.shipped import shipped_model
 from numpy_transformer.storage.text_files import read_json
 
 TRAINING_FILE = "training.safetensors"
+DEFAULT_KIND = "encoder-decoder"
 STEP_FILE = re.compile(r"step-(\d{8,})\.safetensors")
 
 
@@ -119,14 +121,23 @@ def run_name(data: str) -> str:
     return Path(data).name.split(".")[0] or "run"
 
 
-def runs_in(parent: Path, *, with_model: bool) -> list[Path]:
+def kind_of_run(run: Path) -> str:
+    """What its config.json says; an older run says nothing and is of an encoder-decoder."""
+    try:
+        return str(json.loads((run / "config.json").read_text(encoding="utf-8"))["options"].get("model", DEFAULT_KIND))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return DEFAULT_KIND
+
+
+def runs_in(parent: Path, *, with_model: bool, kind: str | None = None) -> list[Path]:
     """The runs in `parent`, the one that was written to last first.
 
-    `with_model` asks for runs that have a model to translate with; else for those that can be resumed.
+    `with_model` asks for runs that have a model to use; else for those that can be resumed. `kind` asks for one kind of
+    model: "encoder-decoder", "decoder" or "encoder".
     """
     written = [
         (file.stat().st_mtime_ns, file.parent.parent)
         for file in parent.glob("*/checkpoints/*.safetensors")
-        if (file.name != TRAINING_FILE) == with_model
+        if (file.name != TRAINING_FILE) == with_model and kind in (None, kind_of_run(file.parent.parent))
     ]
     return list(dict.fromkeys(run for _, run in sorted(written, reverse=True)))

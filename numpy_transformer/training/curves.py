@@ -1,4 +1,4 @@
-"""The learning curves of a run as one picture: loss, perplexity, BLEU and learning rate over the steps."""
+"""The learning curves of a run as one picture: loss, perplexity, the task's measure and learning rate."""
 
 import io
 import math
@@ -10,6 +10,13 @@ from numpy_transformer.storage.atomic import atomic_write
 
 PERPLEXITY_CEILING = 1e6  # an untrained model's is of no interest and would flatten the curve
 LARGEST = 1e30  # near the largest double, Matplotlib's own sums overflow
+
+# What a task measures beside the loss: the record's field, the title, and the labels of evaluations and test.
+MEASURES = (
+    ("bleu", "BLEU and chrF", ("BLEU, validation, greedy", "BLEU, test, beam search")),
+    ("accuracy", "Accuracy", ("validation", "test")),
+    ("bits_per_byte", "Bits per byte", ("validation", "finished model")),
+)
 
 
 def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
@@ -26,7 +33,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
         axes.plot(steps, [ceiling if value > ceiling else value for value in values], *style, **options)
 
     figure = Figure(figsize=(11, 7), layout="constrained")
-    (loss, perplexity), (bleu, rate) = figure.subplots(2, 2)
+    (loss, perplexity), (quality, rate) = figure.subplots(2, 2)
 
     plot(loss, "step", "loss", label="training (label-smoothed)", alpha=0.8)
     plot(loss, "evaluation", "loss", label="validation")
@@ -36,17 +43,19 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     plot(perplexity, "evaluation", "perplexity", color="C1", ceiling=PERPLEXITY_CEILING)
     perplexity.set(title="Validation perplexity", yscale="log")
 
-    plot(bleu, "evaluation", "bleu", color="C2", label="BLEU, validation, greedy")
-    plot(bleu, "evaluation", "chrf", color="C5", label="chrF, validation, greedy")
-    plot(bleu, "test", "bleu", "*", color="C3", markersize=12, label="BLEU, test, beam search")
-    plot(bleu, "test", "chrf", "*", color="C6", markersize=12, label="chrF, test, beam search")
-    bleu.set(title="BLEU and chrF", ylim=(0, None))
-    bleu.legend(frameon=False, loc="lower right")
+    name, title, labels = next((measure for measure in MEASURES if any(measure[0] in r for r in records)), MEASURES[0])
+    plot(quality, "evaluation", name, color="C2", label=labels[0])
+    plot(quality, "test", name, "*", color="C3", markersize=12, label=labels[1])
+    if name == "bleu":
+        plot(quality, "evaluation", "chrf", color="C5", label="chrF, validation, greedy")
+        plot(quality, "test", "chrf", "*", color="C6", markersize=12, label="chrF, test, beam search")
+    quality.set(title=title, ylim=(0, None))
+    quality.legend(frameon=False, loc="lower right")
 
     plot(rate, "step", "rate", color="C4")
     rate.set(title="Learning rate")
 
-    for axes in (loss, perplexity, bleu, rate):
+    for axes in (loss, perplexity, quality, rate):
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.models.model import Model
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.costs import StepSize, step_bytes
 from numpy_transformer.training.options import LESS_MEMORY, TrainingOptions
@@ -110,7 +111,7 @@ def memory_note(
     )
 
 
-def nonfinite_report(model: Transformer, gradients: Array) -> list[str]:
+def nonfinite_report(model: Model[Any], gradients: Array) -> list[str]:
     """One line for each parameter whose gradient is not finite, in the order of the model."""
     lines = []
     named = model.parameters.view(to_host(gradients), model.parameters.tree).named()

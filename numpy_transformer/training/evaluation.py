@@ -1,20 +1,13 @@
-"""How good the model is while it learns: validation loss, BLEU of real decoding, and a few translations to read."""
+"""How good a model is, in figures and in words; and how translations are evaluated: BLEU of real decoding."""
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
-from numpy_transformer.data.batching import EncodedText, epoch_batches
-from numpy_transformer.data.encoding import PreparedText
 from numpy_transformer.data.files import ParallelText
-from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.metrics import Bleu, Score, bleu, chrf, exact_match
 from numpy_transformer.training.parallel import Steps
-from numpy_transformer.translation.token_ids import ModelTokenizer
 from numpy_transformer.translation.translator import Translator
 
-VALIDATION_SENTENCES = 200  # at most, decoded at each evaluation; the validation loss uses all
 SAMPLES = 5
 
 
@@ -35,44 +28,14 @@ class Translations(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What the model can do after `step` updates."""
+    """How good a model is: after some updates, or at the end."""
 
-    step: int
-    loss: float  # of the whole validation text, nats per token
-    text: ParallelText  # the part of it that was translated
-    translations: Translations
-
-
-def evaluate(
-    model: Transformer,
-    tokenizer: ModelTokenizer,
-    valid: PreparedText,
-    workers: Steps,
-    *,
-    batch_tokens: int,
-    step: int,
-) -> Evaluation:
-    """The loss of the validation text, and greedy translations of a part of it.
-
-    Raises DivergenceError if the loss is not finite.
-    """
-    loss = validation_loss(model, valid.ids, batch_tokens, workers)
-    if not math.isfinite(loss):
-        raise DivergenceError(f"the validation loss at step {step} is {loss}; {KEPT}")
-    every = math.ceil(len(valid) / VALIDATION_SENTENCES)  # files may be sorted: a part from one place would mislead
-    text = ParallelText(valid.text.sources[::every], valid.text.targets[::every])
-    return Evaluation(step, loss, text, translate_text(workers, Translator(model, tokenizer), text, beam=1))
-
-
-def validation_loss(model: Transformer, text: EncodedText, batch_tokens: int, workers: Steps) -> float:
-    """Cross-entropy in nats per real target token, without label smoothing or dropout."""
-    batches = [text.batch(indices, model.config.pad_id) for indices in epoch_batches(text, batch_tokens, seed=None)]
-    token_count = sum(batch.token_count for batch in batches)
-    losses = workers.map(
-        lambda batch: float(model.loss(batch.source, batch.target, label_smoothing=0.0, token_count=token_count)),
-        batches,
-    )
-    return sum(losses)
+    figures: Mapping[str, Any]  # for the log
+    said: str  # on the display
+    samples: Sequence[str]  # lines to read, for samples.txt
+    title: str = ""  # of the samples of a test; an evaluation's is its step
+    example: str = ""  # on the display, below `said`
+    further: Sequence[tuple[str, str, Sequence[str]]] = ()  # of other texts: title of the samples, a line, the samples
 
 
 def translate_text(

@@ -20,7 +20,7 @@ from numpy_transformer.training.options import TrainingOptions
 def frozen_names(options: TrainingOptions, config: TransformerConfig) -> list[str]:
     """What --freeze names; and an imported model's bias of the logits, which transformers does not learn either."""
     asked = [] if options.freeze is None else [name.strip() for name in options.freeze.split(",")]
-    return [*asked, *(["output_bias"] if config.output_bias else [])]
+    return [*asked, *(["output_bias"] if config.constant_start else [])]
 
 
 def frozen_slices(parameters: Parameters, names: Sequence[str]) -> list[slice]:

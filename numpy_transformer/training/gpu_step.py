@@ -18,9 +18,9 @@ from typing import Any, Self, TypeVar
 
 from numpy_transformer.backend.arrays import Array, array_module, to_host
 from numpy_transformer.backend.kernels.adam import guarded_adam_update
-from numpy_transformer.data.batching import Batch
+from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.errors import InputError
-from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.models.model import Model
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.parallel import StepResult
 
@@ -38,7 +38,7 @@ class GpuStep:
 
     workers = 1
 
-    def __init__(self, model: Transformer, *, frozen: Sequence[slice] = ()) -> None:
+    def __init__(self, model: Model[Any], *, frozen: Sequence[slice] = ()) -> None:
         """`frozen` parts of the flat buffer (freezing.py) get the gradient 0."""
         self.model = model
         self._frozen = frozen
@@ -67,7 +67,7 @@ class GpuStep:
         return [function(argument) for argument in arguments]
 
     def loss_and_gradients(
-        self, batches: Sequence[Batch], *, seed: Sequence[int] | None, label_smoothing: float
+        self, batches: Sequence[TrainingBatch], *, seed: Sequence[int] | None, label_smoothing: float
     ) -> Array:
         """The loss over all `batches` together, a scalar array; leaves the sum of their gradients in `gradients`."""
         token_count = sum(batch.token_count for batch in batches)
@@ -90,10 +90,10 @@ class GpuStep:
             self.gradients[part] = 0
         return loss
 
-    def _batch_loss(self, attempt: Callable[[Array, Array], tuple[Any, Any]], batch: Batch) -> Array:
+    def _batch_loss(self, attempt: Callable[..., tuple[Any, Any]], batch: TrainingBatch) -> Array:
         """The loss of one batch; its gradients go into the buffer. Raises InputError if it does not fit on the card."""
         try:
-            return attempt(batch.source, batch.target)[0]
+            return attempt(*batch.inputs)[0]
         except Exception as error:
             if not _is_out_of_memory(error):
                 raise
@@ -105,16 +105,16 @@ class GpuStep:
             if fitting
             else "not even one sentence fits: use a smaller model or a shorter --max-length"
         )
-        raise InputError(f"a batch of {_size(batch):,} positions does not fit on the GPU ({asked}); {remedy}")
+        raise InputError(f"a batch of {batch.size:,} positions does not fit on the GPU ({asked}); {remedy}")
 
-    def _size_that_fits(self, attempt: Callable[[Array, Array], tuple[Any, Any]], batch: Batch) -> int:
+    def _size_that_fits(self, attempt: Callable[..., tuple[Any, Any]], batch: TrainingBatch) -> int:
         """Half of the batch, a quarter and so on are tried out; the size of the first that fits, or 0."""
         parts = 2
-        while parts < 2 * len(batch.source):
+        while parts < 2 * len(batch.inputs[0]):
             part = batch.shards(parts, self.model.config.pad_id)[0]
             try:
-                attempt(part.source, part.target)
-                return _size(part)
+                attempt(*part.inputs)
+                return part.size
             except Exception as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -124,7 +124,7 @@ class GpuStep:
     def step(
         self,
         adam: Adam,
-        batches: Sequence[Batch],
+        batches: Sequence[TrainingBatch],
         *,
         rate: float,
         seed: Sequence[int] | None,
@@ -171,8 +171,3 @@ class GpuStep:
 def _is_out_of_memory(error: Exception) -> bool:
     """CuPy's own pool raises a MemoryError; cuBLAS, which wants memory to work in, has a status of its own."""
     return isinstance(error, MemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
-
-
-def _size(batch: Batch) -> int:
-    """What --batch-tokens bounds: positions of the longer side, padding included."""
-    return max(batch.source.size, batch.target[:, 1:].size)

@@ -11,6 +11,7 @@ from bpe.files import read_at_most
 from numpy_transformer.backend.precision import PRECISIONS
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.models.config import PRESETS
 
 LESS_MEMORY = (
@@ -26,6 +27,13 @@ FINE_TUNING: dict[str, Any] = {
     "rate_scale": 0.05,
     "evaluate_every": 100,
 }
+TASKS = {  # by model; the first is the default
+    "encoder-decoder": ("translate",),
+    "decoder": ("complete",),
+    "encoder": ("masked-words", "classify"),
+}
+UNITS = ("bytes", "characters", "bpe")
+LONGEST_CONTEXT = 4096  # tokens; time and memory of attention grow with the square
 MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
 MOST_BATCHES = 10_000  # of one update: they are gathered before its first one
 LARGEST_NUMBER = 10**15  # no run has as many of anything; every whole number below is exact as a float, too
@@ -57,6 +65,60 @@ RECIPES: dict[str, dict[str, Any]] = {
         "average": 10,
     },
 }
+# The same for the models of one stack, by model and corpus; None: any other text.
+ONE_STACK_RECIPES: dict[tuple[str, str | None], dict[str, Any]] = {
+    ("decoder", "shakespeare"): {
+        "minutes": 4.6,
+        "units": "characters",
+        "context": 128,
+        "batch_tokens": 4096,
+        "d_ff": 512,
+        "norm": "pre",
+        "dropout": 0.05,
+        "label_smoothing": 0.0,
+        "warmup": 200,
+        "rate_scale": 0.8,
+        "evaluate_every": 100,
+    },
+    ("decoder", "phrasebook"): {
+        "minutes": 3.0,
+        "vocabulary": 2000,
+        "context": 64,
+        "batch_tokens": 2048,
+        "norm": "pre",
+        "dropout": 0.0,
+        "label_smoothing": 0.0,
+        "warmup": 200,
+        "rate_scale": 0.7,
+        "evaluate_every": 200,
+    },
+    ("decoder", None): {
+        "vocabulary": 2000,
+        "batch_tokens": 2048,
+        "norm": "pre",
+        "label_smoothing": 0.0,
+        "warmup": 200,
+        "rate_scale": 0.7,
+        "evaluate_every": 200,
+    },
+    ("encoder", "phrasebook"): {
+        "minutes": 4.6,
+        "vocabulary": 2000,
+        "batch_tokens": 2048,
+        "dropout": 0.0,
+        "label_smoothing": 0.0,
+        "warmup": 400,
+        "rate_scale": 0.7,
+        "evaluate_every": 200,
+    },
+    ("encoder", None): {
+        "vocabulary": 2000,
+        "batch_tokens": 2048,
+        "warmup": 300,
+        "rate_scale": 0.5,
+        "evaluate_every": 200,
+    },
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +127,9 @@ class TrainingOptions:
 
     A run ends at the first of `steps`, `epochs`, `minutes` that is set and reached. One step is one update of the
     parameters, made from `accumulate` batches of about `batch_tokens` target tokens each.
+
+    `model` is "encoder-decoder", which translates, "decoder", which completes, or "encoder", whose `task` is
+    "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace the preset's.
     """
 
     data: str = "phrasebook"
@@ -74,7 +139,18 @@ class TrainingOptions:
     validation: str | None = None
     from_model: str | None = None
     freeze: str | None = None
+    model: str = "encoder-decoder"
+    task: str | None = None
+    units: str = "bpe"
+    context: int = 128
     preset: str = "tiny"
+    layers: int | None = None
+    d_model: int | None = None
+    d_ff: int | None = None
+    heads: int | None = None
+    positions: str = "sinusoidal"
+    activation: str = "relu"
+    pooling: str = "mean"
     norm: str = "post"
     vocabulary: int = 8000
     dropout: float = 0.1
@@ -133,6 +209,22 @@ class TrainingOptions:
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
         require("max_length", 2 <= self.max_length <= LONGEST_SOURCE, f"between 2 and {LONGEST_SOURCE}")
+        require("model", self.model in TASKS, f"one of {', '.join(TASKS)}")
+        tasks = TASKS[self.model]
+        require("task", self.task in (None, *tasks), f"left out, or {' or '.join(tasks)}, with --model {self.model}")
+        require("units", self.units in UNITS, f"one of {', '.join(UNITS)}")
+        require("units", self.units == "bpe" or self.model == "decoder", "bpe, unless with --model decoder")
+        require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
+        require("positions", self.positions in ("sinusoidal", "learned"), "sinusoidal or learned")
+        one_stack = self.model != "encoder-decoder"
+        require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
+        require("activation", self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
+        require("pooling", self.pooling in ("first", "mean"), "first or mean")
+        for name in ("layers", "d_model", "d_ff", "heads"):
+            value = getattr(self, name)
+            require(name, value is None or value >= 1, "at least 1")
+        translates = self.learns == "translate"
+        require("from_model", self.from_model is None or translates, "left out, unless a translator is trained")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
@@ -143,14 +235,22 @@ class TrainingOptions:
         if self.steps is None and self.epochs is None and self.minutes is None:
             object.__setattr__(self, "epochs", 20)
 
+    @property
+    def learns(self) -> str:
+        """What the model learns: "translate", "complete", "masked-words" or "classify"."""
+        return self.task or TASKS[self.model][0]
+
     @classmethod
     def for_data(cls, given: Mapping[str, Any]) -> Self:
-        """The options `given`, completed by the recipe of their corpus, completed by the defaults.
+        """The options `given`, completed by the recipe of model and corpus, completed by the defaults.
 
-        For a text of the user's own, own_text.py chooses what is still open, when its size is known.
+        For a translator of the user's own text, own_text.py chooses what is still open, when its size is known.
         """
-        data = given.get("data", cls.data)
+        data, model = given.get("data", cls.data), given.get("model", cls.model)
         recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
+        if model in TASKS and model != cls.model:
+            name = data if (model, data) in ONE_STACK_RECIPES else None
+            recipe = ONE_STACK_RECIPES[model, name]
         if given.get("from_model") is not None:
             recipe = FINE_TUNING
         if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's

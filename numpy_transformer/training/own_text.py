@@ -17,11 +17,21 @@ from numpy_transformer.training.options import RECIPES, TrainingOptions
 SMALLER_PRESETS = ("tiny", "small")
 BYTES_AND_SPECIAL_TOKENS = 259
 CHARACTERS_PER_TOKEN = 3  # about; more in a large vocabulary, fewer in a small one
-UPDATES_AN_EPOCH = 24  # at least, where batches of the smallest size allow it
+MOST_BATCH_TOKENS = 4096
 EVALUATED_TOKENS = (12_000, 250_000)  # at least and at most, from one evaluation to the next
 WHOLE_RUN_TOKENS = 1_500_000  # at least, unless that would be more than MOST_EPOCHS
 SHORTEST_WARMUP = 10  # updates
 LEAST_EPOCHS, MOST_EPOCHS = 20, 200
+
+WHY = {
+    "vocabulary": "each token occurs often enough to be learned",
+    "batch_tokens": "many updates an epoch",
+    "dropout": "a small text is soon known by heart",
+    "epochs": "until nothing more is learned",
+    "evaluate_every": "updates; finds the best model, at little cost",
+    "warmup": "updates; the rate must fall again before the end",
+    "rate_scale": "a peak that suits the preset",
+}
 
 
 def suited(
@@ -34,8 +44,9 @@ def suited(
     chosen = {} if options.data in RECIPES else choices(options, given, text)
     if not chosen:
         return options, None
-    named = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items())
-    return dataclasses.replace(options, **chosen), f"chosen to suit {counted(len(text), 'training pair')}: {named}"
+    named = [f"--{name.replace('_', '-')} {value} ({WHY[name]})" for name, value in chosen.items()]
+    note = f"chosen to suit {counted(len(text), 'training pair')}: {', '.join(named)}"
+    return dataclasses.replace(options, **chosen), note
 
 
 def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelText) -> dict[str, Any]:
@@ -56,8 +67,10 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelTe
 
     # Heaps' law: the number of distinct words grows with a power of the size of a text.
     choose("vocabulary", min(8000, BYTES_AND_SPECIAL_TOKENS + round(0.13 * (source_size + target_size) ** 0.7)))
-    batch = choose("batch_tokens", 2 ** round(math.log2(min(max(tokens / UPDATES_AN_EPOCH, 256), 2048))))
-    choose("dropout", 0.3 if tokens < 100_000 else 0.2 if tokens < 1_000_000 else 0.1)
+    # Small enough for many updates an epoch; below 256 tokens a step takes hardly less time.
+    fitting = 256 if tokens < 10_000 else 512 if tokens < 100_000 else max(1024, min(tokens // 1200, MOST_BATCH_TOKENS))
+    batch = choose("batch_tokens", 2 ** round(math.log2(fitting)))
+    choose("dropout", 0.3 if tokens < 10_000 else 0.2 if tokens < 300_000 else 0.1)
     if given.keys() & {"steps", "epochs", "minutes"}:
         epochs = options.epochs
     else:
@@ -66,8 +79,8 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelTe
     choose("evaluate_every", math.ceil(min(max(4 * tokens, least), most) / batch))
     if options.preset in SMALLER_PRESETS:
         updates = options.steps or math.ceil((epochs or MOST_EPOCHS) * tokens / batch)
-        usual = 100 if tokens < 30_000 else 200 if tokens < 300_000 else 400
-        warmup = choose("warmup", max(SHORTEST_WARMUP, min(usual, updates // 4)))
+        rising = 100 if tokens < 10_000 else 200 if tokens < 300_000 else 400
+        warmup = choose("warmup", max(SHORTEST_WARMUP, min(rising, updates // 4)))
         # The peak of the rate, scale / sqrt(D warmup), is the same for all warmups: 0.0020 for tiny.
         choose("rate_scale", round(0.7 * math.sqrt(warmup / 1000), 3))
     return suiting

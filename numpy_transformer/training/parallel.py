@@ -12,15 +12,15 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.memory import keep_freed_memory
-from numpy_transformer.data.batching import Batch
-from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.data.batching import TrainingBatch
+from numpy_transformer.models.model import Model
 from numpy_transformer.training.optimizer import Adam
 
 Argument = TypeVar("Argument")
@@ -76,7 +76,7 @@ class Steps(Protocol):
     def step(
         self,
         adam: Adam,
-        batches: Sequence[Batch],
+        batches: Sequence[TrainingBatch],
         *,
         rate: float,
         seed: Sequence[int] | None,
@@ -95,7 +95,7 @@ class Workers:
     With one worker everything runs in the calling thread. A GPU has steps of its own (gpu_step.py).
     """
 
-    def __init__(self, model: Transformer, workers: int, *, frozen: Sequence[slice] = ()) -> None:
+    def __init__(self, model: Model[Any], workers: int, *, frozen: Sequence[slice] = ()) -> None:
         """`frozen` parts of the flat buffer (freezing.py) get the gradient 0."""
         self.model = model
         self._frozen = frozen
@@ -129,7 +129,7 @@ class Workers:
         return self._buffers[0].flat
 
     def loss_and_gradients(
-        self, batches: Sequence[Batch], *, seed: Sequence[int] | None, label_smoothing: float
+        self, batches: Sequence[TrainingBatch], *, seed: Sequence[int] | None, label_smoothing: float
     ) -> float:
         """The loss over all `batches` together (gradient accumulation); leaves the sum in `gradients`."""
         token_count = sum(batch.token_count for batch in batches)
@@ -150,7 +150,7 @@ class Workers:
 
     def _shard_loss(
         self,
-        shards: Sequence[Batch],
+        shards: Sequence[TrainingBatch],
         key: tuple[int, ...] | None,
         label_smoothing: float,
         token_count: int,
@@ -158,8 +158,7 @@ class Workers:
     ) -> float:
         """One worker's part of the loss; its gradient goes into the worker's buffer."""
         loss, _ = self.model.loss_and_gradients(
-            shards[worker].source,
-            shards[worker].target,
+            *shards[worker].inputs,
             seed=None if key is None else (*key, worker),
             label_smoothing=label_smoothing,
             token_count=token_count,
@@ -170,7 +169,7 @@ class Workers:
     def step(
         self,
         adam: Adam,
-        batches: Sequence[Batch],
+        batches: Sequence[TrainingBatch],
         *,
         rate: float,
         seed: Sequence[int] | None,

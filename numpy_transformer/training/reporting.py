@@ -4,7 +4,7 @@ import math
 import os
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,7 @@ from numpy_transformer.backend.arrays import Array
 from numpy_transformer.backend.blas import blas_advice, blas_description, blas_pools, processor_features
 from numpy_transformer.backend.memory import available_memory
 from numpy_transformer.data.batching import EncodedText
-from numpy_transformer.data.files import ParallelText
-from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.models.model import Model
 from numpy_transformer.terminal.display import Display
 from numpy_transformer.terminal.wording import clock, counted, figure
 from numpy_transformer.training.curves import draw_curves
@@ -25,15 +24,14 @@ from numpy_transformer.training.diagnostics import (
     too_little_time_note,
 )
 from numpy_transformer.training.duration import Duration
-from numpy_transformer.training.evaluation import Evaluation, Translations, sample_lines
-from numpy_transformer.training.metrics import further_scores, looks_tokenised, perplexity
+from numpy_transformer.training.evaluation import Evaluation
+from numpy_transformer.training.metrics import perplexity
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult
 from numpy_transformer.training.run_folder import RecentSteps, RunFolder, RunProgress
 from numpy_transformer.training.starting_point import size_of
 
 SAMPLE_WIDTH = 200  # characters shown of a translation; a model that has not learned much repeats itself endlessly
-TEST_SAMPLES = 20
 
 
 @dataclass
@@ -78,7 +76,7 @@ class Report:
         self.say(f"{dropped:,} of {count:,} {name} pairs left out: longer than {counted(longest, 'token')}{option}")
 
     def notes(
-        self, model: Transformer, text: EncodedText, batches: Sequence[Array], *, workers: int, steps_per_epoch: int
+        self, model: Model[Any], text: EncodedText, batches: Sequence[Array], *, workers: int, steps_per_epoch: int
     ) -> None:
         """What the user should know before a run whose epochs are made of these batches of `text`."""
         options = self.options
@@ -99,17 +97,23 @@ class Report:
             if line is not None:
                 self.say(line)
 
+    def too_few_steps(self, steps_per_epoch: int) -> None:
+        """A word of warning, if the run will end before its learning rate peaks."""
+        note = too_few_steps_note(self.options, steps_per_epoch)
+        if note:
+            self.say(note)
+
     def resumed(self, step: int) -> None:
         """Where the run goes on."""
         self.say(f"resumed at step {step}" if step else "nothing was saved yet: the run begins anew")
 
-    def begins(self, model: Transformer, *, pairs: int, steps_per_epoch: int, workers: int) -> None:
+    def begins(self, model: Model[Any], *, examples: str, steps_per_epoch: int, workers: int) -> None:
         """What will be trained, and on what."""
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
             f"model: {size_of(model.config)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
             f"vocabulary {model.config.vocabulary_size:,}; "
-            f"{counted(pairs, 'training pair')}, about {counted(steps_per_epoch, 'step')} an epoch; "
+            f"{examples}, about {counted(steps_per_epoch, 'step')} an epoch; "
             + ("one GPU" if on_gpu else f"{workers} worker(s), each on {blas_description(pools)}")
         )
         if self.options.from_model is not None:
@@ -118,29 +122,6 @@ class Report:
         advice = None if on_gpu else blas_advice(pools, processor_features(), os.environ)
         if advice:
             self.say(advice)
-
-    def base(self, name: str, result: Translations, *, beam: int) -> None:
-        """How the model that the run goes on from translates the test text `name`."""
-        self.folder.append_log(
-            {
-                "kind": "base",
-                "step": 0,
-                "set": name,
-                "bleu": result.bleu.score,
-                "chrf": result.chrf.score,
-                "exact": result.exact,
-                "sentences": len(result.hypotheses),
-                "signature": result.bleu.signature,
-                "chrf_signature": result.chrf.signature,
-                "beam": beam,
-            }
-        )
-        self.say(f"before: {name}: {result.bleu}")
-        self.say(f"before: {name}: {result.chrf}")
-
-    def base_scores(self) -> dict[str, Any] | None:
-        """The record that `base` wrote; None if there is none."""
-        return next((record for record in self.folder.read_log() if record.get("kind") == "base"), None)
 
     # --- While the model learns ---
 
@@ -174,7 +155,7 @@ class Report:
         )
         self.say(f"step {step} skipped: loss {result.loss}, gradient norm {result.gradient_norm}")
 
-    def broken_steps(self, model: Transformer, gradients: Array, result: StepResult) -> str:
+    def broken_steps(self, model: Model[Any], gradients: Array, result: StepResult) -> str:
         """List the parameters whose gradients are not finite; returns what was wrong with the skipped steps."""
         lines = nonfinite_report(model, gradients)
         for line in lines:
@@ -185,36 +166,29 @@ class Report:
             return "a loss that is not finite"
         return "finite gradients so large that float32 cannot hold their norm"
 
-    def write_evaluation(self, evaluation: Evaluation, seconds: float) -> None:
+    def write_evaluation(self, loss: float, evaluation: Evaluation, progress: RunProgress) -> None:
         """An evaluation goes into the log, the samples and the curves."""
-        loss, translations = evaluation.loss, evaluation.translations
         self.folder.append_log(
             {
                 "kind": "evaluation",
-                "step": evaluation.step,
+                "step": progress.step,
                 "loss": loss,
                 "perplexity": perplexity(loss),
-                "bleu": translations.bleu.score,
-                "chrf": translations.chrf.score,
-                "exact": translations.exact,
-                "sentences": len(evaluation.text),
-                "signature": translations.bleu.signature,
-                "chrf_signature": translations.chrf.signature,
-                "seconds": round(seconds, 1),
+                **evaluation.figures,
+                "seconds": round(progress.seconds, 1),
             }
         )
-        self._write_samples(f"step {evaluation.step}", sample_lines(evaluation.text, translations.hypotheses))
+        self._write_samples(f"step {progress.step}", evaluation.samples)
 
-    def say_evaluation(self, evaluation: Evaluation, progress: RunProgress) -> None:
+    def say_evaluation(self, loss: float, evaluation: Evaluation, progress: RunProgress) -> None:
         """An evaluation on the display: said when everything is saved."""
-        loss, translations = evaluation.loss, evaluation.translations
+        said = f", {evaluation.said}" if evaluation.said else ""
         self.say(
-            f"step {evaluation.step}: validation loss {figure(loss, 3)}, perplexity {figure(perplexity(loss), 2)}, "
-            f"BLEU {translations.bleu.score:.1f}, chrF {translations.chrf.score:.1f}, "
-            f"exact {translations.exact:.0%} of {len(evaluation.text):,}  ({clock(progress.seconds)})"
+            f"step {progress.step}: validation loss {figure(loss, 3)}, perplexity {figure(perplexity(loss), 2)}{said}  "
+            f"({clock(progress.seconds)})"
         )
-        sample = f"{evaluation.text.sources[0]} -> {translations.hypotheses[0]}"
-        self.say("    " + textwrap.shorten(sample, SAMPLE_WIDTH, placeholder=" ..."))
+        if evaluation.example:
+            self.say("    " + textwrap.shorten(evaluation.example, SAMPLE_WIDTH, placeholder=" ..."))
         if self.options.patience is not None and progress.evaluations_since_best >= self.options.patience:
             without = counted(progress.evaluations_since_best, "evaluation")
             self.say(f"early stop: {without} without a lower validation loss")
@@ -227,75 +201,42 @@ class Report:
         if note:
             self.say(note)
 
-    def final_model(self, averaged: int, loss: float, better: RunProgress | None, *, sentences: int, name: str) -> None:
+    def final_model(self, averaged: int, loss: float, better: RunProgress | None, *, next_words: str) -> None:
         """Which model is the run's result: the mean of `averaged` checkpoints, or the best one of `better`."""
         model = "the only checkpoint" if averaged == 1 else f"averaged the last {averaged:,} checkpoints"
         verdict = f"{model}: validation loss {figure(loss, 3)}"
         if better is not None and (best := better.best_loss) is not None:
             verdict += f"; the best one, of step {better.best_step}, has {figure(best, 3)} and is kept instead"
-        self.say(f"{verdict}; translating {counted(sentences, f'{name} sentence')}")
+        self.say(f"{verdict}; {next_words}")
 
-    def test(
-        self,
-        name: str,
-        text: ParallelText,
-        result: Translations,
-        further: Mapping[str, tuple[ParallelText, Translations]],
-        *,
-        step: int,
-        beam: int,
-        averaged: int,
-        seconds: float,
-    ) -> None:
-        """The translations of the text `name`, and of the `further` ones, by the mean of `averaged` checkpoints."""
-        options = self.options
-        more = further_scores(result.hypotheses, text.targets, tokenised=options.tokenised, with_ter=options.ter)
+    def base(self, result: Evaluation) -> None:
+        """How good the model is that the run goes on from."""
+        self.folder.append_log({"kind": "base", "step": 0, **result.figures})
+        for line in result.said.split("\n"):
+            self.say(f"before: {line}")
+
+    def base_scores(self) -> dict[str, Any] | None:
+        """The record that `base` wrote; None if there is none."""
+        return next((record for record in self.folder.read_log() if record.get("kind") == "base"), None)
+
+    def test(self, result: Evaluation, *, step: int, averaged: int, seconds: float) -> None:
+        """What the mean of `averaged` checkpoints can do with the test text, and with further ones."""
         self.folder.append_log(
-            {
-                "kind": "test",
-                "step": step,
-                "set": name,
-                "bleu": result.bleu.score,
-                "chrf": result.chrf.score,
-                "exact": result.exact,
-                "sentences": len(text),
-                "brevity_penalty": result.bleu.brevity_penalty,
-                "signature": result.bleu.signature,
-                "chrf_signature": result.chrf.signature,
-                "further_scores": {score.signature: score.score for score in more},
-                "beam": beam,
-                "averaged": averaged,
-                "further": {
-                    kind: {"sentences": len(spelt), "bleu": found.bleu.score, "exact": found.exact}
-                    for kind, (spelt, found) in further.items()
-                },
-                "seconds": round(seconds, 1),
-            }
+            {"kind": "test", "step": step, **result.figures, "averaged": averaged, "seconds": round(seconds, 1)}
         )
-        title = f"{name}, mean of {averaged} checkpoint(s), beam {beam}"
-        self._write_samples(title, sample_lines(text, result.hypotheses, count=TEST_SAMPLES))
-        self.say(f"{name}: {result.bleu}, exact sentences {result.exact:.1%} of {len(text):,}")
-        for score in (result.chrf, *more):
-            self.say(f"{name}: {score}")
-        for kind, (spelt, found) in further.items():
-            self._write_samples(f"{kind}, wrong", sample_lines(*_wrong_ones(spelt, found.hypotheses)))
-            self.say(f"    {kind}: BLEU {found.bleu.score:.2f}, exact {found.exact:.1%} of {len(spelt):,}")
-        before = self.base_scores()
+        self._write_samples(result.title.format(f"mean of {averaged} checkpoint(s)"), result.samples)
+        for line in result.said.split("\n"):
+            self.say(line)
+        before, after = self.base_scores(), result.figures
         if before is not None:
             self.say(
-                f"fine-tuning: {name} BLEU {before['bleu']:.2f} -> {result.bleu.score:.2f}, "
-                f"chrF {before['chrf']:.2f} -> {result.chrf.score:.2f}"
+                f"fine-tuning: {after['set']} BLEU {before['bleu']:.2f} -> {after['bleu']:.2f}, "
+                f"chrF {before['chrf']:.2f} -> {after['chrf']:.2f}"
             )
-        if looks_tokenised(text.targets) and not options.tokenised:
-            self.say("the text looks tokenised: --resume --tokenised tells the BLEU of its tokens, too")
+        for title, line, samples in result.further:
+            self._write_samples(title, samples)
+            self.say(f"    {line}")
 
     def _write_samples(self, title: str, lines: Sequence[str]) -> None:
         self.folder.append_samples(title, lines)
         draw_curves(self.folder.read_log(), self.folder.curves_file)
-
-
-def _wrong_ones(text: ParallelText, hypotheses: Sequence[str]) -> tuple[ParallelText, list[str]]:
-    """The pairs whose translation is not the reference, and these translations."""
-    wrong = [i for i, target in enumerate(text.targets) if hypotheses[i] != target]
-    pairs = ParallelText([text.sources[i] for i in wrong], [text.targets[i] for i in wrong])
-    return pairs, [hypotheses[i] for i in wrong]

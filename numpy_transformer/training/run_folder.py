@@ -10,18 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bpe.files import make_folder, remove_leftovers
 from numpy_transformer.backend.arrays import array_module, to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.models.model import Model
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import load_tensors, save_tensors
 from numpy_transformer.storage.text_files import append, read_json, synchronize, write_text
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions, options_from_dict
+
+AnyModel = TypeVar("AnyModel", bound=Model[Any])
 
 SAMPLE_TITLE = re.compile(r"step (\d+)\n")
 
@@ -114,7 +116,7 @@ class RunFolder(RunFiles):
         except InputError as error:
             raise InputError(f"{self.config_file}: {error}") from None
 
-    def save_training(self, model: Transformer, adam: Adam, progress: RunProgress, digests: Mapping[str, str]) -> None:
+    def save_training(self, model: Model[Any], adam: Adam, progress: RunProgress, digests: Mapping[str, str]) -> None:
         """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text.
 
         Log and samples reach the disk first, so that after a power cut they are never behind the state.
@@ -127,13 +129,14 @@ class RunFolder(RunFiles):
         tensors["adam.second_moment"] = to_host(adam.second_moment)
         metadata = {
             "config": model.config.to_json(),
+            "model": model.kind,
             "progress": json.dumps(dataclasses.asdict(progress)),
             "adam_step": str(adam.step),
             "digests": json.dumps(dict(digests)),
         }
         save_tensors(self.training_file, tensors, metadata)
 
-    def load_training(self, model: Transformer, adam: Adam, digests: Mapping[str, str]) -> RunProgress:
+    def load_training(self, model: Model[Any], adam: Adam, digests: Mapping[str, str]) -> RunProgress:
         """Put model and optimizer back where `save_training` found them, or leave them at step 0 if nothing was saved.
 
         Raises InputError if they do not fit, or the state is missing beside checkpoints that were made with it.
@@ -159,7 +162,7 @@ class RunFolder(RunFiles):
                 raise InputError(
                     f"{self.path}: the {name} is not the one this run began with; restore it, or begin another run"
                 )
-        if metadata.get("config") != model.config.to_json() or moments[0].shape != adam.first_moment.shape:
+        if _config_of(metadata) != model.config or moments[0].shape != adam.first_moment.shape:
             raise InputError(
                 f"{self.training_file} is of another model than {self.config_file}; restore the one that fits"
             )
@@ -170,19 +173,19 @@ class RunFolder(RunFiles):
         adam.step = adam_step
         return progress
 
-    def save_step(self, model: Transformer, step: int, *, keep: int) -> None:
+    def save_step(self, model: Model[Any], step: int, *, keep: int) -> None:
         """Write the weights of `step`; of the older ones only the last `keep` in all stay."""
         model.save(self.step_file(step))
         for path in self.step_files()[:-keep]:
             path.unlink(missing_ok=True)
 
-    def average(self, count: int, *, device: str) -> tuple[Transformer, int]:
+    def average(self, kind: type[AnyModel], count: int, *, device: str) -> tuple[AnyModel, int]:
         """The mean of the last `count` checkpoints (section 6.1), and how many there were."""
         files = self.step_files()[-count:]
-        mean = Transformer.load(files[0], device=device)
+        mean = kind.load(files[0], device=device)
         total = mean.parameters.flat.astype("float64")
         for path in files[1:]:
-            total += Transformer.load(path, device=device).parameters.flat
+            total += kind.load(path, device=device).parameters.flat
         mean.parameters.flat[...] = total / len(files)
         return mean, len(files)
 
@@ -266,3 +269,8 @@ def _locked(folder: Path) -> Iterator[bool]:
         yield is_there
     finally:
         os.close(descriptor)
+
+
+def _config_of(metadata: Mapping[str, str]) -> TransformerConfig | None:
+    """The configuration that was saved: fields that are newer than the file have their defaults."""
+    return TransformerConfig.from_json(metadata["config"]) if "config" in metadata else None

@@ -1,7 +1,6 @@
-"""What a run's model is before its first step: drawn at random in the size that the options ask for, or a trained model
-whose tokenizer and configuration are taken over (--from).
+"""The trained model that a run goes on from, whose tokenizer and configuration are taken over (--from): fine-tuning.
 
-To go on from a trained model is fine-tuning. The optimizer begins anew, and the learning rate is low
+The optimizer begins anew, and the learning rate is low
 (options.FINE_TUNING): a high one would undo in a few steps what the model knows. Dropout is the model's own unless
 another is asked for.
 """
@@ -19,13 +18,6 @@ from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.translation.loading import load_model, load_tokenizer
 from numpy_transformer.translation.token_ids import ModelTokenizer
-
-
-def make_config(options: TrainingOptions, tokenizer: ModelTokenizer) -> TransformerConfig:
-    """The model that the options ask for, over the tokenizer's vocabulary."""
-    return TransformerConfig.preset(options.preset, vocabulary_size=len(tokenizer)).replace(
-        dropout=options.dropout, attention_dropout=options.attention_dropout, norm=options.norm
-    )
 
 
 def base_config(options: TrainingOptions, base: Transformer) -> TransformerConfig:

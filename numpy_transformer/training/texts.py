@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+import bpe
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.data.corpora import Corpus, load_corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
+from numpy_transformer.data.plain_text import (
+    PlainCorpus,
+    load_labelled,
+    load_lines,
+    load_stream,
+    tokenizer_for_reading,
+    tokenizer_for_stream,
+)
 from numpy_transformer.data.spellings import (
     Spelling,
     as_it_is,
@@ -21,17 +31,35 @@ from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.reporting import Report
 from numpy_transformer.translation.token_ids import ModelTokenizer, target_side
 
+AnyCorpus: TypeAlias = Corpus | PlainCorpus
 
-def corpus_of(options: TrainingOptions) -> Corpus:
-    """The corpus that a run's options name: the same text each time. Raises InputError as `load_corpus` does."""
-    return load_corpus(
-        options.data,
-        source=options.source,
-        target=options.target,
-        data_directory=options.data_dir,
-        validation=options.validation,
-        seed=options.seed,
-    )
+
+def corpus_of(options: TrainingOptions) -> Any:
+    """The corpus that a run's options name: the same text each time. Raises InputError if it cannot be read.
+
+    A PlainCorpus for a decoder and for masked words, else a Corpus.
+    """
+    where: dict[str, Any] = {"data_directory": options.data_dir, "seed": options.seed}
+    if options.learns == "translate":
+        return load_corpus(
+            options.data, source=options.source, target=options.target, validation=options.validation, **where
+        )
+    if options.learns == "classify":
+        return load_labelled(options.data, validation=options.validation, **where)
+    if options.validation is not None:
+        raise InputError(f"--validation {options.validation}: only goes with --data FILE.tsv")
+    return (load_stream if options.learns == "complete" else load_lines)(options.data, **where)
+
+
+def learn_tokenizer(options: TrainingOptions, corpus: AnyCorpus) -> bpe.Tokenizer:
+    """A vocabulary for the training text."""
+    if isinstance(corpus, PlainCorpus):
+        if options.learns == "complete":
+            return tokenizer_for_stream(options.units, corpus, options.vocabulary)
+        return tokenizer_for_reading(corpus.train, options.vocabulary)
+    if options.learns == "classify":
+        return tokenizer_for_reading(corpus.train.sources, options.vocabulary)
+    return bpe.train([*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary)
 
 
 MOST_RESPELT = 1000  # sentences of each text

@@ -9,34 +9,57 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from numpy_transformer.backend.arrays import array_module
-from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
+from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.data.corpora import Corpus
-from numpy_transformer.data.known_words import KnownWords
+from numpy_transformer.data.plain_text import PlainCorpus
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.terminal.display import Display
+from numpy_transformer.terminal.wording import counted
+from numpy_transformer.training.completion_task import CompletionTask
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.duration import Duration
-from numpy_transformer.training.evaluation import evaluate, translate_text, validation_loss
 from numpy_transformer.training.freezing import frozen_names, frozen_slices
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.interrupt import StopRequest
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult, Steps, Workers, default_workers
+from numpy_transformer.training.reading_tasks import ClassificationTask, MaskedWordsTask
 from numpy_transformer.training.reporting import Report, StepSums
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
-from numpy_transformer.training.starting_point import base_config, make_config, read_taken_over, save_tokenizer
-from numpy_transformer.training.texts import prepare_texts
+from numpy_transformer.training.starting_point import base_config, read_taken_over, save_tokenizer
+from numpy_transformer.training.task import Task
+from numpy_transformer.training.texts import AnyCorpus
 from numpy_transformer.training.training_step import TrainingStep
+from numpy_transformer.training.translation_task import TranslationTask
 from numpy_transformer.translation.loading import load_model
 from numpy_transformer.translation.token_ids import ModelTokenizer
-from numpy_transformer.translation.translator import Translator
 
 STEPS_PER_RECORD = 10
 SKIPS_BEFORE_STOP = 5
-TEST_BEAM = 4
+
+
+def make_task(
+    options: TrainingOptions,
+    corpus: AnyCorpus,
+    tokenizer: ModelTokenizer,
+    report: Report,
+    config: TransformerConfig | None,
+) -> Task:
+    """What the options ask for; a translator may have a `config` that was taken over.
+
+    Raises InputError if the corpus does not suit it.
+    """
+    if isinstance(tokenizer, MarianTokenizer) or options.learns == "translate":
+        assert isinstance(corpus, Corpus)
+        return TranslationTask(options, corpus, tokenizer, report, config)
+    if isinstance(corpus, PlainCorpus):
+        kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
+        return kind(options, corpus, tokenizer, report)
+    return ClassificationTask(options, corpus, tokenizer, report)
 
 
 class Trainer:
@@ -49,50 +72,36 @@ class Trainer:
     def __init__(
         self,
         options: TrainingOptions,
-        corpus: Corpus,
+        corpus: AnyCorpus,
         tokenizer: ModelTokenizer,
-        config: TransformerConfig,
         folder: RunFolder,
         display: Display,
         started: float | None,
+        config: TransformerConfig | None = None,
     ) -> None:
         """Everything at step 0, as a new run and a resumed one have it in common. Nothing is written yet."""
-        self.options, self.tokenizer, self.config, self.folder = options, tokenizer, config, folder
+        self.options, self.tokenizer, self.folder = options, tokenizer, folder
         self.report = Report(options, folder, display)
-        self.model = Transformer(
-            self.config,
-            seed=options.seed,
-            device=options.device,
-            precision=options.precision,
-            recompute=options.recompute,
-            philox=options.philox,
-        )
-        self.model.tokenizer_digest = tokenizer.digest
-        self.frozen = frozen_slices(self.model.parameters, frozen_names(options, config))
+        self.task = make_task(options, corpus, tokenizer, self.report, config)
+        self.config = self.task.config
+        self.model = self.task.make_model()
+        self.frozen = frozen_slices(self.model.parameters, frozen_names(options, self.config))
         self.adam = Adam.for_parameters(self.model.parameters.flat)
-        self.texts = prepare_texts(corpus, tokenizer, self.config, max_length=options.max_length, report=self.report)
         self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
-        text = self.texts.train.ids
-        batches = epoch_batches(text, options.batch_tokens, seed=None)
-        self.steps_per_epoch = max(1, len(batches) // options.accumulate)
-        self.report.notes(self.model, text, batches, workers=self.workers, steps_per_epoch=self.steps_per_epoch)
+        self.steps_per_epoch = max(1, self.task.batches_per_epoch // options.accumulate)
+        self.task.notes(self.report, self.model, workers=self.workers, steps_per_epoch=self.steps_per_epoch)
         self.progress = RunProgress()
         self.duration = Duration(options, steps_per_epoch=self.steps_per_epoch, started=started)
         self.stopped_by: int | None = None  # the signal by which the user ended `run`
         self.on_step: Callable[[TrainingStep], bool | None] | None = None  # called after each; False ends the run
         self._end_is_wanted = False
-        self._digests = {
-            "tokenizer": tokenizer.digest,
-            "training text": text.digest(),
-            "validation text": self.texts.valid.ids.digest(),
-            "test text": self.texts.test.ids.digest(),
-        }
+        self._digests = {"tokenizer": tokenizer.digest, **self.task.digests}
 
     @classmethod
     def begin(
         cls,
         options: TrainingOptions,
-        corpus: Corpus,
+        corpus: AnyCorpus,
         tokenizer: ModelTokenizer,
         folder: RunFolder,
         display: Display,
@@ -105,12 +114,12 @@ class Trainer:
         It goes on from `base`, whose tokenizer this is, if there is one (starting_point.py). `started` is when the
         program began, by time.monotonic(), so that --minutes counts preparation too.
         """
-        config = make_config(options, tokenizer) if base is None else base_config(options, base)
-        trainer = cls(options, corpus, tokenizer, config, folder, display, started)
+        config = None if base is None else base_config(options, base)
+        trainer = cls(options, corpus, tokenizer, folder, display, started, config)
         if base is not None:
             trainer.model.assign(base.host_tensors(), str(options.from_model))
         save_tokenizer(tokenizer, folder)
-        KnownWords.of(trainer.texts.train.text.sources).save(folder.words_file)
+        trainer.task.write_files(folder)
         folder.write_config(options, trainer.config)
         return trainer
 
@@ -118,7 +127,7 @@ class Trainer:
     def resume(
         cls,
         options: TrainingOptions,
-        corpus: Corpus,
+        corpus: AnyCorpus,
         folder: RunFolder,
         display: Display,
         *,
@@ -129,8 +138,8 @@ class Trainer:
         Raises InputError if it cannot be resumed with this text.
         """
         tokenizer: ModelTokenizer = folder.read_tokenizer() if options.from_model is None else read_taken_over(folder)
-        config = make_config(options, tokenizer) if options.from_model is None else folder.read_model_config()
-        trainer = cls(options, corpus, tokenizer, config, folder, display, started)
+        config = None if options.from_model is None else folder.read_model_config()
+        trainer = cls(options, corpus, tokenizer, folder, display, started, config)
         if options.from_model is not None and not folder.training_file.exists():  # stopped before it began
             trainer.model.assign(load_model(options.from_model).model.host_tensors(), options.from_model)
         trainer.progress = folder.load_training(trainer.model, trainer.adam, trainer._digests)
@@ -146,8 +155,12 @@ class Trainer:
         on_gpu = self.options.device == "gpu"
         steps = GpuStep(model, frozen=frozen) if on_gpu else Workers(model, self.workers, frozen=frozen)
         with steps as workers, StopRequest(self.report.say) as stop:
-            pairs = len(self.texts.train)
-            self.report.begins(model, pairs=pairs, steps_per_epoch=self.steps_per_epoch, workers=self.workers)
+            self.report.begins(
+                model,
+                examples=counted(self.task.train_size, self.task.example),
+                steps_per_epoch=self.steps_per_epoch,
+                workers=self.workers,
+            )
             if self.progress.step == 0:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
                 self._save_state()
@@ -207,16 +220,10 @@ class Trainer:
         self._account(workers.collect(), sums, workers)
         return True
 
-    def _updates(self) -> Iterator[tuple[int, list[Batch]]]:
+    def _updates(self) -> Iterator[tuple[int, list[TrainingBatch]]]:
         """(epoch, the batches of one update), from where the run stands."""
-        options, count = self.options, self.options.accumulate
-        stream = training_batches(
-            self.texts.train.ids,
-            options.batch_tokens,
-            pad_id=self.config.pad_id,
-            seed=options.seed,
-            start=self.progress.step * count,
-        )
+        count = self.options.accumulate
+        stream = self.task.batches(self.progress.step * count)
         for epoch, batch in stream:
             yield epoch, [batch, *(next(stream)[1] for _ in range(count - 1))]
 
@@ -249,25 +256,19 @@ class Trainer:
     # --- What is kept ---
 
     def _evaluate(self, workers: Steps) -> None:
-        """Validation loss and BLEU; then everything is saved, so that nothing since the last evaluation is lost."""
+        """Validation loss and more; then everything is saved, so that nothing since the last evaluation is lost."""
         options, progress, folder = self.options, self.progress, self.folder
-        evaluation = evaluate(
-            self.model,
-            self.tokenizer,
-            self.texts.valid,
-            workers,
-            batch_tokens=options.batch_tokens,
-            step=progress.step,
-        )
+        loss = self.task.finite_validation_loss(self.model, workers, progress.step)
+        evaluation = self.task.evaluate(self.model, loss, workers)
         self._check_weights()
-        is_best = progress.evaluated(evaluation.loss, self.duration.seconds())
+        is_best = progress.evaluated(loss, self.duration.seconds())
         # The state comes last: what stands in the log beyond it is dropped and written again by --resume.
-        self.report.write_evaluation(evaluation, progress.seconds)
+        self.report.write_evaluation(loss, evaluation, progress)
         folder.save_step(self.model, progress.step, keep=options.average)
         if is_best:
             self.model.save(folder.best_file)
         self._save_state()
-        self.report.say_evaluation(evaluation, progress)
+        self.report.say_evaluation(loss, evaluation, progress)
 
     def _save_state(self) -> None:
         self._check_weights()
@@ -282,36 +283,24 @@ class Trainer:
     def _measure_base(self, workers: Steps) -> None:
         """How good the model is that the run goes on from, once: the fine-tuned one is compared with it."""
         if self.options.from_model is not None and self.report.base_scores() is None:
-            translator = Translator(self.model, self.tokenizer)
-            result = translate_text(workers, translator, self.texts.test.text, beam=TEST_BEAM)
-            self.report.base(self.texts.test_name, result, beam=TEST_BEAM)
+            assert isinstance(self.task, TranslationTask)
+            self.report.base(self.task.test(self.model, workers, only_main=True))
 
     def _finish(self, workers: Steps) -> None:
-        """Average the last checkpoints, unless the best one is better, and translate the test text with the result."""
-        options, progress, folder = self.options, self.progress, self.folder
-        test, test_name = self.texts.test.text, self.texts.test_name
-        final, count = folder.average(options.average, device=options.device)
-        loss = validation_loss(final, self.texts.valid.ids, options.batch_tokens, workers)
+        """Average the last checkpoints, unless the best one is better, and test the result."""
+        options, progress, folder, task = self.options, self.progress, self.folder, self.task
+        final, count = folder.average(task.kind, options.average, device=options.device)
+        loss = task.validation_loss(final, workers)
         # A run that was still learning fast: its older checkpoints hold the average back.
         best_is_better = progress.best_loss is not None and progress.best_loss < loss
         if best_is_better:
-            final = Transformer.load(folder.best_file, device=options.device)
+            final = task.kind.load(folder.best_file, device=options.device)
         else:
             final.save(folder.averaged_file)
-        self.report.final_model(count, loss, progress if best_is_better else None, sentences=len(test), name=test_name)
-        translator = Translator(final, self.tokenizer)
-        result = translate_text(workers, translator, test, beam=TEST_BEAM)
-        further = {
-            name: (text, translate_text(workers, translator, text, beam=TEST_BEAM))
-            for name, text in self.texts.further_tests.items()
-        }
+        self.report.final_model(count, loss, progress if best_is_better else None, next_words=task.final_words())
         self.report.test(
-            test_name,
-            test,
-            result,
-            further,
+            task.test(final, workers),
             step=progress.step,
-            beam=TEST_BEAM,
             averaged=1 if best_is_better else count,
             seconds=self.duration.seconds(),
         )

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from numpy_transformer.decoding.scoring import Done
-
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
     """Indices of texts of similar length, longest first, such that count * longest <= batch_tokens; no blank ones."""
@@ -25,13 +23,6 @@ def similar(lengths: Sequence[int]) -> Iterator[list[int]]:
             end += 1
         yield order[start:end]
         start = end
-
-
-def renumbered(done: Done | None, indices: Sequence[int]) -> Done | None:
-    """`done` for the texts with these indices, which are told by their places among them."""
-    if done is None:
-        return None
-    return lambda places, live: done([indices[place] for place in places], live)
 
 
 def _longest_first(lengths: Sequence[int]) -> list[int]:

@@ -11,6 +11,7 @@ A line with more tokens than the model takes is translated in parts; `Translated
 """
 
 import functools
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,20 +58,29 @@ class Translated:
 
 
 class _Window:
-    """Some lines, and the texts that they are translated as: `parts[i]` of them for line i, one after the other."""
+    """Some lines, and the different texts that they are translated as.
+
+    Line i has `parts[i]` texts, one after the other, and `which` says of each of them which one of `texts` it is. What
+    occurs again, a sentence of a corpus or the thousandth part of an endless word, is translated once.
+    """
 
     def __init__(self, lines: list[str], before: int, translator: Translator, sentences: bool) -> None:
         self.lines = lines
         self.before = before  # lines in earlier windows
         parts = [line_parts(line, translator, sentences=sentences) for line in lines]
         self.parts = [len(texts) for texts in parts]
-        self.texts = [text for texts in parts for text in texts]
+        places: dict[str, int] = {}
+        self.which = [places.setdefault(text, len(places)) for texts in parts for text in texts]
+        self.texts = list(places)
         self._left = self.parts.copy()  # texts of each line that are not translated yet
-        self._lines_of_texts = [line for line, count in enumerate(self.parts) for _ in range(count)]
+        self._lines_of_texts: list[list[int]] = [[] for _ in self.texts]  # a line as often as it has the text
+        lines_of_parts = (line for line, count in enumerate(self.parts) for _ in range(count))
+        for text, line_number in zip(self.which, lines_of_parts, strict=True):
+            self._lines_of_texts[text].append(line_number)
 
     def line_of(self, text: int) -> int:
-        """The number, from 1, of the line that texts[text] belongs to."""
-        return self.before + 1 + self._lines_of_texts[text]
+        """The number, from 1, of the first line that texts[text] belongs to."""
+        return self.before + 1 + self._lines_of_texts[text][0]
 
     def blank_lines(self) -> list[str]:
         """Those without any text."""
@@ -79,8 +89,7 @@ class _Window:
     def finished_by(self, texts: Iterable[int]) -> list[str]:
         """The lines that are whole now that these of their texts are translated, too."""
         lines = []
-        for text in texts:
-            line = self._lines_of_texts[text]
+        for line in itertools.chain.from_iterable(self._lines_of_texts[text] for text in texts):
             self._left[line] -= 1
             if not self._left[line]:
                 lines.append(self.lines[line])
@@ -97,8 +106,8 @@ class _Window:
         """The lines' translations, from those of the texts."""
         start = 0
         for line, count in zip(self.lines, self.parts, strict=True):
-            parts = slice(start, start + count)
-            yield Translated(line, _joined(line, self.texts[parts], found[parts]), count)
+            parts = self.which[start : start + count]
+            yield Translated(line, _joined(line, [self.texts[i] for i in parts], [found[i] for i in parts]), count)
             start += count
 
 

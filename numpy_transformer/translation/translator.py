@@ -11,13 +11,13 @@ from numpy_transformer.data.clean_text import as_read, clean_text
 from numpy_transformer.decoding.alignment import Alignment, align_words, attended
 from numpy_transformer.decoding.attention_maps import AttentionMaps
 from numpy_transformer.decoding.attention_weights import attention_weights
-from numpy_transformer.decoding.constraints import Constraints
+from numpy_transformer.decoding.constraints import NO_DEMANDS, Constraints
 from numpy_transformer.decoding.demanding_search import demanding_search
 from numpy_transformer.decoding.forced import forced_log_probabilities, padded
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.decoding.recorder import BeamRecorder
-from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, Done
+from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, Done, renumbered
 from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.transformer import Transformer
@@ -25,7 +25,7 @@ from numpy_transformer.seeing.explanation import Explanation
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.translation.fitting import check_tokenizer, tokenizer_for_shortlist
 from numpy_transformer.translation.hypothesis import Hypothesis
-from numpy_transformer.translation.length_groups import batches, renumbered, similar
+from numpy_transformer.translation.length_groups import batches, similar
 from numpy_transformer.translation.loading import load_models, shortlist_of_run
 from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOptions
 from numpy_transformer.translation.sentences import split_sentences
@@ -198,8 +198,9 @@ class Translator:
         self, sources: list[list[int]], options: SearchOptions, recorder: BeamRecorder | None, done: Done | None
     ) -> Found:
         """Beam search: the hypotheses of each source that is not blank, by its index."""
-        constraints = options.constraints or Constraints()
-        demands = constraints.compile(self.target_tokenizer, eos_id=self.model.config.eos_id)
+        demands = NO_DEMANDS
+        if options.constraints is not None:
+            demands = options.constraints.compile(self.target_tokenizer, eos_id=self.model.config.eos_id)
         results: Found = {}
         for indices in similar([len(ids) for ids in sources]):
             source, limits = self._padded([sources[i] for i in indices])

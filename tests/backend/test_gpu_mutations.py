@@ -10,6 +10,8 @@ derivative, tests/backend/test_kernels.py for the barriers of the reductions.)
 
 import faulthandler
 import importlib
+import inspect
+import itertools
 import os
 import shutil
 import sys
@@ -23,12 +25,18 @@ from gpu_mistakes import KERNELS, MISTAKES, Check, Mistake
 PACKAGE = Path(__file__).resolve().parents[2] / "numpy_transformer"
 
 
-def parameter_sets(check: Check) -> list[tuple[Any, ...]]:
-    """Its own, or all those of the test's only parametrize mark."""
+def parameter_sets(check: Check) -> list[dict[str, Any]]:
+    """By name: its own, or all combinations that the test's parametrize marks give."""
+    test = getattr(importlib.import_module(check.module), check.test)
     if check.parameters is not None:
-        return [check.parameters]
-    [mark] = getattr(importlib.import_module(check.module), check.test).pytestmark
-    return [tuple(values) for values in mark.args[1]]
+        return [dict(zip(inspect.signature(test).parameters, check.parameters, strict=False))]
+    choices = []
+    for mark in test.pytestmark:
+        names, values = mark.args
+        if isinstance(names, str):
+            names, values = (names,), [(value,) for value in values]
+        choices.append([dict(zip(names, value, strict=True)) for value in values])
+    return [{name: value for part in parts for name, value in part.items()} for parts in itertools.product(*choices)]
 
 
 def perform(check: Check) -> None:
@@ -39,7 +47,7 @@ def perform(check: Check) -> None:
             kernels.carry_out(patch, emulation.run_emulated)
         test = getattr(importlib.import_module(check.module), check.test)
         for parameters in parameter_sets(check):
-            test(*parameters, **({check.needs: patch} if check.needs else {}))
+            test(**parameters, **({check.needs: patch} if check.needs else {}))
 
 
 def make(mistake: Mistake) -> None:

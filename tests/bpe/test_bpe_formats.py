@@ -203,7 +203,8 @@ def roberta(tmp_path):
         vocabulary |= {name: size + number for number, name in enumerate(names)}
         specials = [*names[:4], "<mask>"]
         document["added_tokens"] = [
-            added(name, vocabulary[name], special=True, lstrip=name == "<mask>") for name in specials
+            added(name, vocabulary[name], special=True, lstrip=name == "<mask>", normalized=name != "<mask>")
+            for name in specials
         ]
         document["post_processor"] = {
             "type": "RobertaProcessing",

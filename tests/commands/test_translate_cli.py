@@ -173,6 +173,16 @@ def test_constraints_hold(run):
         assert "dog" not in line
 
 
+def test_demands_are_about_text(run):
+    """The end of the sentence is no text that could be banned; composed and decomposed letters are one."""
+    lines = LINES[:3]
+    plain, banned = run(*lines)[1], run("--ban", "<", "--ban", "eos", *lines)[1]
+    assert banned == plain if "<" not in plain and "eos" not in plain else "<" not in banned
+    assert run("--require", "ü", *lines) == run("--require", " u\u0308 ", *lines)
+    assert run("--prefix", "Grün ", *lines) == run("--prefix", "\ufeffGru\u0308n ", *lines)
+    assert all(line.startswith("Grün") for line in run("--prefix", "Grün", *lines)[1].split("\n")[:-1])
+
+
 def test_scores_of_given_translations_are_those_of_the_search(run, expected):
     found = expected.hypotheses(LINES[:3], n_best=2)
     pairs = [(text, one) for text, hypotheses in zip(LINES, found, strict=False) for one in hypotheses]
@@ -255,9 +265,18 @@ def test_on_a_terminal_each_answer_says_what_was_never_seen(run, knowing):
     assert err == [
         "translating what you type, line by line; end with Ctrl-D",
         size,
-        f"never seen in training: “gizmo” ({size})",
-        f"never seen in training: “flurb” ({size})",
+        "never seen in training: “gizmo”",
+        "never seen in training: “flurb”",
     ]
+
+
+def test_who_named_no_model_sees_what_the_model_knows(run, tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "runs" / "only")
+    KnownWords.of(LINES).save(folder / "words.txt")
+    assert run("the dog", cwd=tmp_path)[2] == ""  # a log, or a pipe: nobody watches
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run("the dog", cwd=tmp_path)[2] == f"the model knows {KnownWords.of(LINES)}\n"
+    assert run("the dog", "--model", folder, cwd=tmp_path)[2] == ""
 
 
 def test_which_of_several_runs_was_taken_is_said(run, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from numpy_transformer.data import known_words
-from numpy_transformer.data.known_words import KnownWords, word_spans
+from numpy_transformer.data.known_words import KnownWords, word_key, word_spans
 from numpy_transformer.errors import InputError
 
 
@@ -54,6 +54,13 @@ def test_a_long_text_is_cut_in_linear_time():
     """Hundreds of thousands of characters without a boundary, or with one after each, are a matter of milliseconds."""
     assert list(word_spans("a" * 300_000)) == [(0, 300_000)]
     assert len(list(word_spans("a." * 100_000 + "日" * 100_000))) > 100_000
+
+
+def test_a_heap_of_marks_is_no_long_work():
+    """To compose it as a whole would take time with the square of its length: hours."""
+    heap = "\u0301" * 400_000 + "\u0323" * 400_000
+    assert word_key(f"U\u0308{heap}") == f"u\u0308{heap}"
+    assert word_key("U\u0308ber") == "über"
 
 
 def test_the_examples_in_the_docstrings():

@@ -1,7 +1,8 @@
-"""NaN and infinity in the loss or in any gradient, in any worker, at any step: the step changes nothing, the run goes on."""
+"""NaN and infinity in the loss or any gradient, in any worker, at any step: it changes nothing, the run goes on."""
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,7 @@ def test_the_step_changes_nothing(data, amount, tried, tmp_path: Path, monkeypat
         trainer = small_run.begun(path, data, steps=STEPS, evaluate_every=STEPS, workers=2)
         injection = Injection(trainer.model, rng)
         before: dict[int, tuple[bytes, ...]] = {}
-        account = trainer._account
-
-        def seen(results: Any, sums: Any, workers: Any, trainer: Any = trainer, before: Any = before) -> None:
-            before[trainer.progress.step] = state(trainer)
-            account(results, sums, workers)
-
-        monkeypatch.setattr(trainer, "_account", seen)
+        monkeypatch.setattr(trainer, "_account", partial(noting, trainer, trainer._account, before))
         monkeypatch.setattr(trainer.model, "loss_and_gradients", injection.loss_and_gradients)
         assert trainer.run(), vars(injection)
         skips = {record["step"] for record in trainer.folder.read_log() if record["kind"] == "skip"}
@@ -66,6 +61,12 @@ def test_the_step_changes_nothing(data, amount, tried, tmp_path: Path, monkeypat
         assert np.isfinite(trainer.model.parameters.flat).all()
         skipped += len(skips)
     tried(f"{count} runs with {skipped} steps whose loss or gradient was not finite: each was skipped, nothing changed")
+
+
+def noting(trainer: Any, account: Any, before: dict[int, tuple[bytes, ...]], *arguments: Any) -> None:
+    """Note the state after each step, then go on."""
+    before[trainer.progress.step] = state(trainer)
+    account(*arguments)
 
 
 def state(trainer: Any) -> tuple[bytes, ...]:

@@ -1,5 +1,6 @@
 """docs/gradients.md quotes code: each quotation must still be in the file that its section names."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def test_quoted_code_exists(section):
     assert quotations
     for code in quotations:
         assert without_spaces(code) in source, f"{code!r} no longer stands in that file"
+
+
+def test_the_worked_example_is_right():
+    """What the page prints behind >>> is what Python answers."""
+    example = PAGE.partition("## A worked example")[2].partition("\n## ")[0]
+    session = "".join(re.findall(r"```pycon\n(.*?)```", example, re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(session, {}, "the worked example", None, 0)
+    assert len(test.examples) > 15
+    assert doctest.DocTestRunner().run(test).failed == 0
 
 
 def test_links_lead_somewhere():

@@ -9,10 +9,11 @@ import re
 
 import numpy as np
 import pytest
-from mutation import Mutant, all_cases, backward_functions, check_layers, installed, is_killed, mutants_of
+from mutation import all_cases, backward_functions, check_layers, is_killed
 
 from numpy_transformer.gradcheck import layer_cases
 from numpy_transformer.gradcheck.check import GradientError, assert_contract, assert_gradients
+from numpy_transformer.gradcheck.mutants import Mutant, installed, mutants_of
 from numpy_transformer.layers import feed_forward, layer_norm, linear, multi_head_attention
 
 AXIS = "in a four-dimensional array axis -2 is axis 2"
@@ -22,6 +23,7 @@ EQUIVALENT = {
     "blocked_attention_backward: drop the minus: -2  ->  2": AXIS,
     "cross_entropy_backward: always: if label_smoothing: dlogits -= scale * label_smoothing / V": "it subtracts 0",
     "swish_backward: exchange two names: gate, y = cache  ->  y, gate = cache": "g + y (1 - g) = y + g (1 - y)",
+    "gelu_backward: exchange two names: cumulative, bell = cache  ->  bell, cumulative = cache": "they are added",
     "output_loss_and_gradients: always: if N == 0: gradients.weight[...] = 0": "it is assigned again",
     "_loss_in_place: always: if with_gradient: cross_entropy_backward(1.0, cache, out=block)": (
         "without gradients nobody looks at the overwritten logits"

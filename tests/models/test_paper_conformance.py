@@ -108,9 +108,9 @@ def test_3_1_a_decoder_layer_is_three_post_norm_sublayers(model):
     layer = model.parameters.tree.decoder[0]
     y, _ = decoder_layer_forward(
         x,
-        memory,
         layer,
         model.config,
+        memory=memory,
         self_mask=causal_mask(3, x),
         memory_mask=memory_mask[None, None, None],
         dropouts=NO_DROPOUT,

@@ -179,6 +179,22 @@ def test_any_text_is_answered(server, text):
     assert last["kind"] == "done"
 
 
+def test_demands_mean_the_same_on_the_page(translator):
+    """What the search fulfils by itself changes nothing; names of special tokens are no text."""
+    [free] = translator.hypotheses(["the dog runs home"], beam=3, n_best=3)
+    part = free[0].text.strip(" \N{REPLACEMENT CHARACTER}")[:3]
+    for demands in (Constraints(banned=("<",)), Constraints(required=(part,)), Constraints(prefix="Ü")):
+        [expected] = translator.hypotheses(["the dog runs home"], beam=3, n_best=3, constraints=demands)
+        with running(translator, Limits(), dataclasses.replace(SEARCH, constraints=demands)) as server:
+            told = events(server, {"text": " the dog runs home\r\n", "beam": 3})
+        [found] = [event["hypotheses"] for event in told if event["kind"] == "found"]
+        assert [row[0] for row in found] == [one.text for one in expected]
+        assert len({row[0] for row in found}) == len(found)
+        assert found[0][0].startswith("Ü") if demands.prefix else found[0][0] == free[0].text
+        [search] = [event["search"] for event in told if event["kind"] == "search"]
+        assert search["finished"][0]["text"] == found[0][0]
+
+
 def test_constraints_hold_and_what_cannot_be_fulfilled_is_said(translator):
     impossible = Constraints(prefix="the dog", banned=("dog",))
     with running(translator, Limits(), dataclasses.replace(SEARCH, constraints=impossible)) as server:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import bpe
-from numpy_transformer import TransformerConfig
+from numpy_transformer import Transformer, TransformerConfig
 from numpy_transformer.terminal.display import PlainDisplay
-from numpy_transformer.training import trainer
+from numpy_transformer.training import translation_task
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.texts import corpus_of
@@ -65,7 +65,7 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
             dropout=options.dropout,
         )
 
-    monkeypatch.setattr(trainer, "make_config", config)
+    monkeypatch.setattr(translation_task, "make_config", config)
 
 
 def begun(path: Path, data: Path, **changes: Any) -> Trainer:
@@ -82,3 +82,15 @@ def resumed(path: Path) -> Trainer:
     folder = RunFolder(path)
     options = folder.read_options()
     return Trainer.resume(options, corpus_of(options), folder, PlainDisplay())
+
+
+def write_model(path: Path) -> Path:
+    """A run folder with a random model that can translate."""
+    english = [line.split("\t")[0] for line in numbers_in_words(50)]
+    tokenizer = bpe.train([*english, "the dog runs home"], vocabulary_size=280)
+    config = TransformerConfig(
+        vocabulary_size=len(tokenizer), encoder_layers=1, decoder_layers=1, d_model=16, d_ff=24, heads=2
+    )
+    Transformer(config, seed=0).save(path / "checkpoints" / "best.safetensors")
+    tokenizer.save(path / "tokenizer.json")
+    return path

@@ -29,7 +29,9 @@ _REDUCTION = {"axis", "dtype", "out", "keepdims"}
 _EXTREMUM = {"axis", "out", "keepdims"}
 FUNCTIONS: dict[str, set[str]] = {
     **dict.fromkeys(["add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum"], _UFUNC),
-    **dict.fromkeys(["exp", "log", "logaddexp", "sqrt", "isfinite", "isnan", "less", "greater", "equal"], _UFUNC),
+    **dict.fromkeys(
+        ["exp", "log", "logaddexp", "sqrt", "tanh", "isfinite", "isnan", "less", "greater", "equal"], _UFUNC
+    ),
     **dict.fromkeys(["sum", "mean", "prod"], _REDUCTION),
     **dict.fromkeys(["max", "min", "amax", "any", "all"], _EXTREMUM),
     "arange": {"dtype"},

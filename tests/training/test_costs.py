@@ -82,7 +82,8 @@ def test_cache_bytes_are_those_of_the_arrays(size, variant, dtype, itemsize, rec
         dropouts=model._dropouts(1),
         recompute=recompute,
     )
-    inputs = [kept.forward.args[:2] for kept in (*cache.encoder.layers, *cache.decoder.layers) if recompute]
+    kept_layers = (*cache.encoder.stack.layers, *cache.decoder.stack.layers)
+    inputs = [kept.forward.args[:2] for kept in kept_layers if recompute]
     held = buffers((cache.encoder, cache.decoder, tuple(inputs))) - buffers(model.parameters.flat)
     total = sum(last - first for first, last in held)
     assert cache_bytes(config, size, recompute=recompute, itemsize=itemsize) == pytest.approx(total, rel=0.02)

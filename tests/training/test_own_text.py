@@ -93,6 +93,6 @@ def test_the_user_is_told_what_was_chosen():
     options, note = suited(TrainingOptions(data="my.tsv"), {"dropout": 0.1}, text_of(1))
     assert note.startswith("chosen to suit 1 training pair: --vocabulary ")
     for name, value in choices(options, {"dropout": 0.1}, text_of(1)).items():
-        assert f"--{name.replace('_', '-')} {value}" in note
+        assert f"--{name.replace('_', '-')} {value} (" in note
     assert "--dropout" not in note
     assert "\n" not in note

@@ -13,10 +13,11 @@ from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.terminal.display import PlainDisplay
+from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.plain_loop import train_plainly
 from numpy_transformer.training.run_folder import RunFolder
-from numpy_transformer.training.trainer import Trainer, make_config
+from numpy_transformer.training.trainer import Trainer
 
 ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeing_example import random_translator
 
 import bpe
 import numpy_transformer as nt
+from numpy_transformer.decoding import demanding_search
+from numpy_transformer.decoding.beam import beam_search
+from numpy_transformer.decoding.constraints import Constraints
 from numpy_transformer.decoding.scoring import Done
 from numpy_transformer.errors import InputError
 from numpy_transformer.translation import streaming
@@ -161,6 +165,28 @@ def test_a_line_of_a_million_characters(translator, monkeypatch, unit):
     assert one.hypotheses[0].text.replace(" ", "") == line.replace(" ", "")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_occurs_again_is_translated_once(translator, monkeypatch, workers):
+    """The parts of an endless word are equal: translating each of them would take minutes."""
+    lines = ["the dog", "x" * 20_000, "the cat", "the dog", "", "the dog"]
+    apart = [next(translate_lines(translator, [line], search=SEARCH)) for line in lines]
+    searched: list[str] = []
+    search = Translator.search
+
+    def counted(self, texts, *arguments, **options):
+        searched.extend(texts)
+        return search(self, texts, *arguments, **options)
+
+    monkeypatch.setattr(Translator, "search", counted)
+    together = list(translate_lines(translator, lines, search=SEARCH, workers=workers))
+    for one, alone in zip(together, apart, strict=True):  # scores may differ in their last bits
+        assert (one.source, one.parts) == (alone.source, alone.parts)
+        assert [h.ids for h in one.hypotheses] == [h.ids for h in alone.hypotheses]
+    assert apart[1].parts > 30
+    if workers == 1:  # else it is done elsewhere
+        assert len(searched) == len(set(searched)) < 10
+
+
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="workers are no processes here")
 def test_a_worker_that_dies_is_one_line(translator, monkeypatch):
     monkeypatch.setattr(translator, "search", lambda texts, _, *, done: os._exit(1))
@@ -172,7 +198,8 @@ def test_a_worker_that_dies_is_one_line(translator, monkeypatch):
 @pytest.mark.parametrize("search", [SearchOptions(beam=2, batch_tokens=40), SearchOptions(beam=1, batch_tokens=40)])
 def test_lines_are_told_of_when_they_are_done_not_when_their_window_is(translator, workers, search):
     """Progress would else stand still for a whole window, and its first line would seem to have taken all the time."""
-    lines = ["the dog", "", "we see a house", "  ", "The dog runs. A cat sees us."] * 8
+    kinds = ["the dog {0}", "", "we see a house {0}", "  ", "The dog runs {0}. A cat sees us {0}."]
+    lines = [kind.format(number) for number in range(8) for kind in kinds]  # what occurs again is translated once
     told, before_the_first = [], None
     stream = translate_lines(
         translator,
@@ -209,3 +236,34 @@ def test_what_is_scored_is_told_of(translator):
     translator.score(pairs, done=lambda numbers, under_way: told.append((list(numbers), under_way)))
     assert sorted(number for numbers, _ in told for number in numbers) == list(range(80))
     assert [under_way for _, under_way in told] == [0] * 3  # 32 at once
+
+
+def test_under_demands_a_line_is_done_when_no_other_search_for_it_follows(monkeypatch):
+    """What the search without demands finds is told of only where it stands."""
+    events: list[tuple[str, int]] = []
+
+    def search(models, source, **options):
+        events.append(("search", len(source)))
+        return beam_search(models, source, **options)
+
+    monkeypatch.setattr(demanding_search, "beam_search", search)
+    lines = ["we see a house", "a cat sees us", "the dog sees us"] * 2
+    translator, banned, again = next(
+        (translator, letter, count)
+        for translator in map(random_translator, range(20))
+        for free in [translator.translate(lines, beam=2)]
+        for letter in filter(str.isalpha, "".join(free))
+        if letter.isascii() and 0 < (count := sum(letter in one for one in free)) < len(lines)
+    )
+    events.clear()
+    found = translate_lines(
+        translator,
+        lines,
+        search=SearchOptions(beam=2, constraints=Constraints(banned=(banned,))),
+        done=lambda some, under_way: events.append(("done", len(some))),
+    )
+    assert len(list(found)) == len(lines)
+    second = [number for number, (kind, _) in enumerate(events) if kind == "search"][1]
+    assert events[second] == ("search", again)
+    assert sum(count for kind, count in events[:second] if kind == "done") == len(lines) - again
+    assert sum(count for kind, count in events[second:] if kind == "done") == again

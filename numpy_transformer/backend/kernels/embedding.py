@@ -18,12 +18,13 @@ WINDOW = 32  # one block sums at most this many rows of the gradient, in order
 
 
 @twin_of(embedding.embedding_forward)
-def embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Array:
-    """ids (B, T) of integers -> (B, T, D)."""
+def embedding_forward(ids: Array, parameters: EmbeddingParameters, *, scale: float | None = None) -> Array:
+    """ids (B, T) of integers -> (B, T, D); `scale`: by default sqrt(D)."""
     weight = parameters.weight
     D = weight.shape[1]
     y = array_module(weight).empty((*ids.shape, D), dtype=weight.dtype)
-    FORWARD.launch(weight, (ids.size,), threads_for(D), weight, _wide(ids), y, D, math.sqrt(D))
+    factor = math.sqrt(D) if scale is None else float(scale)
+    FORWARD.launch(weight, (ids.size,), threads_for(D), weight, _wide(ids), y, D, factor)
     return y
 
 
@@ -39,7 +40,7 @@ def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Arra
 
 
 @twin_of(embedding.embedding_backward)
-def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters) -> None:
+def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters, *, scale: float | None = None) -> None:
     """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative."""
     xp = array_module(dy)
     ids, D = _wide(ids).reshape(-1), dy.shape[-1]
@@ -51,7 +52,8 @@ def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters) ->
     windows = -(-N // WINDOW)
     partial = xp.empty((2 * windows, D), dtype=dy.dtype)
     arrays = xp.ascontiguousarray(dy), ids, order, gradients.weight, partial
-    PIECES.launch(dy, (N,), threads_for(D), *arrays, N, D, WINDOW, math.sqrt(D))
+    factor = math.sqrt(D) if scale is None else float(scale)
+    PIECES.launch(dy, (N,), threads_for(D), *arrays, N, D, WINDOW, factor)
     RUNS.launch(dy, (windows,), threads_for(D), ids, partial, gradients.weight, N, D, WINDOW)
 
 

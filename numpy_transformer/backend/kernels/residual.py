@@ -35,21 +35,22 @@ def residual_forward(
     *,
     norm: str,
     dropout: DropoutMasks | None,
+    epsilon: float = EPSILON,
 ) -> tuple[Array, ResidualCache]:
     """(..., D) -> (..., D). The sub-layer runs without its last bias, which one kernel adds with everything else."""
     D = x.shape[-1]
     if D > LONGEST_ROW:
-        return textbook(residual.residual_forward)(x, sublayer, parameters, norm=norm, dropout=dropout)
+        return textbook(residual.residual_forward)(x, sublayer, parameters, norm=norm, dropout=dropout, epsilon=epsilon)
     inside_parameters, norm_parameters = parameters
     before = after = None
     inner = x
     if norm == "pre":
-        inner, before = layer_norm_forward(x, norm_parameters)
+        inner, before = layer_norm_forward(x, norm_parameters, epsilon=epsilon)
     update, inside = sublayer(inner, _without_last_bias(inside_parameters))
     bias = _last(inside_parameters).bias
     site = None if dropout is None else dropout.next_site()
     if norm == "post":
-        y, after = norm_forward(x, norm_parameters, update=update, bias=bias, site=site)
+        y, after = norm_forward(x, norm_parameters, update=update, bias=bias, site=site, epsilon=epsilon)
     else:
         y = sum_forward(x, update, bias, site)
     return y, ResidualCache(before, inside, cast(Any, site), after)

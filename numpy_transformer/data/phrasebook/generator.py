@@ -54,7 +54,7 @@ CONSTRUCTIONS: tuple[Construction, ...] = (
 )
 
 _PATIENCE = 500  # consecutive repetitions after which a construction counts as exhausted
-_FIXED_SHARE = 0.03  # of a training set: fixed expressions
+_FIXED_SHARE = 0.04  # of a training set: fixed expressions
 _SMALL_TALK_SHARE = 0.04  # of a training set: several of them in a row
 
 
@@ -76,7 +76,7 @@ def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tupl
 
     Validation and test pairs are drawn first, so they do not depend on the size of the training set. Fixed
     expressions occur only in training. They cannot be put together from parts, so the model must see them often: they
-    fill about one line in thirty, all equally often, and two or three of them in a row fill about one in twenty-five.
+    fill one line in twenty-five, all equally often, and two or three of them in a row fill as many again.
     Those lines are as long as other sentences, so they share batches with them, and hardly a batch is without one.
     The other training pairs are distinct.
 

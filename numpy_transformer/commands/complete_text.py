@@ -1,0 +1,63 @@
+"""Go on with a text: python -m numpy_transformer.complete "PROMPT" [options]; see --help."""
+
+import argparse
+import sys
+
+from bpe.arguments import CommandParser
+from numpy_transformer.commands.latest import named_or_latest
+from numpy_transformer.commands.text_lines import check_text
+from numpy_transformer.decoding.token_by_token import Sampling
+from numpy_transformer.errors import InputError
+from numpy_transformer.program import add_version
+from numpy_transformer.tasks.completion import Completer
+from numpy_transformer.tasks.opening import open_language_model
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = CommandParser(
+        prog="python -m numpy_transformer.complete", description="A language model goes on with a text."
+    )
+    add_version(parser)
+    add = parser.add_argument
+    add("prompt", metavar="PROMPT", help="the beginning of the text")
+    add("--model", metavar="MODEL", help="run folder, checkpoint, or a GPT-2 folder (the latest run of a decoder)")
+    add("--length", type=int, default=200, metavar="N", help="tokens to add at most (%(default)s)")
+    add("--n", type=int, default=1, metavar="N", help="how many completions (%(default)s)")
+    add("--greedy", action="store_true", help="always the most probable token, instead of drawing one")
+    add("--temperature", type=float, metavar="T", help="below 1 safer, above 1 bolder (0.8)")
+    add("--top-k", type=int, metavar="K", help="draw from the K most probable tokens only")
+    add("--top-p", type=float, metavar="P", help="draw from the most probable tokens that together reach P only")
+    add("--seed", type=int, metavar="N", help="of the draws (0)")
+    add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
+    return parser.parse_args(arguments)
+
+
+def sampling_of(options: argparse.Namespace) -> Sampling | None:
+    """How tokens are drawn; None for greedy. Raises InputError for options that contradict each other."""
+    given = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.greedy:
+        if given or options.n > 1:
+            raise InputError("--greedy gives one text: leave out --temperature, --top-k, --top-p, --seed and --n")
+        return None
+    return Sampling(**{"temperature": 0.8, **given})
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Complete as the command line says: prompt and completion on standard output, as they come."""
+    options = parse_arguments(arguments)
+    sampling = sampling_of(options)
+    prompt = check_text(options.prompt, "PROMPT")
+    completer = Completer(*open_language_model(named_or_latest(options.model, kind="decoder"), device=options.device))
+    pieces = completer.stream(prompt, length=options.length, sampling=sampling, texts=options.n)
+    if options.n == 1:
+        written = prompt  # appears only when the prompt is known to be possible
+        for [piece] in pieces:
+            sys.stdout.write(written + piece)
+            sys.stdout.flush()
+            written = ""
+        print(written)
+        return
+    for number, parts in enumerate(zip(*pieces, strict=True), 1):
+        print(f"--- {number}\n{prompt}{''.join(parts)}")

@@ -1,0 +1,229 @@
+"""The encoder alone as the trainer sees it: texts whose words are masked, or texts that have a class."""
+
+import hashlib
+import shlex
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import bpe
+from numpy_transformer.backend.arrays import Array, to_host
+from numpy_transformer.data.batching import in_epochs, padded
+from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.files import ParallelText
+from numpy_transformer.data.plain_text import MASK, PlainCorpus
+from numpy_transformer.data.text_batches import TextBatch, masked_batch, text_epoch
+from numpy_transformer.errors import InputError
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.encoder_only import Encoder
+from numpy_transformer.models.model import Model
+from numpy_transformer.training.configuration import make_config
+from numpy_transformer.training.evaluation import Evaluation
+from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.parallel import Steps
+from numpy_transformer.training.reporting import Report
+from numpy_transformer.training.task import Task
+
+SAMPLES = 8
+
+
+class ReadingTask(Task):
+    """What both tasks of an Encoder have in common: texts as rows of bos, words, eos, batched by their lengths."""
+
+    kind = Encoder
+
+    def __init__(self, options: TrainingOptions, tokenizer: bpe.Tokenizer, report: Report, **more: Any) -> None:
+        """Raises InputError for a tokenizer without <mask>."""
+        self.options, self.tokenizer, self.report = options, tokenizer, report
+        if MASK not in tokenizer.special_tokens:
+            raise InputError(f"the tokenizer has no {MASK}: it is not of an encoder; begin a new run")
+        context = options.max_length + 2 if options.positions == "learned" else None
+        self.config: TransformerConfig = make_config(
+            options, tokenizer, positions=options.positions, context=context, pooling=options.pooling, **more
+        )
+
+    def encode(self, texts: Sequence[str]) -> list[Array]:
+        """Each text between bos and eos, cut off after --max-length tokens."""
+        bos, eos, longest = self.config.bos_id, self.config.eos_id, self.options.max_length
+        encoded = self.tokenizer.encode_batch(texts)
+        cut = sum(len(ids) > longest for ids in encoded)
+        if cut:
+            self.report.say(f"{cut:,} texts cut off after {longest} tokens (--max-length)")
+        return [np.array([bos, *ids[:longest], eos], dtype=np.int32) for ids in encoded]
+
+    def set_texts(self, train: list[Array], valid: list[Array]) -> None:
+        """What is trained and validated on."""
+        self.train, self.valid = train, valid
+        self.train_size = len(train)
+        self._lengths, self._valid_lengths = (np.array([len(ids) for ids in part]) for part in (train, valid))
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many batches one pass over the texts has."""
+        return len(text_epoch(self._lengths, self.options.batch_tokens, seed=None))
+
+    def batches(self, start: int) -> Iterator[tuple[int, TextBatch]]:
+        """(epoch, batch) without end, skipping the first `start`."""
+        options = self.options
+
+        def of_epoch(epoch: int) -> list[Callable[[], TextBatch]]:
+            parts = text_epoch(self._lengths, options.batch_tokens, seed=options.seed, epoch=epoch)
+            return [partial(self.batch, part, (options.seed, epoch, number)) for number, part in enumerate(parts)]
+
+        return in_epochs(of_epoch, start)
+
+    @abstractmethod
+    def batch(self, indices: Array, key: tuple[int, ...]) -> TextBatch:
+        """The training texts at `indices`; `key` draws what is random."""
+
+    def valid_parts(self) -> list[Array]:
+        """The indices of the batches of the validation texts."""
+        return text_epoch(self._valid_lengths, self.options.batch_tokens, seed=None)
+
+
+class MaskedWordsTask(ReadingTask):
+    """Lines of text, some of whose words are to be guessed."""
+
+    example = "training text"
+
+    def __init__(self, options: TrainingOptions, corpus: PlainCorpus, tokenizer: bpe.Tokenizer, report: Report) -> None:
+        super().__init__(options, tokenizer, report)
+        self.mask_id = tokenizer.special_tokens[MASK]
+        special = set(tokenizer.special_tokens.values())
+        self.words = np.array([i for i in range(len(tokenizer)) if i not in special])
+        self.valid_text = corpus.valid
+        self.set_texts(self.encode(corpus.train), self.encode(corpus.valid))
+        self.digests = {"training text": _digest(self.train), "validation text": _digest(self.valid)}
+
+    def batch(self, indices: Array, key: tuple[int, ...]) -> TextBatch:
+        """Other words are masked each time."""
+        return self._masked([self.train[i] for i in indices], key)
+
+    def validation_batches(self) -> list[TextBatch]:
+        """The same words masked each time."""
+        parts = self.valid_parts()
+        return [self._masked([self.valid[i] for i in part], (0, number)) for number, part in enumerate(parts)]
+
+    def evaluate(self, model: Model[Any], loss: float, workers: Steps) -> Evaluation:
+        """How many masked words are guessed, and guesses to read."""
+        right, total = 0, 0
+        samples: list[str] = []
+        for batch in self.validation_batches():
+            assert isinstance(model, Encoder)
+            assert batch.targets is not None
+            guesses = np.asarray(to_host(model.word_logits(batch.ids)).argmax(axis=-1))
+            masked = batch.targets != self.config.pad_id
+            right += int((guesses == batch.targets)[masked].sum())
+            total += int(masked.sum())
+            for row in range(min(1, len(batch.ids)) if len(samples) < SAMPLES else 0):
+                filled = np.where(masked[row], guesses[row], batch.ids[row])
+                samples.append(f"{self._text(batch.ids[row])} -> {self._text(filled)}")
+        accuracy = right / max(1, total)
+        said = f"{accuracy:.1%} of masked words right"
+        return Evaluation({"accuracy": accuracy}, said, samples, example=samples[-1])
+
+    def test(self, model: Model[Any], workers: Steps) -> Evaluation:
+        """The validation text again, by the finished model."""
+        loss = self.validation_loss(model, workers)
+        result = self.evaluate(model, loss, workers)
+        said = f"validation: loss {loss:.3f}, {result.said}"
+        return Evaluation({"set": "validation", "loss": loss, **result.figures}, said, result.samples, "guesses, {}")
+
+    def final_words(self) -> str:
+        """What `test` does."""
+        return "guessing the masked words of the validation text"
+
+    def try_it(self, run: str) -> str:
+        """A validation text with one word masked."""
+        words = self.valid_text[0].split()
+        words[len(words) // 2] = "[mask]"
+        return f"python -m numpy_transformer.fill --model {run} {shlex.quote(' '.join(words))}"
+
+    def _masked(self, texts: list[Array], key: tuple[int, ...]) -> TextBatch:
+        rng = np.random.default_rng(key)
+        return masked_batch(texts, rng, pad_id=self.config.pad_id, mask_id=self.mask_id, words=self.words)
+
+    def _text(self, ids: Array) -> str:
+        hidden = {self.config.pad_id, self.config.bos_id, self.config.eos_id}
+        return self.tokenizer.decode([i for i in ids.tolist() if i not in hidden])
+
+
+class ClassificationTask(ReadingTask):
+    """Texts with a class each."""
+
+    example = "training text"
+
+    def __init__(self, options: TrainingOptions, corpus: Corpus, tokenizer: bpe.Tokenizer, report: Report) -> None:
+        labels = tuple(sorted({*corpus.train.targets, *corpus.valid.targets}))
+        super().__init__(options, tokenizer, report, labels=labels)
+        self.classes_of = {label: number for number, label in enumerate(labels)}
+        has_test = len(corpus.test) > 0
+        self.test_text, self.test_name = (corpus.test, "test") if has_test else (corpus.valid, "validation")
+        self.set_texts(self.encode(corpus.train.sources), self.encode(corpus.valid.sources))
+        self.classes, self.valid_classes = self._classes(corpus.train), self._classes(corpus.valid)
+        self.test_ids = self.encode(self.test_text.sources) if has_test else self.valid
+        self.digests = {
+            "training text": _digest([*self.train, self.classes]),
+            "validation text": _digest([*self.valid, self.valid_classes]),
+            "test text": _digest([*self.test_ids, self._classes(self.test_text)]),
+        }
+
+    def batch(self, indices: Array, key: tuple[int, ...]) -> TextBatch:
+        """The texts and their classes."""
+        ids = padded([self.train[i] for i in indices], self.config.pad_id)
+        return TextBatch(ids, self.classes[indices], len(indices))
+
+    def validation_batches(self) -> list[TextBatch]:
+        """All validation texts."""
+        pad = self.config.pad_id
+        return [
+            TextBatch(padded([self.valid[i] for i in part], pad), self.valid_classes[part], len(part))
+            for part in self.valid_parts()
+        ]
+
+    def evaluate(self, model: Model[Any], loss: float, workers: Steps) -> Evaluation:
+        """How many validation texts get the right class."""
+        right = total = 0
+        for batch in self.validation_batches():
+            right += int((self._guesses(model, batch.ids) == batch.targets).sum())
+            total += len(batch.ids)
+        return Evaluation({"accuracy": right / total}, f"accuracy {right / total:.1%}", [f"{right} of {total} right"])
+
+    def test(self, model: Model[Any], workers: Steps) -> Evaluation:
+        """How many test texts get the right class, and which do not."""
+        guesses = np.concatenate([self._guesses(model, padded([ids], self.config.pad_id)) for ids in self.test_ids])
+        right = guesses == self._classes(self.test_text)
+        accuracy = float(right.mean())
+        wrong = [
+            f"{self.test_text.targets[i]}, taken for {self.config.labels[guesses[i]]}: {self.test_text.sources[i]}"
+            for i in np.flatnonzero(~right)
+        ]
+        said = f"{self.test_name}: accuracy {accuracy:.1%} ({int(right.sum())} of {len(right)})"
+        return Evaluation(
+            {"set": self.test_name, "accuracy": accuracy}, said, wrong, title=f"{self.test_name}, wrong, {{}}"
+        )
+
+    def final_words(self) -> str:
+        """What `test` does."""
+        return f"classifying {len(self.test_text):,} {self.test_name} texts"
+
+    def try_it(self, run: str) -> str:
+        """The class of the first test text."""
+        return f"python -m numpy_transformer.classify --model {run} {shlex.quote(self.test_text.sources[0])}"
+
+    def _classes(self, text: ParallelText) -> Array:
+        return np.array([self.classes_of[label] for label in text.targets])
+
+    def _guesses(self, model: Model[Any], ids: Array) -> Array:
+        assert isinstance(model, Encoder)
+        return np.asarray(to_host(model.class_probabilities(ids)).argmax(axis=-1))
+
+
+def _digest(arrays: Sequence[Array]) -> str:
+    sha = hashlib.sha256(np.array([len(ids) for ids in arrays]).tobytes())
+    for ids in arrays:
+        sha.update(ids.tobytes())
+    return sha.hexdigest()

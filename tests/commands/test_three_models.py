@@ -1,0 +1,191 @@
+"""The programs of the models of one stack: train, stop and resume, complete, fill, classify, and invalid uses."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import numpy_transformer as nt
+from numpy_transformer.commands import complete_text, read_text, train
+from numpy_transformer.commands.export_model import export_gpt2
+from numpy_transformer.storage.tensors import load_tensors
+from numpy_transformer.tasks.opening import open_encoder, open_language_model
+from numpy_transformer.translation.loading import load_model
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = ["--d-model", "16", "--d-ff", "32", "--heads", "2", "--layers", "1", "--vocabulary", "300", "--average", "2"]
+STEPS = ["--batch-tokens", "256", "--warmup", "20", "--rate-scale", "1", "--evaluate-every", "4", "--workers", "2"]
+MODELS = {
+    "decoder": ["--model", "decoder", "--data", "text.txt", "--context", "16", "--dropout", "0.1"],
+    "words": ["--model", "encoder", "--data", "text.txt", "--positions", "learned", "--activation", "gelu"],
+    "classes": ["--model", "encoder", "--task", "classify", "--data", "labelled"],
+}
+ANIMALS, FOODS = ["dog", "cat", "horse", "cow", "sheep"], ["bread", "cheese", "soup", "rice", "fish"]
+
+
+def train_with(*arguments):
+    return train.train(train.parse_arguments([*map(str, arguments)]))
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """A plain text, and labelled texts in a folder, of which the class is plain to see."""
+    folder = tmp_path_factory.mktemp("texts")
+    rng = random.Random(0)
+    lines = [f"The {rng.choice(ANIMALS)} eats {rng.choice(FOODS)}, {i}." for i in range(400)]
+    (folder / "text.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "labelled").mkdir()
+    for name, count in (("train", 200), ("test", 40)):
+        rows = [
+            f"{label}\tI see the {rng.choice(words)} {rng.randrange(100)}"
+            for _ in range(count // 2)
+            for label, words in (("ANIMAL", ANIMALS), ("FOOD", FOODS))
+        ]
+        (folder / "labelled" / f"{name}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(texts, tmp_path_factory):
+    """A run of each kind: 12 steps, or more for classes, which then are known."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, options in MODELS.items():
+        steps = 60 if name == "classes" else 12
+        more = ["--data-dir", texts, "--steps", steps, "--run", folder / name]
+        assert train_with(*options, *SIZES, *STEPS, *more) == 0
+    return folder
+
+
+def weights(run):
+    tensors, _ = load_tensors(run / "checkpoints" / "training.safetensors")
+    return np.concatenate([tensors[name].reshape(-1) for name in sorted(tensors)])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_resumed_run_equals_one_that_was_never_stopped(name, texts, runs, tmp_path):
+    """Bit for bit: weights, moments, and the lines of the log but for the time."""
+    if name == "classes":
+        pytest.skip("the same trainer; its run is longer")
+    more = ["--data-dir", texts, "--run", tmp_path / "run"]
+    assert train_with(*MODELS[name], *SIZES, *STEPS, *more, "--steps", 6) == 0
+    assert train_with("--resume", "--run", tmp_path / "run", "--steps", 12) == 0
+    stopped_evaluates_too = weights(tmp_path / "run")
+    np.testing.assert_array_equal(stopped_evaluates_too, weights(runs / name))
+
+
+def test_two_workers_recomputation_and_accumulation_make_the_same_model(texts, runs, tmp_path):
+    more = ["--data-dir", texts, "--steps", 12, "--run", tmp_path / "run", "--recompute"]
+    assert train_with(*MODELS["decoder"], *SIZES, *STEPS, *more) == 0
+    np.testing.assert_array_equal(weights(tmp_path / "run"), weights(runs / "decoder"))
+
+
+def test_every_run_leaves_checkpoints_log_curves_and_samples(runs):
+    for name in MODELS:
+        for file in ("log.jsonl", "curves.png", "samples.txt", "tokenizer.json", "checkpoints/best.safetensors"):
+            assert (runs / name / file).is_file(), (name, file)
+
+
+def test_completions_are_streamed_repeatable_and_different_for_each_number(runs, capsys):
+    complete_text.main(["The dog", "--model", str(runs / "decoder"), "--length", "20", "--seed", "3"])
+    first = capsys.readouterr().out
+    assert first.startswith("The dog")
+    complete_text.main(["The dog", "--model", str(runs / "decoder"), "--length", "20", "--seed", "3", "--n", "2"])
+    several = capsys.readouterr().out
+    assert first.strip("\n") in several
+    assert several.count("--- ") == 2
+    complete_text.main(["The dog", "--model", str(runs / "decoder"), "--length", "40", "--greedy"])
+    assert capsys.readouterr().out.startswith("The dog")
+
+
+def test_words_are_filled_in_and_texts_classified(runs, capsys):
+    read_text.fill(["The [mask] eats [mask].", "--model", str(runs / "words"), "--guesses", "3"])
+    lines = capsys.readouterr().out.split("\n")
+    assert "[mask]" not in lines[0]
+    assert len([line for line in lines if "%" in line]) == 6
+    read_text.classify(["I see the cow 7", "I see the soup 7", "--model", str(runs / "classes")])
+    out = capsys.readouterr().out.split("\n")
+    assert "ANIMAL" in out[1]
+    assert "FOOD" in out[4]
+
+
+def test_the_test_set_is_classified_and_its_accuracy_logged(runs):
+    assert '"kind": "test"' in (runs / "classes" / "log.jsonl").read_text()
+    assert '"accuracy": 1.0' in (runs / "classes" / "log.jsonl").read_text().strip().split("\n")[-1]
+
+
+def test_each_program_refuses_a_model_of_another_kind(runs):
+    with pytest.raises(nt.InputError, match="a model of the kind decoder: open it with nt"):
+        load_model(runs / "decoder")
+    with pytest.raises(nt.InputError, match="a model of the kind encoder"):
+        open_language_model(runs / "words")
+    with pytest.raises(nt.InputError, match="a model of the kind decoder"):
+        open_encoder(runs / "decoder")
+    with pytest.raises(nt.InputError, match="no classes: train one with --model encoder --task classify"):
+        read_text.classify(["a", "--model", str(runs / "words")])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["The dog", "--greedy", "--n", "2"], "--greedy gives one text"),
+        (["", "--length", "5"], "the prompt is empty"),
+        (["word " * 40], "the model's context is 16: shorten the prompt"),
+        (["The", "--temperature", "0"], "temperature is 0.0"),
+        (["The", "--length", "0"], "length is 0"),
+    ],
+)
+def test_impossible_completions_are_one_line(runs, arguments, message):
+    with pytest.raises(nt.InputError, match=message):
+        complete_text.main([*arguments, "--model", str(runs / "decoder")])
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("", ["--model", "decoder"], "too short to learn from"),
+        ("One line only.\n", ["--model", "decoder"], "too short to learn from"),
+        ("word\n" * 100, ["--model", "decoder", "--context", "4000"], "--context is 4000; the training text has"),
+        ("word\n" * 100, ["--model", "encoder"], "too few different lines"),
+        ("A\tone\nA\ttwo\nB\tthree\n", ["--model", "encoder", "--task", "classify"], "the label 'B' occurs once"),
+        ("A\tone\nA\ttwo\n", ["--model", "encoder", "--task", "classify"], "has 1 label"),
+        ("one\ntwo\n", ["--model", "encoder", "--task", "classify"], "line 1: has no TAB"),
+        (
+            "word\n",
+            ["--model", "decoder", "--task", "classify"],
+            "'classify'; it must be left out, or complete",
+        ),
+        ("word\n", ["--positions", "learned"], "unless with another --model"),
+    ],
+)
+def test_texts_that_cannot_be_learned_from_are_one_line(content, options, message, tmp_path):
+    file = tmp_path / ("text.tsv" if "classify" in options and "encoder" in options else "text.txt")
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(nt.InputError, match=message):
+        train_with("--data", file, *options, *SIZES, "--steps", "2", "--run", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_programs_start_and_say_what_is_wrong(tmp_path):
+    for program in ("complete", "fill", "classify"):
+        command = [sys.executable, "-m", f"numpy_transformer.{program}", "text", "--model", "nowhere"]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 2
+        assert f"python -m numpy_transformer.{program}: nowhere: no such run folder" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_run_is_exported_to_gpt2_or_told_what_it_lacks(texts, runs, tmp_path):
+    options = ["--context", "16", "--norm", "pre", "--positions", "learned", "--activation", "gelu_tanh"]
+    more = ["--data-dir", texts, "--steps", 2, "--run", tmp_path / "run"]
+    assert train_with("--model", "decoder", "--data", "text.txt", *options, *SIZES, *STEPS, *more) == 0
+    export_gpt2(tmp_path / "run", tmp_path / "gpt2")
+    exported, tokenizer = open_language_model(tmp_path / "gpt2")
+    ours, _ = open_language_model(tmp_path / "run")
+    ids = np.array([tokenizer.encode("The dog eats")])
+    np.testing.assert_array_equal(exported.logits(ids), ours.logits(ids))
+    with pytest.raises(nt.InputError, match="train with --norm pre --positions learned"):
+        export_gpt2(runs / "decoder", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
