@@ -1,4 +1,4 @@
-"""Write a trained model for another program: python -m numpy_transformer.export --to FORMAT RUN OUT; see --help."""
+"""Write a trained model in another format: python -m numpy_transformer.export --to FORMAT RUN OUT; see --help."""
 
 import argparse
 import sys
@@ -8,8 +8,12 @@ from bpe import Tokenizer
 from bpe.arguments import CommandParser
 from bpe.formats import write_huggingface
 from numpy_transformer.errors import InputError
+from numpy_transformer.formats.int8_folder import write_int8_folder
+from numpy_transformer.formats.marian_export import write_marian
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.program import add_version
 from numpy_transformer.storage.atomic import atomic_folder
+from numpy_transformer.storage.run_files import run_of
 from numpy_transformer.translation.translator import Translator
 
 FORMATS = {
@@ -17,11 +21,15 @@ FORMATS = {
     "pytorch": "weights and a module of torch.nn parts that loads them",
     "gpt2": "a language model as a GPT-2 folder for transformers",
     "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
+    "marian": "a Marian model for transformers, if the run went on from one",
+    "int8": "a folder for translate.py --model, a quarter of the size: weights of 8 bits with a scale per row",
 }
 
 
-def export(translator: Translator, to: str, out: str | Path) -> None:
+def export(translator: Translator, to: str, out: str | Path, *, run: str | Path | None = None) -> None:
     """Write the folder `out`, which must not exist yet and appears only when it is complete.
+
+    run: where the model comes from; "int8" takes its languages and samples along.
 
     Raises InputError if the folder cannot be written, or a package is missing that the format needs.
     """
@@ -29,13 +37,23 @@ def export(translator: Translator, to: str, out: str | Path) -> None:
     if out.exists():
         raise InputError(f"{out} exists already: name a new folder")
     with atomic_folder(out) as folder:
-        _write(translator, to, folder)
+        _write(translator, to, folder, run)
 
 
-def _write(translator: Translator, to: str, folder: Path) -> None:
+def _write(translator: Translator, to: str, folder: Path, run: str | Path | None) -> None:
     model, tokenizer = translator.model, translator.tokenizer
+    if to == "marian":
+        if not isinstance(tokenizer, MarianTokenizer):
+            raise InputError(
+                "--to marian is for models that were fine-tuned from a Marian model: choose another format"
+            )
+        write_marian(model, tokenizer, folder)
+        return
     if not isinstance(tokenizer, Tokenizer):
         raise InputError("this model was imported: use the files it came from, only models trained here are exported")
+    if to == "int8":
+        write_int8_folder(model, tokenizer, folder, run=None if run is None else run_of(run))
+        return
     try:
         if to == "ctranslate2":
             from numpy_transformer.formats.ctranslate2 import write_ctranslate2
@@ -73,7 +91,10 @@ def export_gpt2(run: str | Path, out: str | Path) -> None:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = CommandParser(prog="python -m numpy_transformer.export", description="Export a trained model.")
+    parser = CommandParser(
+        prog="python -m numpy_transformer.export",
+        description="Write a trained model for other programs, or in a quarter of its size.",
+    )
     add_version(parser)
     formats = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
     parser.add_argument("--to", choices=FORMATS, required=True, help=formats)
@@ -88,5 +109,5 @@ def main() -> None:
     if options.to == "gpt2":
         export_gpt2(options.run, options.out)
     else:
-        export(Translator.load(options.run), options.to, options.out)
+        export(Translator.load(options.run), options.to, options.out, run=options.run)
     print(f"{options.out}: {FORMATS[options.to]}", file=sys.stderr)

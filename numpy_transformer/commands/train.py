@@ -13,8 +13,11 @@ from bpe.arguments import CommandParser
 from numpy_transformer.commands.latest import take_latest
 from numpy_transformer.program import add_version, command, run_program
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported when needed: --help should not wait for them
+    from bpe import Tokenizer
     from numpy_transformer.terminal.display import Display
+    from numpy_transformer.training.options import TrainingOptions
+    from numpy_transformer.training.texts import AnyCorpus
     from numpy_transformer.training.training_step import TrainingStep
 
 RUNS = Path("runs")
@@ -30,6 +33,8 @@ MAY_CHANGE_ON_RESUME = {
     "philox",
     "evaluate_every",
     "patience",
+    "tokenised",
+    "ter",
     "data_dir",
 }
 
@@ -57,6 +62,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
     group = parser.add_argument_group("model")
     add = group.add_argument
+    add("--from", dest="from_model", metavar="MODEL", help="go on from a trained model: a run, a checkpoint, tatoeba "
+        "(which comes with the package) or a Marian folder; its vocabulary and size are taken over")  # fmt: skip
+    add("--freeze", metavar="PART,PART", help="parts that do not learn, such as encoder or decoder.0.self_attention")
     add("--model", choices=("encoder-decoder", "decoder", "encoder"), help="what is trained: encoder-decoder (default) "
         "translates, decoder completes FILE.txt or shakespeare, encoder reads")  # fmt: skip
     add("--task", choices=("translate", "complete", "masked-words", "classify"), help="of an encoder: masked-words "
@@ -89,6 +97,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
     add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")
     add("--patience", type=int, metavar="N", help="stop after N evaluations without a lower validation loss (off)")
+    add("--tokenised", action="store_true", help="the text is tokenised, as for many published figures: at the end, "
+        "BLEU of its tokens too")  # fmt: skip
+    add("--ter", action="store_true", help="at the end, translation edit rate too (slow)")
     add("--seed", type=int, metavar="N", help="seed of everything random (0)")
 
     group = parser.add_argument_group("where and how")
@@ -138,10 +149,12 @@ def train(
     from numpy_transformer.training.options import TrainingOptions
     from numpy_transformer.training.own_text import suited
     from numpy_transformer.training.run_folder import RunFolder
-    from numpy_transformer.training.texts import corpus_of, learn_tokenizer
+    from numpy_transformer.training.starting_point import BaseModel, load_base
+    from numpy_transformer.training.texts import corpus_of
     from numpy_transformer.training.trainer import Trainer
 
     given = given_options(arguments)
+    base: BaseModel | None = None
     resume = "resume" in arguments
     if resume:
         runs = [Path(arguments.run)] if "run" in arguments else runs_in(RUNS, with_model=False)
@@ -154,6 +167,9 @@ def train(
         if "run" in arguments and not arguments.run:
             raise InputError("--run is empty; name a folder for the run")
         options = TrainingOptions.for_data(given)
+        if options.from_model is not None:
+            base = load_base(options, given)
+            options = base.options
         path = Path(arguments.run) if "run" in arguments else new_run_path(RUNS, run_name(options.data))
         folder = RunFolder(path)
         if path.exists() and not path.is_dir():
@@ -170,18 +186,13 @@ def train(
         if resume:
             trainer = Trainer.resume(options, corpus, folder, display, started=started)
         else:
-            if options.learns == "translate":
+            if options.learns == "translate" and base is None:
                 options, choice = suited(options, given, corpus.train)
                 if choice:
                     display.message(f"    {choice}")
-            if options.units == "bpe":
-                display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
-            with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
-                warnings.simplefilter("always")
-                tokenizer = learn_tokenizer(options, corpus)
-            for warning in caught:
-                display.message(f"    {warning.message}")
-            trainer = Trainer.begin(options, corpus, tokenizer, folder, display, started=started)
+            tokenizer = learn_vocabulary(options, corpus, display) if base is None else base.tokenizer
+            model = None if base is None else base.model
+            trainer = Trainer.begin(options, corpus, tokenizer, folder, display, base=model, started=started)
         trainer.on_step = on_step
         finished = trainer.run()
         name = shlex.quote(str(path))
@@ -195,17 +206,31 @@ def train(
     return 0
 
 
+def learn_vocabulary(options: "TrainingOptions", corpus: "AnyCorpus", display: "Display") -> "Tokenizer":
+    """A tokenizer for the corpus's training text; the display says what was learned from it."""
+    from numpy_transformer.training.texts import learn_tokenizer
+
+    if options.units == "bpe":
+        display.message(f"learning a vocabulary of {options.vocabulary:,} tokens")
+    with warnings.catch_warnings(record=True) as caught:  # a vocabulary that the text cannot fill
+        warnings.simplefilter("always")
+        tokenizer = learn_tokenizer(options, corpus)
+    for warning in caught:
+        display.message(f"    {warning.message}")
+    return tokenizer
+
+
 def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
     """The saved options with the allowed changes. Raises InputError naming the first change that is not allowed."""
     import dataclasses
 
     from numpy_transformer.errors import InputError
+    from numpy_transformer.training.options import option_name
 
     for name, value in given.items():
         if name not in MAY_CHANGE_ON_RESUME and value != getattr(saved, name):
-            option = "--" + name.replace("_", "-")
             raise InputError(
-                f"{option} {value} differs from the run's own ({getattr(saved, name)} in {path}); "
+                f"{option_name(name)} {value} differs from the run's own ({getattr(saved, name)} in {path}); "
                 "leave it out to resume, or begin another run with another --run"
             )
     ends = {"steps": None, "epochs": None, "minutes": None} if given.keys() & {"steps", "epochs", "minutes"} else {}

@@ -122,7 +122,7 @@ def translated(
         lines,
         search=search,
         workers=options.workers,
-        sentences=options.split_sentences,
+        sentences=splits_sentences(translator, options),
         window_lines=window_lines,
         alignments=options.alignment is not None,
         done=done,
@@ -131,11 +131,20 @@ def translated(
         if line.parts > 1 and (options.prefix or options.require):
             reason = "takes several parts to translate, but --prefix and --require are for one sentence: split it"
             raise TextError(number, reason)
-        if line.parts > 1 and not options.split_sentences:
+        if line.parts > 1 and not splits_sentences(translator, options):
             note = f"{name}: line {number} is too long for the model: translated in {line.parts:,} parts"
             print(note, file=sys.stderr)
         text = "".join(format_line(hypothesis, number, options) for hypothesis in line.hypotheses)
         yield Written(line.source, text, line.hypotheses[0].alignment)
+
+
+def splits_sentences(translator: "Translator", options: argparse.Namespace) -> bool:
+    """Whether each sentence of a line is translated alone: as asked for, or as the model learned.
+
+    A prefix or required terms are for the whole line.
+    """
+    asked_of_the_line = bool(options.prefix or options.require)
+    return options.split_sentences or (translator.sentences and not asked_of_the_line)
 
 
 def seen_inside(
@@ -214,21 +223,27 @@ def _tell_lines(done: "LinesDone | None", lines: Sequence[str], numbers: Sequenc
 
 
 def model_paths(options: argparse.Namespace) -> list[Path]:
-    """The models that --model names, or the latest one; among several it says which that is.
+    """The models that --model names, or the latest run, or the model that comes with the package.
 
-    Raises InputError with advice when there is none.
+    Among several runs it says which is the latest. Raises InputError with advice when there is no model.
     """
-    from numpy_transformer.storage.run_files import runs_in
+    from numpy_transformer.storage.run_files import run_of, runs_in
+    from numpy_transformer.storage.shipped import DEFAULT, shipped_model
 
     if options.model is not None:
-        return [Path(name) for name in options.model]
+        return [shipped_model(name) or Path(name) for name in options.model]
     runs = runs_in(RUNS, with_model=True, kind="encoder-decoder")
-    if not runs:
+    if runs:
+        return [take_latest(runs, what="model", option="--model")]
+    shipped = shipped_model(DEFAULT)
+    if shipped is None:
         raise InputError(
             f"there is no trained model in {RUNS}/ yet: train one with {command('train')} (a few minutes), "
             "or name one with --model"
         )
-    return [take_latest(runs, what="model", option="--model")]
+    about = run_of(shipped).description().get("about", "it comes with the package")
+    print(f"model: {DEFAULT} ({about}); a run of your own in {RUNS}/ will come first", file=sys.stderr)
+    return [shipped]
 
 
 def known_words(paths: Sequence[Path]) -> "KnownWords | None":

@@ -32,7 +32,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--model",
         metavar="RUN",
         action="append",
-        help="run folder or checkpoint file (the latest run in runs/); if repeated, the models translate together",
+        help="run folder or checkpoint file, or tatoeba, which comes with the package (the latest run in runs/, else "
+        "tatoeba); if repeated, the models translate together",
     )
     add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line; .gz and .xz too")
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")

@@ -66,7 +66,8 @@ class Batch(NamedTuple):
 
 def _trimmed(source: Array, target: Array, pad_id: int) -> Batch:
     def trim(ids: Array) -> Array:
-        return ids[:, : max(1, int((ids != pad_id).sum(axis=1).max()))]
+        used = np.flatnonzero((ids != pad_id).any(axis=0))  # not counted: in a Marian model bos is pad, too
+        return ids[:, : used[-1] + 1 if len(used) else 1]
 
     return Batch(trim(source), trim(target), int((target[:, 1:] != pad_id).sum()))
 

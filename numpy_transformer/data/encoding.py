@@ -1,11 +1,19 @@
 """From sentence pairs to ids, for training and evaluation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-import bpe
 from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.models.config import TransformerConfig
+
+
+class SentenceEncoder(Protocol):
+    """The part of a tokenizer that preparing a text needs."""
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +29,13 @@ class PreparedText:
 
 
 def prepare_text(
-    text: ParallelText, tokenizer: bpe.Tokenizer, config: TransformerConfig, max_length: int
+    text: ParallelText, source: SentenceEncoder, target: SentenceEncoder, config: TransformerConfig, max_length: int
 ) -> PreparedText:
-    """Encode the pairs with at most `max_length` tokens on either side, not counting bos and eos."""
-    sources, targets = tokenizer.encode_batch(text.sources), tokenizer.encode_batch(text.targets)
+    """Encode the pairs with at most `max_length` tokens on either side, not counting bos and eos.
+
+    `source` and `target` encode the two sides: one and the same tokenizer, but for imported models.
+    """
+    sources, targets = source.encode_batch(text.sources), target.encode_batch(text.targets)
     kept = [i for i in range(len(text)) if max(len(sources[i]), len(targets[i])) <= max_length]
     return PreparedText(
         ParallelText([text.sources[i] for i in kept], [text.targets[i] for i in kept]),

@@ -1,23 +1,23 @@
 """Pretrained Marian models (OPUS-MT) in plain NumPy, from a folder in the format of Hugging Face's transformers.
 
-    config.json  model.safetensors  vocab.json  source.spm  target.spm
+    config.json  model.safetensors or pytorch_model.bin  vocab.json  source.spm  target.spm
 
 Such a model is the paper's, post-norm, with these differences:
 
 - The feed-forward layers use swish, or whichever activation config.json names: the option `activation`.
 - The logits have a bias: the option `output_bias`.
-- A translation begins with pad instead of a token of its own: bos_id = pad_id.
+- A translation begins with pad instead of a token of its own: bos_id = pad_id. transformers does not learn the vector
+  of pad (the padding_idx of PyTorch's embedding): the option `constant_start`.
 - Query, key and value are three matrices there, and one or two here: we put them side by side.
 - The sinusoids are [sines, cosines] there; here sine and cosine alternate. That needs no option: the order of the D
   features of the residual stream has no meaning, as long as everything that reads or writes it agrees. So when we read
   the model, we put the features of every matrix, bias and gain on that stream in our order, and the network computes
   the same function.
 
-Only model.safetensors is read. A pytorch_model.bin is a pickle, which may run any program when it is opened.
+A pytorch_model.bin is a pickle, a program that runs when it is opened; torch_weights.py reads it without running it.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.errors import InputError
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.formats.torch_weights import load_torch_weights
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.text_files import read_json
 
 ACTIVATIONS = {"swish": "swish", "silu": "swish", "relu": "relu"}  # their name, ours
-SPACE = "\u2581"  # what SentencePiece writes for a space
 
 
 def is_marian_folder(path: Path) -> bool:
@@ -43,11 +44,13 @@ def is_marian_folder(path: Path) -> bool:
 
 def load_marian(path: Path, *, device: str = "cpu") -> "tuple[Transformer, MarianTokenizer]":
     """The model and its tokenizer. Raises InputError naming the file and the remedy."""
-    theirs = read_json(path / "config.json")
-    config = _config(theirs, path)
+    config = _config(read_json(path / "config.json"), path)
     model = Transformer(config, device=device, initialise=False)
     weights = path / "model.safetensors"
-    model.assign(_our_tensors(_read_weights(weights), config, weights), weights)
+    if not weights.is_file() and (path / "pytorch_model.bin").is_file():
+        weights = path / "pytorch_model.bin"
+    theirs = load_torch_weights(weights) if weights.suffix == ".bin" else _read_weights(weights)
+    model.assign(_our_tensors(theirs, config, weights), weights)
     return model, MarianTokenizer.load(path, config)
 
 
@@ -84,6 +87,7 @@ def _config(theirs: dict[str, Any], path: Path) -> TransformerConfig:
             dropout=theirs.get("dropout", 0.1),
             activation=ACTIVATIONS[activation],
             output_bias=True,
+            constant_start=True,
             pad_id=theirs["pad_token_id"],
             bos_id=theirs["decoder_start_token_id"],
             eos_id=theirs["eos_token_id"],
@@ -100,10 +104,7 @@ def _read_weights(path: Path) -> dict[str, Array]:
     from safetensors import SafetensorError, deserialize
 
     if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; a pytorch_model.bin is not read, since a pickle may run any program: convert it "
-            "with transformers' save_pretrained"
-        )
+        raise InputError(f"{path}: no such file, nor a pytorch_model.bin beside it: download one of them")
     try:
         stored = deserialize(path.read_bytes())
     except (SafetensorError, OSError, ValueError) as error:
@@ -128,6 +129,29 @@ def _array(tensor: dict[str, Any]) -> Array:
         return (halves << 16).view("<f4").reshape(tensor["shape"])
     width = int(tensor["dtype"][1:]) // 8
     return np.frombuffer(tensor["data"], f"<f{width}").reshape(tensor["shape"])
+
+
+def correspondence(config: TransformerConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(kind, our name, their names) of every part of the layers.
+
+    "reading": linear maps from the residual stream, theirs side by side; "writing": a linear map onto it; "norm".
+    """
+    for stack, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
+        for number in range(layers):
+            a, b = f"{stack}.{number}", f"model.{stack}.layers.{number}"
+            parts = tuple(f"{b}.self_attn.{part}_proj" for part in "qkv")
+            yield "reading", f"{a}.self_attention.query_key_value", parts
+            yield "writing", f"{a}.self_attention.output", (f"{b}.self_attn.out_proj",)
+            yield "norm", f"{a}.self_attention_norm", (f"{b}.self_attn_layer_norm",)
+            if stack == "decoder":
+                key_value = (f"{b}.encoder_attn.k_proj", f"{b}.encoder_attn.v_proj")
+                yield "reading", f"{a}.cross_attention.query", (f"{b}.encoder_attn.q_proj",)
+                yield "reading", f"{a}.cross_attention.key_value", key_value
+                yield "writing", f"{a}.cross_attention.output", (f"{b}.encoder_attn.out_proj",)
+                yield "norm", f"{a}.cross_attention_norm", (f"{b}.encoder_attn_layer_norm",)
+            yield "reading", f"{a}.feed_forward.hidden", (f"{b}.fc1",)
+            yield "writing", f"{a}.feed_forward.output", (f"{b}.fc2",)
+            yield "norm", f"{a}.feed_forward_norm", (f"{b}.final_layer_norm",)
 
 
 def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path) -> dict[str, Array]:
@@ -160,102 +184,13 @@ def _our_tensors(theirs: dict[str, Array], config: TransformerConfig, path: Path
     try:
         ours["embedding.weight"] = take("model.shared.weight")[:, order]
         ours["output_bias"] = take("final_logits_bias").reshape(-1)
-        for stack, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
-            for number in range(layers):
-                a, b = f"{stack}.{number}", f"model.{stack}.layers.{number}"
-                parts = [f"{b}.self_attn.{part}_proj" for part in "qkv"]
-                reading(f"{a}.self_attention.query_key_value", *parts)
-                writing(f"{a}.self_attention.output", f"{b}.self_attn.out_proj")
-                norm(f"{a}.self_attention_norm", f"{b}.self_attn_layer_norm")
-                if stack == "decoder":
-                    reading(f"{a}.cross_attention.query", f"{b}.encoder_attn.q_proj")
-                    reading(f"{a}.cross_attention.key_value", f"{b}.encoder_attn.k_proj", f"{b}.encoder_attn.v_proj")
-                    writing(f"{a}.cross_attention.output", f"{b}.encoder_attn.out_proj")
-                    norm(f"{a}.cross_attention_norm", f"{b}.encoder_attn_layer_norm")
-                reading(f"{a}.feed_forward.hidden", f"{b}.fc1")
-                writing(f"{a}.feed_forward.output", f"{b}.fc2")
-                norm(f"{a}.feed_forward_norm", f"{b}.final_layer_norm")
+        for kind, name, sources in correspondence(config):
+            if kind == "reading":
+                reading(name, *sources)
+            else:
+                (writing if kind == "writing" else norm)(name, sources[0])
     except (IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: its tensors do not have the sizes given in config.json ({error})") from None
     return ours
-
-
-# --- Text ---
-
-
-class MarianTokenizer:
-    """Encodes the source language and decodes the target language with SentencePiece; both share one vocabulary.
-
-    It has the part of bpe.Tokenizer's interface that translation needs.
-    """
-
-    def __init__(self, ids: dict[str, int], special_tokens: dict[str, int], source: Any, target: Any) -> None:
-        self._ids = ids
-        self._pieces = {token_id: piece for piece, token_id in ids.items()}
-        self._unknown = ids["<unk>"]
-        self._source, self._target = source, target
-        self.special_tokens = special_tokens
-
-    @classmethod
-    def load(cls, path: Path, config: TransformerConfig) -> "MarianTokenizer":
-        """The tokenizer of a model folder. Raises InputError naming the file and the remedy."""
-        ids = read_json(path / "vocab.json")
-        whole = all(isinstance(i, int) for i in ids.values())
-        if "<unk>" not in ids or not whole or sorted(ids.values()) != list(range(config.vocabulary_size)):
-            raise InputError(
-                f"{path / 'vocab.json'}: is not a vocabulary of {config.vocabulary_size} pieces with <unk>, as the "
-                "model needs: download it again"
-            )
-        special = {piece: i for piece, i in ids.items() if i in (config.pad_id, config.eos_id) or piece == "<unk>"}
-        return cls(ids, special, _sentencepiece(path / "source.spm"), _sentencepiece(path / "target.spm"))
-
-    def __repr__(self) -> str:
-        return f"<MarianTokenizer of {len(self)} pieces>"
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @cached_property
-    def vocabulary(self) -> dict[int, bytes]:
-        """From id to the bytes of its piece."""
-        return {i: piece.replace(SPACE, " ").encode("utf-8", "replace") for i, piece in self._pieces.items()}
-
-    @cached_property
-    def of_target(self) -> "MarianTokenizer":
-        """The same, but it encodes texts in the target language."""
-        return MarianTokenizer(self._ids, self.special_tokens, self._target, self._target)
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text; >>code<< before it names the target language of a multilingual model."""
-        code, found, rest = text.partition("<<") if text.startswith(">>") else ("", "", text)
-        pieces = self._source.encode(rest if found else text, out_type=str)
-        if found:
-            pieces = [code + found, *pieces]
-        return [self._ids.get(piece, self._unknown) for piece in pieces]
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return [encode(text) for text in texts]."""
-        return [self.encode(text) for text in texts]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of a sequence of ids, without the special tokens."""
-        special = set(self.special_tokens.values())
-        pieces = [self._pieces[i] for i in ids if i not in special]
-        return self._target.decode_pieces(pieces).replace(SPACE, " ").strip()
-
-
-def _sentencepiece(path: Path) -> Any:
-    try:
-        from sentencepiece import SentencePieceProcessor
-    except ImportError:
-        raise InputError("a Marian model needs the package sentencepiece: pip install sentencepiece") from None
-    if not path.is_file():
-        raise InputError(f"{path}: no such file: a Marian model's folder must hold it")
-    try:
-        return SentencePieceProcessor(model_file=str(path))
-    except (RuntimeError, OSError) as error:
-        raise InputError(
-            f"{path}: is not a SentencePiece model ({' '.join(str(error).split())}): download it again"
-        ) from None

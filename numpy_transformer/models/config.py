@@ -34,8 +34,9 @@ class TransformerConfig:
 
     The other options are not the paper's. Imported models need them (formats/): `activation` inside the feed-forward
     layers may be "swish", "gelu" or "gelu_tanh" (activation.py), and `output_bias` adds a bias to the logits. Marian
-    models also begin a translation with pad: bos_id may be pad_id. GPT-2 has no padding, pad_id -1, and one token that
-    begins and ends a text.
+    models also begin a translation with pad: bos_id may be pad_id; its embedding is then a constant for the decoder,
+    with no gradient there (`constant_start`). GPT-2 has no padding, pad_id -1, and one token that begins and ends a
+    text.
 
     A model of one stack, LanguageModel or Encoder, is as deep as `decoder_layers` or `encoder_layers`, and has more of
     them. `context` is the longest text it reads, None for any length. `positions` may be "learned": `context` vectors,
@@ -57,6 +58,7 @@ class TransformerConfig:
     norm: str = "post"
     activation: str = "relu"
     output_bias: bool = False
+    constant_start: bool = False
     positions: str = "sinusoidal"
     context: int | None = None
     token_types: int = 0
@@ -87,8 +89,9 @@ class TransformerConfig:
         if self.activation not in ACTIVATIONS:
             others = ", ".join(name for name in ACTIVATIONS if name != "relu")
             raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or one of {others}')
-        if not isinstance(self.output_bias, bool):
-            raise InputError(f"output_bias is {self.output_bias!r}; it must be true or false")
+        for name in ("output_bias", "constant_start"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} is {getattr(self, name)!r}; it must be true or false")
         self._check_one_stack()
         ids = (self.pad_id, self.bos_id, self.eos_id)
         needed = ids if self.pad_id != NO_PADDING else ids[1:]

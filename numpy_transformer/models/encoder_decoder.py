@@ -83,6 +83,7 @@ def output_parameters(parameters: TransformerParameters) -> OutputParameters:
 class EmbedCache(NamedTuple):
     ids: Array
     dropout: DropoutCache | None
+    learned: Array | None = None  # (B, T, 1), False where the embedding is a constant; None: nowhere
 
 
 def embed_forward(ids: Array, parameters: EmbeddingParameters, *, dropouts: Dropouts) -> tuple[Array, EmbedCache]:
@@ -93,7 +94,8 @@ def embed_forward(ids: Array, parameters: EmbeddingParameters, *, dropouts: Drop
 
 def embed_backward(dy: Array, cache: EmbedCache, gradients: EmbeddingParameters) -> None:
     """dy (B, T, D) -> ADDS to the shared table's gradient."""
-    embedding_backward(dropout_backward(dy, cache.dropout), cache.ids, gradients)
+    dx = dropout_backward(dy, cache.dropout)
+    embedding_backward(dx if cache.learned is None else dx * cache.learned, cache.ids, gradients)
 
 
 # --- Encoder: source ids to memory ---
@@ -160,6 +162,8 @@ def decoder_forward(
     Padding follows the real tokens, so the causal mask alone keeps every real position from seeing it.
     """
     x, embed = embed_forward(target_input, parameters.embedding, dropouts=dropouts)
+    if config.constant_start:
+        embed = embed._replace(learned=(target_input != config.bos_id)[..., None])
     layer = partial(
         decoder_layer_forward,
         memory=memory,

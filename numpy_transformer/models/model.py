@@ -13,6 +13,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.storage.int8_rows import from_int8
 from numpy_transformer.storage.tensors import map_tensors, save_tensors
 
 DTYPES = ("float32", "float64", "complex128")
@@ -128,18 +129,28 @@ class Model(Generic[Tree]):
 
     def save(self, path: str | Path) -> None:
         """Write configuration and parameters as one safetensors file, atomically."""
-        on_host = Parameters.view(to_host(self.parameters.flat), self.parameters.tree)
         metadata = {"config": self.config.to_json()}
         if self.kind != "encoder-decoder":
             metadata["model"] = self.kind
         if self.tokenizer_digest is not None:
             metadata["tokenizer"] = self.tokenizer_digest
-        save_tensors(path, dict(on_host.named()), metadata)
+        save_tensors(path, self.host_tensors(), metadata)
+
+    def host_tensors(self) -> dict[str, Array]:
+        """Every parameter by its name, on the host: views on a CPU, copies from a GPU."""
+        return dict(Parameters.view(to_host(self.parameters.flat), self.parameters.tree).named())
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu") -> Self:
-        """The inverse of `save`; also reads a training checkpoint. Raises InputError naming file and remedy."""
+        """The inverse of `save`; also reads a training checkpoint, and weights of 8 bits (int8_rows.py) as float32.
+
+        Raises InputError naming file and remedy.
+        """
         tensors, metadata = map_tensors(path)
+        try:
+            tensors = from_int8(tensors)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}: copy the file again, or export it again from its run") from None
         if "config" not in metadata:
             raise InputError(f"{path} holds no model configuration; it was not written by numpy_transformer")
         kind = metadata.get("model", "encoder-decoder")

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from numpy_transformer.errors import InputError
 from numpy_transformer.storage.run_files import RunFiles, run_of
-from numpy_transformer.storage.text_files import read_json
 
 EXAMPLES = 4
 LONGEST_EXAMPLE = 60  # characters
@@ -25,15 +23,12 @@ class About:
 def about_models(paths: Sequence[Path]) -> About:
     """Describe run folders, checkpoints in them, or other models; the first gives the languages and the examples."""
     run = run_of(paths[0])
-    return About(" + ".join(path.resolve().name for path in paths), _languages(run), _examples(run))
-
-
-def _languages(run: RunFiles) -> tuple[str | None, str | None]:
-    try:
-        options = read_json(run.config_file)["options"]
-        return str(options["source"]), str(options["target"])
-    except (InputError, KeyError, TypeError):
-        return None, None
+    languages = run.languages()
+    return About(
+        " + ".join(path.resolve().name for path in paths),
+        (languages.get("source"), languages.get("target")),
+        _examples(run),
+    )
 
 
 def _examples(run: RunFiles) -> list[str]:

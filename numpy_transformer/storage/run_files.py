@@ -9,6 +9,7 @@
     checkpoints/training.safetensors        weights, both Adam moments and the progress: what --resume needs
     shortlist.safetensors                   which tokens translate which (python -m numpy_transformer.shortlist)
     log.jsonl  curves.png  samples.txt      one record a line; the same as a picture; translations along the way
+    model.safetensors                       instead of all checkpoints, in a folder that was exported (--to int8)
 
 Every file but the log and the samples is replaced in one piece, so a file that exists is whole.
 """
@@ -16,9 +17,12 @@ Every file but the log and the samples is replaced in one piece, so a file that 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import bpe
 from numpy_transformer.errors import InputError
+from numpy_transformer.storage.shipped import shipped_model
+from numpy_transformer.storage.text_files import read_json
 
 TRAINING_FILE = "training.safetensors"
 DEFAULT_KIND = "encoder-decoder"
@@ -37,6 +41,7 @@ class RunFiles:
         self.best_file = self.checkpoints / "best.safetensors"
         self.averaged_file = self.checkpoints / "averaged.safetensors"
         self.training_file = self.checkpoints / TRAINING_FILE
+        self.model_file = self.path / "model.safetensors"
         self.shortlist_file = self.path / "shortlist.safetensors"
         self.log_file = self.path / "log.jsonl"
         self.curves_file = self.path / "curves.png"
@@ -60,14 +65,31 @@ class RunFiles:
         return sorted((int(match[1]), path) for match, path in files if match)
 
     def checkpoint_to_translate_with(self) -> Path:
-        """The averaged checkpoint if there is one, else the best, else the newest.
+        """The averaged checkpoint if there is one, else the best, else the newest, else the exported model.
 
         Raises InputError if the folder has none.
         """
-        for checkpoint in (self.averaged_file, self.best_file, *reversed(self.step_files())):
+        for checkpoint in (self.averaged_file, self.best_file, *reversed(self.step_files()), self.model_file):
             if checkpoint.is_file():
                 return checkpoint
         raise InputError(f"{self.path}: holds no checkpoint: name a run folder with checkpoints/, or train a model")
+
+    def description(self) -> dict[str, Any]:
+        """What config.json says, for those who can do without it: nothing if it is missing or damaged.
+
+        "options" hold the languages, source and target. A shipped model's folder also has "about", what it is good
+        for; and "sentences", true if it learned from single sentences and longer texts should be split into them.
+        """
+        try:
+            return read_json(self.config_file)
+        except InputError:
+            return {}
+
+    def languages(self) -> dict[str, str]:
+        """{"source": "en", "target": "de"}, as far as config.json says so."""
+        options = self.description().get("options")
+        known = options if isinstance(options, dict) else {}
+        return {name: str(known[name]) for name in ("source", "target") if name in known}
 
     def read_tokenizer(self) -> bpe.Tokenizer:
         """The run's tokenizer. Raises InputError or bpe.TokenizerError naming the file."""
@@ -78,8 +100,8 @@ class RunFiles:
 
 
 def run_of(path: str | Path) -> RunFiles:
-    """The files of a run folder, or of the run that a checkpoint file belongs to."""
-    path = Path(path)
+    """The files of a run folder, of the run that a checkpoint file belongs to, or of a shipped model by its name."""
+    path = shipped_model(path) or Path(path)
     if path.is_dir():
         return RunFiles(path)
     folder = path.absolute().parent

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import bpe
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.translation.token_ids import ModelTokenizer
 
 
-def make_config(options: TrainingOptions, tokenizer: bpe.Tokenizer, **more: Any) -> TransformerConfig:
+def make_config(options: TrainingOptions, tokenizer: ModelTokenizer, **more: Any) -> TransformerConfig:
     """The model that the options ask for, over the tokenizer's vocabulary; `more` fields are those of its task."""
     sizes = {"encoder_layers": options.layers, "decoder_layers": options.layers}
     sizes |= {name: getattr(options, name) for name in ("d_model", "d_ff", "heads")}

@@ -13,7 +13,7 @@ LARGEST = 1e30  # near the largest double, Matplotlib's own sums overflow
 
 # What a task measures beside the loss: the record's field, the title, and the labels of evaluations and test.
 MEASURES = (
-    ("bleu", "BLEU", ("validation, greedy", "test, beam search")),
+    ("bleu", "BLEU and chrF", ("BLEU, validation, greedy", "BLEU, test, beam search")),
     ("accuracy", "Accuracy", ("validation", "test")),
     ("bits_per_byte", "Bits per byte", ("validation", "finished model")),
 )
@@ -46,6 +46,9 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     name, title, labels = next((measure for measure in MEASURES if any(measure[0] in r for r in records)), MEASURES[0])
     plot(quality, "evaluation", name, color="C2", label=labels[0])
     plot(quality, "test", name, "*", color="C3", markersize=12, label=labels[1])
+    if name == "bleu":
+        plot(quality, "evaluation", "chrf", color="C5", label="chrF, validation, greedy")
+        plot(quality, "test", "chrf", "*", color="C6", markersize=12, label="chrF, test, beam search")
     quality.set(title=title, ylim=(0, None))
     quality.legend(frameon=False, loc="lower right")
 

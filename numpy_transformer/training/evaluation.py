@@ -1,10 +1,10 @@
 """How good a model is, in figures and in words; and how translations are evaluated: BLEU of real decoding."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from numpy_transformer.data.files import ParallelText
-from numpy_transformer.training.metrics import Bleu, bleu, exact_match
+from numpy_transformer.training.metrics import Bleu, Score, bleu, chrf, exact_match
 from numpy_transformer.training.parallel import Steps
 from numpy_transformer.translation.translator import Translator
 
@@ -16,7 +16,15 @@ class Translations(NamedTuple):
 
     hypotheses: list[str]
     bleu: Bleu
+    chrf: Score
     exact: float  # the fraction that equals the reference, 0 to 1
+
+    @classmethod
+    def scored(cls, hypotheses: list[str], references: Sequence[str]) -> Self:
+        """The hypotheses, measured."""
+        return cls(
+            hypotheses, bleu(hypotheses, references), chrf(hypotheses, references), exact_match(hypotheses, references)
+        )
 
 
 class Evaluation(NamedTuple):
@@ -43,7 +51,7 @@ def translate_text(
     hypotheses = [""] * len(text)
     for worker, part in enumerate(parts):
         hypotheses[worker::count] = part
-    return Translations(hypotheses, bleu(hypotheses, text.targets), exact_match(hypotheses, text.targets))
+    return Translations.scored(hypotheses, text.targets)
 
 
 def sample_lines(text: ParallelText, hypotheses: Sequence[str], count: int = SAMPLES) -> list[str]:

@@ -38,8 +38,10 @@ class GpuStep:
 
     workers = 1
 
-    def __init__(self, model: Model[Any]) -> None:
+    def __init__(self, model: Model[Any], *, frozen: Sequence[slice] = ()) -> None:
+        """`frozen` parts of the flat buffer (freezing.py) get the gradient 0."""
         self.model = model
+        self._frozen = frozen
         xp = array_module(model.parameters.flat)
         self._gradients = model.parameters.twin()
         self._results = xp.zeros((RESULTS_EVERY, 3), dtype="float64")  # loss, norm, finite: one row a step
@@ -84,6 +86,8 @@ class GpuStep:
                 self.gradients[...] += earlier
             if number < len(batches) - 1:  # the next batch will overwrite the buffer
                 earlier = self.gradients.copy()
+        for part in self._frozen:
+            self.gradients[part] = 0
         return loss
 
     def _batch_loss(self, attempt: Callable[..., tuple[Any, Any]], batch: TrainingBatch) -> Array:

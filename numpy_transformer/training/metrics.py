@@ -1,8 +1,12 @@
-"""How good a translation is: BLEU, exact sentences, perplexity."""
+"""How good a translation is: BLEU, chrF, TER, exact sentences, perplexity.
+
+sacreBLEU (Post 2018) computes the first three. Its signature beside a score names every choice that changes the score:
+two scores can be compared if their signatures are equal.
+"""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Bleu(NamedTuple):
@@ -17,18 +21,30 @@ class Bleu(NamedTuple):
         return f"BLEU {self.score:.2f} (brevity penalty {self.brevity_penalty:.3f}, {self.signature})"
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False) -> Bleu:
+class Score(NamedTuple):
+    """Another measure of a whole corpus."""
+
+    name: str  # "chrF2", "TER"
+    score: float  # 0 to 100; TER may be larger, and less is better
+    signature: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.score:.2f} ({self.signature})"
+
+
+def bleu(
+    hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenised: bool = False
+) -> Bleu:
     """Corpus BLEU (Papineni et al. 2002) as sacreBLEU computes it (Post 2018): 13a tokenisation, cased.
 
-    Both sides are plain, detokenised sentences, one reference each. `lowercase` compares without case,
-    for figures that were published so.
+    Both sides are plain, detokenised sentences, one reference each. `lowercase` compares without case, for figures
+    that were published so. `tokenised`: both sides are tokens with spaces between them, and are compared as they are
+    (tok:none). Figures published so cannot be compared with 13a's, since each tokenisation has its own matches.
 
     Raises ValueError when the two are empty or of different length.
     """
     _check_paired(hypotheses, references)
-    from sacrebleu.metrics import BLEU  # slow to import, and only evaluation needs it
-
-    metric = BLEU(tokenize="13a", lowercase=lowercase)
+    metric = bleu_metric(lowercase=lowercase, tokenised=tokenised)
     result = metric.corpus_score(list(hypotheses), [list(references)])
     return Bleu(
         score=float(result.score),
@@ -36,6 +52,57 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: boo
         length_ratio=float(result.sys_len / max(result.ref_len, 1)),
         signature=str(metric.get_signature()),
     )
+
+
+def bleu_metric(*, lowercase: bool = False, tokenised: bool = False) -> Any:
+    """sacreBLEU's own object for `bleu`."""
+    from sacrebleu.metrics import BLEU  # slow to import, and only evaluation needs it
+
+    # force: without its own warning about tokenised text; `looks_tokenised` finds that earlier.
+    return BLEU(tokenize="none" if tokenised else "13a", lowercase=lowercase, force=True)
+
+
+def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    """Corpus chrF2 (Popovic 2015): the F-score, with recall weighed twice, of n-grams of up to 6 characters.
+
+    Unlike BLEU it gives credit to a word with another ending. Raises ValueError as `bleu`.
+    """
+    from sacrebleu.metrics import CHRF
+
+    return _scored(CHRF(), hypotheses, references)
+
+
+def ter(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    """Translation edit rate (Snover et al. 2006): insertions, deletions, substitutions and shifts of words that make
+    the hypotheses the references, per 100 words of the references. Less is better. Raises ValueError as `bleu`.
+    """
+    from sacrebleu.metrics import TER
+
+    return _scored(TER(), hypotheses, references)
+
+
+def further_scores(
+    hypotheses: Sequence[str], references: Sequence[str], *, tokenised: bool, with_ter: bool
+) -> list[Score | Bleu]:
+    """What train.py's --tokenised and --ter ask for, beside BLEU and chrF."""
+    scores: list[Score | Bleu] = []
+    if tokenised:
+        scores.append(bleu(hypotheses, references, tokenised=True))
+    if with_ter:
+        scores.append(ter(hypotheses, references))
+    return scores
+
+
+def _scored(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    _check_paired(hypotheses, references)
+    result = metric.corpus_score(list(hypotheses), [list(references)])
+    return Score(str(result.name), float(result.score), str(metric.get_signature()))
+
+
+def looks_tokenised(references: Sequence[str]) -> bool:
+    """Whether most sentences with a final mark have a space before it: their BLEU is usually that of the tokens."""
+    marked = [text for text in references if text.endswith((".", "!", "?")) and len(text) > 1]
+    return 2 * sum(text[-2] == " " for text in marked) > len(marked)
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:

@@ -95,8 +95,10 @@ class Workers:
     With one worker everything runs in the calling thread. A GPU has steps of its own (gpu_step.py).
     """
 
-    def __init__(self, model: Model[Any], workers: int) -> None:
+    def __init__(self, model: Model[Any], workers: int, *, frozen: Sequence[slice] = ()) -> None:
+        """`frozen` parts of the flat buffer (freezing.py) get the gradient 0."""
         self.model = model
+        self._frozen = frozen
         self.workers = workers
         keep_freed_memory()
         self._buffers = [model.parameters.twin() for _ in range(workers)]
@@ -142,6 +144,8 @@ class Workers:
             self._over_slices(partial(_sum_into_first, [*parts, *earlier]))
             if number < len(batches) - 1:  # the next batch will overwrite the buffers
                 earlier = [self.gradients.copy()]
+        for part in self._frozen:
+            self.gradients[part] = 0
         return loss
 
     def _shard_loss(

@@ -29,6 +29,7 @@ from numpy_transformer.training.metrics import perplexity
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult
 from numpy_transformer.training.run_folder import RecentSteps, RunFolder, RunProgress
+from numpy_transformer.training.starting_point import size_of
 
 SAMPLE_WIDTH = 200  # characters shown of a translation; a model that has not learned much repeats itself endlessly
 
@@ -110,11 +111,14 @@ class Report:
         """What will be trained, and on what."""
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
-            f"model: {self.options.preset}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
+            f"model: {size_of(model.config)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
             f"vocabulary {model.config.vocabulary_size:,}; "
             f"{examples}, about {counted(steps_per_epoch, 'step')} an epoch; "
             + ("one GPU" if on_gpu else f"{workers} worker(s), each on {blas_description(pools)}")
         )
+        if self.options.from_model is not None:
+            frozen = "" if self.options.freeze is None else f"; frozen: {self.options.freeze}"
+            self.say(f"going on from {self.options.from_model}{frozen}")
         advice = None if on_gpu else blas_advice(pools, processor_features(), os.environ)
         if advice:
             self.say(advice)
@@ -205,13 +209,30 @@ class Report:
             verdict += f"; the best one, of step {better.best_step}, has {figure(best, 3)} and is kept instead"
         self.say(f"{verdict}; {next_words}")
 
+    def base(self, result: Evaluation) -> None:
+        """How good the model is that the run goes on from."""
+        self.folder.append_log({"kind": "base", "step": 0, **result.figures})
+        for line in result.said.split("\n"):
+            self.say(f"before: {line}")
+
+    def base_scores(self) -> dict[str, Any] | None:
+        """The record that `base` wrote; None if there is none."""
+        return next((record for record in self.folder.read_log() if record.get("kind") == "base"), None)
+
     def test(self, result: Evaluation, *, step: int, averaged: int, seconds: float) -> None:
         """What the mean of `averaged` checkpoints can do with the test text, and with further ones."""
         self.folder.append_log(
             {"kind": "test", "step": step, **result.figures, "averaged": averaged, "seconds": round(seconds, 1)}
         )
         self._write_samples(result.title.format(f"mean of {averaged} checkpoint(s)"), result.samples)
-        self.say(result.said)
+        for line in result.said.split("\n"):
+            self.say(line)
+        before, after = self.base_scores(), result.figures
+        if before is not None:
+            self.say(
+                f"fine-tuning: {after['set']} BLEU {before['bleu']:.2f} -> {after['bleu']:.2f}, "
+                f"chrF {before['chrf']:.2f} -> {after['chrf']:.2f}"
+            )
         for title, line, samples in result.further:
             self._write_samples(title, samples)
             self.say(f"    {line}")

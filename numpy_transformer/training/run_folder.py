@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from bpe.files import make_folder, remove_leftovers
 from numpy_transformer.backend.arrays import array_module, to_host
 from numpy_transformer.errors import InputError
-from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
 from numpy_transformer.storage.run_files import RunFiles
@@ -110,6 +109,13 @@ class RunFolder(RunFiles):
             raise InputError(f"{self.path} holds no run (no {self.config_file.name}): check the name, or begin a run")
         return options_from_dict(read_json(self.config_file).get("options"), self.config_file)
 
+    def read_model_config(self) -> TransformerConfig:
+        """The configuration of the run's model. Raises InputError if config.json does not hold it."""
+        try:
+            return TransformerConfig.from_json(json.dumps(read_json(self.config_file).get("model")))
+        except InputError as error:
+            raise InputError(f"{self.config_file}: {error}") from None
+
     def save_training(self, model: Model[Any], adam: Adam, progress: RunProgress, digests: Mapping[str, str]) -> None:
         """Everything that --resume needs, in one file. `digests` names what the run depends on: tokenizer, text.
 
@@ -118,7 +124,7 @@ class RunFolder(RunFiles):
         for file in (self.log_file, self.samples_file):
             if file.exists():
                 synchronize(file)
-        tensors = dict(_host_tree(model).named())
+        tensors = model.host_tensors()
         tensors["adam.first_moment"] = to_host(adam.first_moment)
         tensors["adam.second_moment"] = to_host(adam.second_moment)
         metadata = {
@@ -268,7 +274,3 @@ def _locked(folder: Path) -> Iterator[bool]:
 def _config_of(metadata: Mapping[str, str]) -> TransformerConfig | None:
     """The configuration that was saved: fields that are newer than the file have their defaults."""
     return TransformerConfig.from_json(metadata["config"]) if "config" in metadata else None
-
-
-def _host_tree(model: Model[Any]) -> Parameters:
-    return Parameters.view(to_host(model.parameters.flat), model.parameters.tree)

@@ -12,7 +12,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-import bpe
 from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
@@ -31,7 +30,7 @@ class Task(ABC):
     example: ClassVar[str]  # what `train_size` counts
 
     options: TrainingOptions
-    tokenizer: bpe.Tokenizer
+    tokenizer: Any
     config: TransformerConfig
     train_size: int
     digests: dict[str, str]  # of the texts: a resumed run must have the same

@@ -29,6 +29,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.reporting import Report
+from numpy_transformer.translation.token_ids import ModelTokenizer, target_side
 
 AnyCorpus: TypeAlias = Corpus | PlainCorpus
 
@@ -76,7 +77,7 @@ class RunTexts:
 
 
 def prepare_texts(
-    corpus: Corpus, tokenizer: bpe.Tokenizer, config: TransformerConfig, *, max_length: int, report: Report
+    corpus: Corpus, tokenizer: ModelTokenizer, config: TransformerConfig, *, max_length: int, report: Report
 ) -> RunTexts:
     """Encode all three parts; the report says how many pairs are left out because they are too long.
 
@@ -85,7 +86,7 @@ def prepare_texts(
     """
 
     def prepare(text: ParallelText, name: str, longest: int = LONGEST_SOURCE) -> PreparedText:
-        prepared = prepare_text(text, tokenizer, config, longest)
+        prepared = prepare_text(text, tokenizer, target_side(tokenizer), config, longest)
         if prepared.dropped:
             report.pairs_left_out(name, prepared.dropped, len(text), longest=longest)
         if not len(prepared):

@@ -8,15 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Self
 
-import bpe
 from numpy_transformer.backend.arrays import array_module
 from numpy_transformer.data.batching import TrainingBatch
+from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.plain_text import PlainCorpus
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.terminal.display import Display
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.completion_task import CompletionTask
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.duration import Duration
+from numpy_transformer.training.freezing import frozen_names, frozen_slices
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.interrupt import StopRequest
 from numpy_transformer.training.optimizer import Adam
@@ -26,23 +30,36 @@ from numpy_transformer.training.reading_tasks import ClassificationTask, MaskedW
 from numpy_transformer.training.reporting import Report, StepSums
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
+from numpy_transformer.training.starting_point import base_config, read_taken_over, save_tokenizer
 from numpy_transformer.training.task import Task
 from numpy_transformer.training.texts import AnyCorpus
 from numpy_transformer.training.training_step import TrainingStep
 from numpy_transformer.training.translation_task import TranslationTask
+from numpy_transformer.translation.loading import load_model
+from numpy_transformer.translation.token_ids import ModelTokenizer
 
 STEPS_PER_RECORD = 10
 SKIPS_BEFORE_STOP = 5
 
 
-def make_task(options: TrainingOptions, corpus: AnyCorpus, tokenizer: bpe.Tokenizer, report: Report) -> Task:
-    """What the options ask for. Raises InputError if the corpus does not suit it."""
+def make_task(
+    options: TrainingOptions,
+    corpus: AnyCorpus,
+    tokenizer: ModelTokenizer,
+    report: Report,
+    config: TransformerConfig | None,
+) -> Task:
+    """What the options ask for; a translator may have a `config` that was taken over.
+
+    Raises InputError if the corpus does not suit it.
+    """
+    if isinstance(tokenizer, MarianTokenizer) or options.learns == "translate":
+        assert isinstance(corpus, Corpus)
+        return TranslationTask(options, corpus, tokenizer, report, config)
     if isinstance(corpus, PlainCorpus):
         kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
         return kind(options, corpus, tokenizer, report)
-    if options.learns == "classify":
-        return ClassificationTask(options, corpus, tokenizer, report)
-    return TranslationTask(options, corpus, tokenizer, report)
+    return ClassificationTask(options, corpus, tokenizer, report)
 
 
 class Trainer:
@@ -56,17 +73,19 @@ class Trainer:
         self,
         options: TrainingOptions,
         corpus: AnyCorpus,
-        tokenizer: bpe.Tokenizer,
+        tokenizer: ModelTokenizer,
         folder: RunFolder,
         display: Display,
         started: float | None,
+        config: TransformerConfig | None = None,
     ) -> None:
         """Everything at step 0, as a new run and a resumed one have it in common. Nothing is written yet."""
         self.options, self.tokenizer, self.folder = options, tokenizer, folder
         self.report = Report(options, folder, display)
-        self.task = make_task(options, corpus, tokenizer, self.report)
+        self.task = make_task(options, corpus, tokenizer, self.report, config)
         self.config = self.task.config
         self.model = self.task.make_model()
+        self.frozen = frozen_slices(self.model.parameters, frozen_names(options, self.config))
         self.adam = Adam.for_parameters(self.model.parameters.flat)
         self.workers = 1 if options.device == "gpu" else options.workers or default_workers(options.batch_tokens)
         self.steps_per_epoch = max(1, self.task.batches_per_epoch // options.accumulate)
@@ -83,18 +102,23 @@ class Trainer:
         cls,
         options: TrainingOptions,
         corpus: AnyCorpus,
-        tokenizer: bpe.Tokenizer,
+        tokenizer: ModelTokenizer,
         folder: RunFolder,
         display: Display,
         *,
+        base: Transformer | None = None,
         started: float | None = None,
     ) -> Self:
         """A new run: tokenizer, configuration and known words are written into its folder.
 
-        `started` is when the program began, by time.monotonic(), so that --minutes counts preparation too.
+        It goes on from `base`, whose tokenizer this is, if there is one (starting_point.py). `started` is when the
+        program began, by time.monotonic(), so that --minutes counts preparation too.
         """
-        trainer = cls(options, corpus, tokenizer, folder, display, started)
-        tokenizer.save(folder.tokenizer_file)
+        config = None if base is None else base_config(options, base)
+        trainer = cls(options, corpus, tokenizer, folder, display, started, config)
+        if base is not None:
+            trainer.model.assign(base.host_tensors(), str(options.from_model))
+        save_tokenizer(tokenizer, folder)
         trainer.task.write_files(folder)
         folder.write_config(options, trainer.config)
         return trainer
@@ -113,7 +137,11 @@ class Trainer:
 
         Raises InputError if it cannot be resumed with this text.
         """
-        trainer = cls(options, corpus, folder.read_tokenizer(), folder, display, started)
+        tokenizer: ModelTokenizer = folder.read_tokenizer() if options.from_model is None else read_taken_over(folder)
+        config = None if options.from_model is None else folder.read_model_config()
+        trainer = cls(options, corpus, tokenizer, folder, display, started, config)
+        if options.from_model is not None and not folder.training_file.exists():  # stopped before it began
+            trainer.model.assign(load_model(options.from_model).model.host_tensors(), options.from_model)
         trainer.progress = folder.load_training(trainer.model, trainer.adam, trainer._digests)
         trainer.duration.earlier_seconds = trainer.progress.seconds
         folder.rewind(trainer.progress.step)
@@ -123,11 +151,12 @@ class Trainer:
 
     def run(self) -> bool:
         """Train to the end that the options set. True if it was reached, False if the user stopped the run before."""
+        model, frozen = self.model, self.frozen
         on_gpu = self.options.device == "gpu"
-        steps = GpuStep(self.model) if on_gpu else Workers(self.model, self.workers)
+        steps = GpuStep(model, frozen=frozen) if on_gpu else Workers(model, self.workers, frozen=frozen)
         with steps as workers, StopRequest(self.report.say) as stop:
             self.report.begins(
-                self.model,
+                model,
                 examples=counted(self.task.train_size, self.task.example),
                 steps_per_epoch=self.steps_per_epoch,
                 workers=self.workers,
@@ -135,6 +164,7 @@ class Trainer:
             if self.progress.step == 0:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
                 self._save_state()
+                self._measure_base(workers)
             if not self._train(workers, stop):
                 self.stopped_by = stop.number
                 # No evaluation here: the checkpoint it writes would enter the average, which an uninterrupted run,
@@ -249,6 +279,12 @@ class Trainer:
         buffers = (self.model.parameters.flat, self.adam.first_moment, self.adam.second_moment)
         if not all(bool(array_module(buffer).isfinite(buffer).all()) for buffer in buffers):
             raise DivergenceError(f"the weights at step {self.progress.step} are not finite: not saved; {KEPT}")
+
+    def _measure_base(self, workers: Steps) -> None:
+        """How good the model is that the run goes on from, once: the fine-tuned one is compared with it."""
+        if self.options.from_model is not None and self.report.base_scores() is None:
+            assert isinstance(self.task, TranslationTask)
+            self.report.base(self.task.test(self.model, workers, only_main=True))
 
     def _finish(self, workers: Steps) -> None:
         """Average the last checkpoints, unless the best one is better, and test the result."""

@@ -5,23 +5,25 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import bpe
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.known_words import KnownWords
+from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.program import command
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.evaluation import Evaluation, sample_lines, translate_text
+from numpy_transformer.training.metrics import further_scores, looks_tokenised
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import Steps
 from numpy_transformer.training.reporting import Report
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.task import Task
 from numpy_transformer.training.texts import prepare_texts
+from numpy_transformer.translation.token_ids import ModelTokenizer
 from numpy_transformer.translation.translator import Translator
 
 VALIDATION_SENTENCES = 200  # at most, decoded at each evaluation; the validation loss uses all
@@ -35,9 +37,17 @@ class TranslationTask(Task):
     kind = Transformer
     example = "training pair"
 
-    def __init__(self, options: TrainingOptions, corpus: Corpus, tokenizer: bpe.Tokenizer, report: Report) -> None:
+    def __init__(
+        self,
+        options: TrainingOptions,
+        corpus: Corpus,
+        tokenizer: ModelTokenizer,
+        report: Report,
+        config: TransformerConfig | None = None,
+    ) -> None:
+        """`config` is that of the model that the run goes on from; else the options make it."""
         self.options, self.tokenizer = options, tokenizer
-        self.config = make_config(options, tokenizer)
+        self.config = make_config(options, tokenizer) if config is None else config
         self.texts = prepare_texts(corpus, tokenizer, self.config, max_length=options.max_length, report=report)
         self.train_size = len(self.texts.train)
         self.digests = {
@@ -73,38 +83,49 @@ class TranslationTask(Task):
         return Evaluation(
             {
                 "bleu": result.bleu.score,
+                "chrf": result.chrf.score,
                 "exact": result.exact,
                 "sentences": len(text),
                 "signature": result.bleu.signature,
+                "chrf_signature": result.chrf.signature,
             },
-            f"BLEU {result.bleu.score:.1f}, exact {result.exact:.0%} of {len(text):,}",
+            f"BLEU {result.bleu.score:.1f}, chrF {result.chrf.score:.1f}, exact {result.exact:.0%} of {len(text):,}",
             sample_lines(text, result.hypotheses),
             example=f"{text.sources[0]} -> {result.hypotheses[0]}",
         )
 
-    def test(self, model: Model[Any], workers: Steps) -> Evaluation:
+    def test(self, model: Model[Any], workers: Steps, *, only_main: bool = False) -> Evaluation:
         """Translations of the whole test text by beam search, and of texts that show what careless typing costs."""
-        text, translator = self.texts.test.text, self._translator(model)
+        options, text, translator = self.options, self.texts.test.text, self._translator(model)
         result = translate_text(workers, translator, text, beam=TEST_BEAM)
         further = {
             name: (spelt, translate_text(workers, translator, spelt, beam=TEST_BEAM))
-            for name, spelt in self.texts.further_tests.items()
+            for name, spelt in ({} if only_main else self.texts.further_tests).items()
         }
+        more = further_scores(result.hypotheses, text.targets, tokenised=options.tokenised, with_ter=options.ter)
+        name = self.texts.test_name
+        lines = [f"{name}: {result.bleu}, exact sentences {result.exact:.1%} of {len(text):,}"]
+        lines += [f"{name}: {score}" for score in (result.chrf, *more)]
+        if looks_tokenised(text.targets) and not options.tokenised:
+            lines += ["the text looks tokenised: --resume --tokenised tells the BLEU of its tokens, too"]
         return Evaluation(
             {
                 "set": self.texts.test_name,
                 "bleu": result.bleu.score,
+                "chrf": result.chrf.score,
                 "exact": result.exact,
                 "sentences": len(text),
                 "brevity_penalty": result.bleu.brevity_penalty,
                 "signature": result.bleu.signature,
+                "chrf_signature": result.chrf.signature,
+                "further_scores": {score.signature: score.score for score in more},
                 "beam": TEST_BEAM,
                 "further": {
                     kind: {"sentences": len(spelt), "bleu": found.bleu.score, "exact": found.exact}
                     for kind, (spelt, found) in further.items()
                 },
             },
-            f"{self.texts.test_name}: {result.bleu}, exact sentences {result.exact:.1%} of {len(text):,}",
+            "\n".join(lines),
             sample_lines(text, result.hypotheses, count=TEST_SAMPLES),
             title=f"{self.texts.test_name}, {{}}, beam {TEST_BEAM}",
             further=[

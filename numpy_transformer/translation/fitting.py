@@ -16,7 +16,7 @@ def check_tokenizer(model: Transformer, tokenizer: ModelTokenizer) -> None:
             f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocabulary_size}: "
             "use the tokenizer.json that the model was trained with"
         )
-    if isinstance(tokenizer, Tokenizer) and model.tokenizer_digest not in (None, tokenizer.digest):
+    if model.tokenizer_digest not in (None, tokenizer.digest):
         raise InputError("the model was trained with another tokenizer: use the tokenizer.json of its run")
     if not {config.pad_id, config.bos_id, config.eos_id} <= set(tokenizer.special_tokens.values()):
         raise InputError(
@@ -27,11 +27,7 @@ def check_tokenizer(model: Transformer, tokenizer: ModelTokenizer) -> None:
 
 def check_same_tokenizer(one: ModelTokenizer, other: ModelTokenizer, *, name: str | Path) -> None:
     """Raises InputError if the tokenizer of model `name` differs from that of the first in its ensemble."""
-    if isinstance(one, Tokenizer) and isinstance(other, Tokenizer):
-        same = one.digest == other.digest
-    else:
-        same = type(one) is type(other) and one.vocabulary == other.vocabulary
-    if not same:
+    if one.digest != other.digest:
         raise InputError(f"{name}: has another tokenizer: an ensemble's models must share one")
 
 

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bpe import Tokenizer
+from bpe import Tokenizer, TokenizerError
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import is_marian_folder, load_marian
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
-from numpy_transformer.storage.run_files import RunFiles
+from numpy_transformer.storage.run_files import RunFiles, run_of
+from numpy_transformer.storage.shipped import is_shipped, shipped_model
 from numpy_transformer.translation.fitting import check_same_tokenizer, check_tokenizer
 from numpy_transformer.translation.token_ids import ModelTokenizer
 
@@ -22,13 +25,26 @@ class LoadedModel(NamedTuple):
 
 
 def load_model(path: str | Path, *, device: str = "cpu") -> LoadedModel:
-    """Open a run folder, a checkpoint file, or a Marian model's folder (formats/marian.py).
+    """Open a run folder, a checkpoint, a Marian model's folder (formats/marian.py), or a shipped model by its name.
 
     A run folder gives its averaged checkpoint if there is one, else the best, else the newest. A checkpoint file's
     tokenizer may be in its folder or the one above. Raises InputError, or bpe.TokenizerError, naming the file and the
     remedy.
     """
-    path = Path(path)
+    shipped = shipped_model(path)
+    path = Path(path) if shipped is None else shipped
+    if not is_shipped(path):
+        return _load(path, device)
+    try:
+        return _load(path, device)
+    except (InputError, TokenizerError) as error:
+        raise InputError(
+            f"the model {path.name}, which comes with the package, is not as it was made ({error}): "
+            "install the package again"
+        ) from None
+
+
+def _load(path: Path, device: str) -> LoadedModel:
     if not path.exists():
         raise InputError(f"{path}: no such run folder or checkpoint: check the name, or train a model first")
     if is_marian_folder(path):
@@ -39,19 +55,37 @@ def load_model(path: str | Path, *, device: str = "cpu") -> LoadedModel:
     model = Transformer.load(checkpoint, device=device)
     checkpoint = checkpoint.absolute()
     for folder in (checkpoint.parent, checkpoint.parent.parent):
-        file = folder / "tokenizer.json"
-        if file.is_file():
-            loaded = LoadedModel(model, Tokenizer.load(file))
+        tokenizer = load_tokenizer(folder, model.config)
+        if tokenizer is not None:
+            loaded = LoadedModel(model, tokenizer)
             try:
                 check_tokenizer(*loaded)
             except InputError as error:
-                raise InputError(f"{file}: {error}") from None
+                raise InputError(f"{folder / 'tokenizer.json'}: {error}") from None
             return loaded
     raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
 
 
-def load_models(paths: Sequence[str | Path], *, device: str = "cpu") -> tuple[list[Transformer], ModelTokenizer]:
-    """The models of an ensemble, and the one tokenizer that they share.
+def load_tokenizer(folder: Path, config: TransformerConfig) -> ModelTokenizer | None:
+    """The tokenizer in a run's folder: tokenizer.json or, if the run went on from a Marian model, that model's files.
+
+    None if there is none. Raises InputError, or bpe.TokenizerError, naming the file and the remedy.
+    """
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.load(folder / "tokenizer.json")
+    return MarianTokenizer.load(folder, config) if (folder / "vocab.json").is_file() else None
+
+
+class LoadedModels(NamedTuple):
+    """The models of an ensemble, and the one tokenizer that they share."""
+
+    models: list[Transformer]
+    tokenizer: ModelTokenizer
+    sentences: bool  # whether they learned from single sentences, so that a paragraph should be split
+
+
+def load_models(paths: Sequence[str | Path], *, device: str = "cpu") -> LoadedModels:
+    """Open each model as `load_model` does.
 
     Raises InputError, naming the first that does not match, unless all have the same tokenizer.
     """
@@ -61,7 +95,8 @@ def load_models(paths: Sequence[str | Path], *, device: str = "cpu") -> tuple[li
     tokenizer = loaded[0].tokenizer
     for path, other in zip(paths[1:], loaded[1:], strict=True):
         check_same_tokenizer(tokenizer, other.tokenizer, name=path)
-    return [one.model for one in loaded], tokenizer
+    sentences = any(run_of(path).description().get("sentences") is True for path in paths)
+    return LoadedModels([one.model for one in loaded], tokenizer, sentences)
 
 
 def shortlist_of_run(path: str | Path, tokenizer: Tokenizer) -> Shortlist:
@@ -69,5 +104,4 @@ def shortlist_of_run(path: str | Path, tokenizer: Tokenizer) -> Shortlist:
 
     Raises InputError if the run has no shortlist for this tokenizer.
     """
-    run = RunFiles(path if Path(path).is_dir() else Path(path).absolute().parent.parent)
-    return Shortlist.load(run.shortlist_file, tokenizer=tokenizer.digest)
+    return Shortlist.load(run_of(path).shortlist_file, tokenizer=tokenizer.digest)

@@ -8,10 +8,26 @@ from bpe import Tokenizer
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.data.clean_text import clean_text, writable
 from numpy_transformer.errors import InputError
-from numpy_transformer.formats.marian import MarianTokenizer
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.translation.text_errors import OverlongError, TextError
 
 ModelTokenizer = Tokenizer | MarianTokenizer
+
+
+def target_side(tokenizer: ModelTokenizer) -> ModelTokenizer:
+    """What encodes texts in the target language: the same tokenizer, but for imported models."""
+    return tokenizer.of_target if isinstance(tokenizer, MarianTokenizer) else tokenizer
+
+
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """The texts as a list. Raises TextError for anything but text, InputError for a single str."""
+    if isinstance(texts, str):
+        raise InputError("translate a list of texts, not a single str: translate([text])")
+    texts = list(texts)
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise TextError(number, f"is a {type(text).__name__}, not a str")
+    return texts
 
 
 def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int) -> list[list[int]]:
@@ -19,12 +35,7 @@ def encode_texts(texts: Iterable[str], tokenizer: ModelTokenizer, *, eos_id: int
 
     Raises TextError for anything but text, OverlongError for a text of more than 1,000 tokens.
     """
-    if isinstance(texts, str):
-        raise InputError("translate a list of texts, not a single str: translate([text])")
-    texts = list(texts)
-    for number, text in enumerate(texts, 1):
-        if not isinstance(text, str):
-            raise TextError(number, f"is a {type(text).__name__}, not a str")
+    texts = check_texts(texts)
     cleaned = [clean_text(text) for text in texts]
     encoded = [
         [*ids, eos_id] if text else [] for text, ids in zip(cleaned, tokenizer.encode_batch(cleaned), strict=True)

@@ -20,7 +20,6 @@ from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.decoding.scoring import EXTRA_LENGTH, Decoded, Done, renumbered
 from numpy_transformer.decoding.token_by_token import Sampling, greedy_search, sample
 from numpy_transformer.errors import InputError
-from numpy_transformer.formats.marian import MarianTokenizer
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.seeing.explanation import Explanation
 from numpy_transformer.seeing.story import tell
@@ -29,11 +28,14 @@ from numpy_transformer.translation.hypothesis import Hypothesis
 from numpy_transformer.translation.length_groups import batches, similar
 from numpy_transformer.translation.loading import load_models, shortlist_of_run
 from numpy_transformer.translation.search_options import BATCH_TOKENS, SearchOptions
+from numpy_transformer.translation.sentences import split_sentences
 from numpy_transformer.translation.text_errors import ForbiddenError, TextError
 from numpy_transformer.translation.token_ids import (
     ModelTokenizer,
+    check_texts,
     encode_texts,
     encode_translations,
+    target_side,
     with_eos,
     written_text,
 )
@@ -51,6 +53,8 @@ class Translator:
         (decoding/ensemble.py).
     shortlist: search among its tokens only (decoding/lexical_shortlist.py): faster, but some translations differ. For
         a single model trained with this package.
+    sentences: the model learned from single sentences, so `translate` splits each text into its sentences. The other
+        methods take a text as it is.
 
     The first search packs the model's weights (decoding/packed.py). After changing the model's parameters, make a new
     Translator.
@@ -64,6 +68,7 @@ class Translator:
         tokenizer: ModelTokenizer,
         *,
         shortlist: Shortlist | None = None,
+        sentences: bool = False,
     ) -> None:
         self._models = list(model) if isinstance(model, Sequence) else [model]
         if not self._models:
@@ -74,7 +79,8 @@ class Translator:
             tokenizer_for_shortlist(tokenizer, models=len(self._models))
         self.model = self._models[0]
         self.tokenizer = tokenizer
-        self.target_tokenizer = tokenizer.of_target if isinstance(tokenizer, MarianTokenizer) else tokenizer
+        self.target_tokenizer = target_side(tokenizer)
+        self.sentences = sentences
         self._shortlist = shortlist
 
     def __repr__(self) -> str:
@@ -82,7 +88,7 @@ class Translator:
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu", shortlist: bool = False) -> "Translator":
-        """Open a run folder, a checkpoint file, or a Marian model's folder (loading.py).
+        """Open a run folder, a checkpoint file, a Marian model's folder, or "tatoeba", which is shipped (loading.py).
 
         shortlist: use the shortlist of the run. Raises InputError, or bpe.TokenizerError, naming the file and the
         remedy.
@@ -94,11 +100,11 @@ class Translator:
         cls, paths: Sequence[str | Path], *, device: str = "cpu", shortlist: bool = False
     ) -> "Translator":
         """Open one model, or several that translate together. They must share one tokenizer. Otherwise as `load`."""
-        models, tokenizer = load_models(paths, device=device)
+        models, tokenizer, sentences = load_models(paths, device=device)
         listed = None
         if shortlist:
             listed = shortlist_of_run(paths[0], tokenizer_for_shortlist(tokenizer, models=len(models)))
-        return cls(models, tokenizer, shortlist=listed)
+        return cls(models, tokenizer, shortlist=listed, sentences=sentences)
 
     def translate(
         self,
@@ -109,8 +115,12 @@ class Translator:
         batch_tokens: int = BATCH_TOKENS,
     ) -> list[str]:
         """The best translation of each text; a blank text gives a blank one. Options as in SearchOptions."""
-        found = self.search(texts, SearchOptions(beam=beam, alpha=alpha, batch_tokens=batch_tokens))
-        return [best.text for best, *_ in found]
+        options = SearchOptions(beam=beam, alpha=alpha, batch_tokens=batch_tokens)
+        if not self.sentences:
+            return [best.text for best, *_ in self.search(texts, options)]
+        parts = [split_sentences(text) for text in check_texts(texts)]
+        found = iter(self.search([sentence for sentences in parts for sentence in sentences], options))
+        return [" ".join(next(found)[0].text for _ in sentences) for sentences in parts]
 
     def hypotheses(
         self,

@@ -67,7 +67,25 @@ def test_a_run_leaves_everything_it_promises(finished: Path):
     records = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
     assert [record["kind"] for record in records] == ["evaluation", "evaluation", "step", "evaluation", "test"]
     assert "tok:13a" in records[-1]["signature"]
+    for record in records:
+        if record["kind"] in ("evaluation", "test"):
+            assert "nc:6" in record["chrf_signature"]
+            assert 0 <= record["chrf"] <= 100
     assert not list(finished.rglob("*.tmp"))
+
+
+def test_a_finished_run_is_measured_further_when_asked(corpus: Path, finished: Path, tmp_path: Path):
+    """Tokens, and the edit rate; the log keeps each score under its signature."""
+    shutil.copytree(finished, tmp_path / "run")
+    result = run("--resume", "--run", "run", "--tokenised", "--ter", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    signatures = " ".join(record["further_scores"])
+    assert record["kind"] == "test"
+    assert "tok:none" in signatures
+    assert "tok:tercom" in signatures
+    for score in record["further_scores"].values():
+        assert f" {score:.2f} (" in result.stdout
 
 
 def test_the_average_is_the_mean_of_the_checkpoints(finished: Path):

@@ -22,6 +22,7 @@ import numpy_transformer as nt
 from numpy_transformer.commands import text_lines, translate, unseen_words
 from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.decoding.alignment import pharaoh
+from numpy_transformer.storage import shipped
 from numpy_transformer.translation import streaming
 from numpy_transformer.translation.translator import Translator
 
@@ -414,7 +415,8 @@ def test_what_cannot_work_is_one_clear_line(run, arguments, stdin, message):
     assert err.count("\n") == 1
 
 
-def test_without_any_run_the_advice_is_to_train(run, tmp_path):
+def test_without_any_model_the_advice_is_to_train(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)  # as if the package came without one
     status, out, err = run("Hello", cwd=tmp_path)
     assert (status, out) == (2, "")
     assert "no trained model in runs/ yet: train one with python train.py" in err

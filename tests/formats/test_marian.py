@@ -1,12 +1,12 @@
 """A randomly initialised Marian model, stored by transformers, computes in NumPy what it computes there."""
 
-import io
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from marian_folder import ENGLISH, GERMAN, make_marian_folder, sentencepiece, torch, transformers
 
 from numpy_transformer.commands import translate
 from numpy_transformer.decoding.constraints import Constraints
@@ -15,77 +15,15 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import load_marian
 from numpy_transformer.translation.translator import Translator
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-transformers = pytest.importorskip("transformers", reason="transformers is not installed")
-sentencepiece = pytest.importorskip("sentencepiece", reason="sentencepiece is not installed")
-
-ENGLISH = ["the dog runs home", "a cat sees the dog", "we see a house", "the house sees us", "dogs run"]
-GERMAN = [
-    "der Hund läuft heim",
-    "eine Katze sieht den Hund",
-    "wir sehen ein Haus",
-    "das Haus sieht uns",
-    "Hunde laufen",
-]
-
-
-def make_folder(folder: Path, **changes: object) -> Path:
-    """A folder as MarianMTModel.save_pretrained and a converted OPUS-MT model leave it."""
-    folder.mkdir()
-    pieces: dict[str, None] = dict.fromkeys(["</s>", "<unk>"])
-    for name, lines in (("source", ENGLISH), ("target", GERMAN)):
-        model = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines * 20),
-            model_writer=model,
-            vocab_size=60,
-            hard_vocab_limit=False,
-            bos_id=-1,
-            eos_id=-1,
-            minloglevel=2,
-        )
-        (folder / f"{name}.spm").write_bytes(model.getvalue())
-        processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-        pieces |= dict.fromkeys(processor.id_to_piece(list(range(processor.get_piece_size()))))
-    pieces |= dict.fromkeys([">>de<<", "<pad>"])
-    ids = {piece: i for i, piece in enumerate(pieces)}
-    (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
-    sizes = {
-        "vocab_size": len(ids),
-        "d_model": 16,
-        "encoder_layers": 2,
-        "decoder_layers": 2,
-        "encoder_ffn_dim": 24,
-        "decoder_ffn_dim": 24,
-        "encoder_attention_heads": 2,
-        "decoder_attention_heads": 2,
-        "activation_function": "swish",
-        "scale_embedding": True,
-        "pad_token_id": ids["<pad>"],
-        "decoder_start_token_id": ids["<pad>"],
-        "eos_token_id": 0,
-        "forced_eos_token_id": None,
-        "init_std": 0.3,
-    }
-    torch.manual_seed(5)
-    model = transformers.MarianMTModel(transformers.MarianConfig(**(sizes | changes)))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "embed_positions" not in name:
-                parameter += 0.2 * torch.randn_like(parameter)
-        model.final_logits_bias.normal_()
-    model.save_pretrained(folder)
-    return folder
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("marian") / "opus-mt-en-de")
+    return make_marian_folder(tmp_path_factory.mktemp("marian") / "opus-mt-en-de")
 
 
 @pytest.fixture(params=["swish", "relu"])
 def variant(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return make_folder(tmp_path / "model", activation_function=request.param)
+    return make_marian_folder(tmp_path / "model", activation_function=request.param)
 
 
 def test_logits_are_those_of_transformers(variant):
@@ -198,7 +136,7 @@ def test_models_that_cannot_be_read_are_refused(folder, tmp_path, changes, messa
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.safetensors", None, "a pytorch_model.bin is not read, since a pickle may run any program"),
+        ("model.safetensors", None, "model.safetensors: no such file, nor a pytorch_model.bin beside it"),
         ("model.safetensors", b"PK\x03\x04", "is damaged, or not a safetensors file"),
         ("source.spm", None, "source.spm: no such file"),
         ("target.spm", b"something else", "target.spm: is not a SentencePiece model"),

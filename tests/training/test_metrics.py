@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from numpy_transformer.training.metrics import bleu, exact_match, perplexity
+from numpy_transformer.training.metrics import bleu, chrf, exact_match, looks_tokenised, perplexity, ter
 
 
 def test_a_perfect_translation_scores_100():
@@ -30,6 +30,47 @@ def test_the_brevity_penalty():
     assert result.length_ratio == pytest.approx(6 / 8)
     assert result.brevity_penalty == pytest.approx(math.exp(1 - 8 / 6))
     assert result.score == pytest.approx(100 * math.exp(1 - 8 / 6))
+
+
+def test_tokens_are_compared_as_they_are():
+    """13a takes the mark off by itself; of tokens, "schnell." is a word of its own."""
+    hypotheses, references = ["Ein Hund läuft schnell."], ["Ein Hund läuft schnell ."]
+    assert bleu(hypotheses, references).score == pytest.approx(100)
+    result = bleu(hypotheses, references, tokenised=True)
+    assert result.score < 80
+    assert "tok:none" in result.signature
+
+
+def test_chrf_of_counts_made_by_hand():
+    # Characters: 3 of 4 agree on both sides; pairs: 2 of 3; triples: 1 of 2; longer: 0 of 1, and none.
+    result = chrf(["abcd"], ["abcx"])
+    assert result.score == pytest.approx(100 * (3 / 4 + 2 / 3 + 1 / 2 + 0) / 4)
+    assert (result.name, "nc:6" in result.signature) == ("chrF2", True)
+
+
+def test_ter_of_edits_made_by_hand():
+    result = ter(["a b x d"], ["a b c d e"])  # one substitution, one insertion, for 5 words
+    assert result.score == pytest.approx(100 * 2 / 5)
+    assert str(result).startswith("TER 40.00 (nrefs:1|")
+
+
+@pytest.mark.parametrize("measure", [chrf, ter])
+def test_other_measures_want_pairs(measure):
+    with pytest.raises(ValueError, match="1 hypotheses for 2 references"):
+        measure(["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["ein hund läuft .", "zwei ?", "ein haus"], True),
+        (["Ein Hund läuft.", "Zwei?", "drei ."], False),
+        (["kein Satzzeichen"], False),
+        ([".", ""], False),
+    ],
+)
+def test_tokenised_text_is_noticed(lines, expected):
+    assert looks_tokenised(lines) is expected
 
 
 def test_case_counts_unless_told_otherwise():
