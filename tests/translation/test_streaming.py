@@ -247,7 +247,7 @@ def test_under_demands_a_line_is_done_when_no_other_search_for_it_follows(monkey
         return beam_search(models, source, **options)
 
     monkeypatch.setattr(demanding_search, "beam_search", search)
-    lines = ["we see a house", "a cat sees us", "the dog sees us"] * 2
+    lines = ["we see a house", "a cat sees us", "the dog sees us", "the cat sees us", "we see the dog", "the dog runs"]
     translator, banned, again = next(
         (translator, letter, count)
         for translator in map(random_translator, range(20))
