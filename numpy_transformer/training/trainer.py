@@ -10,14 +10,10 @@ from typing import Self
 
 from numpy_transformer.backend.arrays import array_module
 from numpy_transformer.data.batching import TrainingBatch
-from numpy_transformer.data.corpora import Corpus
-from numpy_transformer.data.plain_text import PlainCorpus
-from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.terminal.display import Display
 from numpy_transformer.terminal.wording import counted
-from numpy_transformer.training.completion_task import CompletionTask
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
 from numpy_transformer.training.duration import Duration
 from numpy_transformer.training.freezing import frozen_names, frozen_slices
@@ -26,12 +22,11 @@ from numpy_transformer.training.interrupt import StopRequest
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import StepResult, Steps, Workers, default_workers
-from numpy_transformer.training.reading_tasks import ClassificationTask, MaskedWordsTask
 from numpy_transformer.training.reporting import Report, StepSums
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
 from numpy_transformer.training.starting_point import base_config, read_taken_over, save_tokenizer
-from numpy_transformer.training.task import Task
+from numpy_transformer.training.task_choice import make_task
 from numpy_transformer.training.texts import AnyCorpus
 from numpy_transformer.training.training_step import TrainingStep
 from numpy_transformer.training.translation_task import TranslationTask
@@ -40,26 +35,6 @@ from numpy_transformer.translation.token_ids import ModelTokenizer
 
 STEPS_PER_RECORD = 10
 SKIPS_BEFORE_STOP = 5
-
-
-def make_task(
-    options: TrainingOptions,
-    corpus: AnyCorpus,
-    tokenizer: ModelTokenizer,
-    report: Report,
-    config: TransformerConfig | None,
-) -> Task:
-    """What the options ask for; a translator may have a `config` that was taken over.
-
-    Raises InputError if the corpus does not suit it.
-    """
-    if isinstance(tokenizer, MarianTokenizer) or options.learns == "translate":
-        assert isinstance(corpus, Corpus)
-        return TranslationTask(options, corpus, tokenizer, report, config)
-    if isinstance(corpus, PlainCorpus):
-        kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
-        return kind(options, corpus, tokenizer, report)
-    return ClassificationTask(options, corpus, tokenizer, report)
 
 
 class Trainer:

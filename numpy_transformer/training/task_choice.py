@@ -1,0 +1,34 @@
+"""Which task the options of a run ask for (task.py says what a task is)."""
+
+from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.plain_text import PlainCorpus
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.training.completion_task import CompletionTask
+from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.reading_tasks import ClassificationTask, MaskedWordsTask
+from numpy_transformer.training.reporting import Report
+from numpy_transformer.training.task import Task
+from numpy_transformer.training.texts import AnyCorpus
+from numpy_transformer.training.translation_task import TranslationTask
+from numpy_transformer.translation.token_ids import ModelTokenizer
+
+
+def make_task(
+    options: TrainingOptions,
+    corpus: AnyCorpus,
+    tokenizer: ModelTokenizer,
+    report: Report,
+    config: TransformerConfig | None,
+) -> Task:
+    """What the options ask for; a translator may have a `config` that was taken over.
+
+    Raises InputError if the corpus does not suit it.
+    """
+    if isinstance(tokenizer, MarianTokenizer) or options.learns == "translate":
+        assert isinstance(corpus, Corpus)
+        return TranslationTask(options, corpus, tokenizer, report, config)
+    if isinstance(corpus, PlainCorpus):
+        kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
+        return kind(options, corpus, tokenizer, report)
+    return ClassificationTask(options, corpus, tokenizer, report)
