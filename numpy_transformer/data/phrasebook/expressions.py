@@ -1,7 +1,7 @@
 """Fixed expressions: greetings, thanks and small talk, learnt whole.
 
-The first table also occurs without its final mark ("Hello" -> "Hallo"). The register is
-informal throughout: "you" is "du".
+The first table also occurs without its final mark ("Hello" -> "Hallo"). The second does not: a whole sentence ends with
+a mark in German, typed or not ("How are you" -> "Wie geht es dir?"). "You" is informal throughout: "du".
 """
 
 GREETINGS = """
@@ -56,6 +56,10 @@ GREETINGS = """
     See you tomorrow!            | Bis morgen!
     Help!                        | Hilfe!
     Look out!                    | Pass auf!
+    Nice to meet you.            | Freut mich.
+"""
+
+SMALL_TALK = """
     How are you?                 | Wie geht es dir?
     What is your name?           | Wie heißt du?
     I love you.                  | Ich liebe dich.
@@ -63,11 +67,7 @@ GREETINGS = """
     I do not know.               | Ich weiß es nicht.
     I don't understand.          | Ich verstehe nicht.
     I do not understand.         | Ich verstehe nicht.
-    Nice to meet you.            | Freut mich.
     No problem.                  | Kein Problem.
-"""
-
-SMALL_TALK = """
     Hello, how are you?          | Hallo, wie geht es dir?
     How are you today?           | Wie geht es dir heute?
     I am fine.                   | Mir geht es gut.
