@@ -19,6 +19,7 @@ from numpy_transformer.commands.export_model import export
 from numpy_transformer.data.files import read_tsv
 from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.errors import InputError
+from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.program import run_program
 from numpy_transformer.storage.shipped import DEFAULT, SHIPPED
 from numpy_transformer.storage.text_files import read_json, write_text
@@ -45,7 +46,7 @@ def ship(run: Path, folder: Path, *, average: int | None, text: Path | None) -> 
         translator = Translator.load(run)
     else:
         files = RunFolder(run)
-        model, _ = files.average(average, device="cpu")
+        model, _ = files.average(Transformer, average, device="cpu")
         translator = Translator(model, bpe.Tokenizer.load(files.tokenizer_file))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
