@@ -140,8 +140,9 @@ def test_type_checkers_may_read_both_packages():
     assert (ROOT / "numpy_transformer" / "py.typed").exists()
     assert (ROOT / "bpe" / "py.typed").exists()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = project["tool"]["setuptools"]["package-data"]["*"]
-    assert "py.typed" in patterns
+    data = project["tool"]["setuptools"]["package-data"]
+    assert "py.typed" in data["*"]
+    patterns = [pattern for of_package in data.values() for pattern in of_package]
     # Whatever stands in the packages beside Python is installed.
     for package in ("numpy_transformer", "bpe"):
         for path in (ROOT / package).rglob("*"):
