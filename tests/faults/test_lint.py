@@ -30,7 +30,7 @@ ALLOWED = {
     ("numpy_transformer/exercises/slips.py", "ast.dump"): "a text, no file",
     ("numpy_transformer/exercises/solution.py", "exec"): "runs the learner's own file",
     ("numpy_transformer/exercises/solution.py", "compile"): "runs the learner's own file",
-    ("numpy_transformer/formats/torch_weights.py", "pickle"): "an unpickler that knows four names and refuses all others",
+    ("numpy_transformer/formats/torch_weights.py", "pickle"): "its unpickler knows four names and refuses all others",
     ("numpy_transformer/gradcheck/mutants.py", "exec"): "our own layers, changed",
     ("numpy_transformer/gradcheck/mutants.py", "compile"): "our own layers, changed",
     ("numpy_transformer/seeing/tracing.py", "eval"): "names in our own layers",
