@@ -24,6 +24,17 @@ METHODS = {"write_text", "write_bytes", "touch", "mkdir", "rename", "tofile", "d
 ALLOWED = {
     ("bpe/files.py", "shutil"): "removes a folder that failed",
     ("numpy_transformer/data/multi30k.py", "tempfile"): "only the name of the system's folder",
+    ("numpy_transformer/exercises/checker.py", "subprocess"): "runs the learner's own file, apart from the checker",
+    ("numpy_transformer/exercises/classroom.py", "classroom.mkdir"): "a folder to write in",
+    ("numpy_transformer/exercises/classroom.py", "source.mkdir"): "a folder to write in",
+    ("numpy_transformer/exercises/slips.py", "ast.dump"): "a text, no file",
+    ("numpy_transformer/exercises/solution.py", "exec"): "runs the learner's own file",
+    ("numpy_transformer/exercises/solution.py", "compile"): "runs the learner's own file",
+    ("numpy_transformer/formats/torch_weights.py", "pickle"): "its unpickler knows four names and refuses all others",
+    ("numpy_transformer/gradcheck/mutants.py", "exec"): "our own layers, changed",
+    ("numpy_transformer/gradcheck/mutants.py", "compile"): "our own layers, changed",
+    ("numpy_transformer/seeing/tracing.py", "eval"): "names in our own layers",
+    ("numpy_transformer/seeing/tracing.py", "compile"): "names in our own layers",
 }
 
 
