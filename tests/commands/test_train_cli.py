@@ -160,7 +160,7 @@ def bad_cases(corpus: Path, finished: Path) -> dict[str, tuple[list[object], str
         "resume with other data": (["--resume", "--run", finished, "--data", "multi30k"], "--data multi30k differs"),
         "resume with another size": (["--resume", "--run", finished, "--preset", "base"], "--preset base differs"),
         "missing config file": (["--config", "gone.toml"], "gone.toml"),
-        "no pair short enough": (["--data", corpus, "--max-length", 2], "--max-length"),
+        "no pair short enough": (["--data", corpus, "--vocabulary", 260, "--max-length", 2], "--max-length"),
         "batch of nothing": (["--batch-tokens", 0], "--batch-tokens is 0"),
         "warmup beyond numbers": (["--warmup", 10**400], "--warmup is 1000"),
         "longer than can be decoded": (["--max-length", 5000], "between 2 and 1000"),
@@ -347,7 +347,7 @@ def test_early_stopping_ends_a_run_for_good(corpus: Path, tmp_path: Path):
     options = ["--data", corpus, *SMALL, "--rate-scale", 30, "--patience", 1, "--epochs", 40, "--evaluate-every", 2]
     result = run(*options, "--run", "run", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "early stop: 1 evaluations without" in result.stdout
+    assert "early stop: 1 evaluation without" in result.stdout
     steps = log_of(tmp_path / "run")[-1][1]
     assert steps < 400
     assert run("--resume", "--run", "run", cwd=tmp_path).returncode == 0
@@ -374,7 +374,7 @@ def test_max_length_bounds_training_only(corpus: Path, tmp_path: Path):
     assert re.search(r"\d+ of 288 training pairs left out: longer than 7 tokens \(--max-length\)", result.stdout)
     assert "test pairs left out" not in result.stdout
     assert "validation pairs left out" not in result.stdout
-    assert re.search(r"BLEU \S+, exact \d+% of 6  ", result.stdout)
+    assert re.search(r"BLEU \S+, chrF \S+, exact \d+% of 6  ", result.stdout)
     assert re.search(r"^test: BLEU .*, exact sentences \S+% of 6$", result.stdout, re.MULTILINE)
     records = [json.loads(line) for line in (tmp_path / "run/log.jsonl").open()]
     assert [record["sentences"] for record in records if record["kind"] in ("evaluation", "test")] == [6, 6]
