@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from machine import cpu_model
+from ship_model import load
 from threadpoolctl import threadpool_limits
 
 from numpy_transformer.data.files import ParallelText, read_parallel, read_tsv
@@ -57,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", metavar="DATA", type=Path)
     parser.add_argument("--run", metavar="RUN", type=Path, help="the run, or a checkpoint of it, in float32")
+    parser.add_argument("--average", type=int, metavar="K", help="the mean of the run's last K checkpoints")
     options = parser.parse_args()
     folder = shipped_model(DEFAULT)
     if folder is None:
@@ -73,7 +75,7 @@ def main() -> None:
     }
     translators = {"8 bits, as shipped": Translator.load(DEFAULT)}
     if options.run is not None:
-        run = Translator.load(options.run)
+        run = load(options.run, options.average)
         translators["float32"] = Translator(run.model, run.tokenizer, sentences=True)  # as the shipped one splits texts
         keep_log(options.run)
     with threadpool_limits(limits=1, user_api="blas"):

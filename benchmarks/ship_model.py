@@ -42,12 +42,7 @@ def ship(run: Path, folder: Path, *, average: int | None, text: Path | None) -> 
     text: what the run learned from, for its known words, if the run (of an older version) did not keep them.
     Raises InputError if the run cannot be used, or the result is too large or says nothing.
     """
-    if average is None:
-        translator = Translator.load(run)
-    else:
-        files = RunFolder(run)
-        model, _ = files.average(Transformer, average, device="cpu")
-        translator = Translator(model, bpe.Tokenizer.load(files.tokenizer_file))
+    translator = load(run, average)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
@@ -64,6 +59,15 @@ def ship(run: Path, folder: Path, *, average: int | None, text: Path | None) -> 
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
     return size
+
+
+def load(run: Path, average: int | None) -> Translator:
+    """The run's translator, with the mean of its last `average` checkpoints if that is given."""
+    if average is None:
+        return Translator.load(run)
+    files = RunFolder(run)
+    model, _ = files.average(Transformer, average, device="cpu")
+    return Translator(model, bpe.Tokenizer.load(files.tokenizer_file))
 
 
 def main() -> None:

@@ -383,7 +383,11 @@ def test_no_half_alignment_stands_after_an_error(run, tmp_path):
             b"",
             "two of --output, --alignment, --attention and --trace name the same",
         ),
-        (["--output", "a.png", "--attention", "a.png", "x"], b"", "two of --output, --alignment, --attention and --trace name"),
+        (
+            ["--output", "a.png", "--attention", "a.png", "x"],
+            b"",
+            "two of --output, --alignment, --attention and --trace name",
+        ),
         (["--output", "runs", "x"], b"", "runs: is a folder"),
         (["--score", "no tab"], b"", "TEXT: line 1 has no tab: --score reads source TAB target"),
         (["--score"], b"a\tb\n\tb\n", "standard input: line 2 has a blank source"),

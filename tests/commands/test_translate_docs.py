@@ -34,13 +34,6 @@ def python_of(page):
     return re.search(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
-def test_the_calls_of_the_readme_run(monkeypatch):
-    monkeypatch.setattr(nt.Translator, "load", lambda path: random_translator())
-    names = {}
-    exec(python_of("../README.md"), names)
-    assert names["loss"] > 0
-
-
 def test_the_calls_of_translating_run(monkeypatch):
     monkeypatch.setattr(nt.Translator, "load", lambda path: random_translator())
     names = {}
