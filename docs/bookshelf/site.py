@@ -100,10 +100,12 @@ class Site:
     def with_terms(self, text: str, linked: set[str] | None = None) -> str:
         """The text with the first use of each glossary term on the page linked to it."""
         linked = set() if linked is None else linked
-        lines, fenced = [], False
+        lines, fenced, display = [], False, False
         for line in text.split("\n"):
             fenced ^= line.lstrip().startswith("```")
-            plain = not fenced and not line.startswith(("#", "|", "```", ":", "    ", "<"))
+            formula = display or "$$" in line
+            display ^= line.count("$$") % 2 == 1
+            plain = not fenced and not formula and not line.startswith(("#", "|", "```", ":", "    ", "<"))
             lines.append(self._linked_line(line, linked) if plain else line)
         return "\n".join(lines)
 

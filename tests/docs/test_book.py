@@ -116,6 +116,14 @@ def test_the_first_use_of_a_term_is_linked(tmp_path):
     )
 
 
+def test_no_link_gets_into_a_formula(tmp_path):
+    site = Site(tmp_path)
+    display = "$$\n\\operatorname{softmax}(x)\n$$"
+    assert site.with_terms(display) == display
+    assert site.with_terms("$$ \\text{softmax} $$") == "$$ \\text{softmax} $$"
+    assert "{term}`softmax <softmax>`" in site.with_terms(f"{display}\nsoftmax")
+
+
 def test_a_longer_term_wins(tmp_path):
     assert site(tmp_path).with_terms("The causal mask.") == "The {term}`causal mask <causal mask>`."
 
