@@ -12,9 +12,11 @@ from numpy_transformer.exercises.catalogue import EXERCISES
 from numpy_transformer.exercises.checker import Verdict, check
 from numpy_transformer.exercises.exercise import Exercise
 from numpy_transformer.exercises.language import Texts
-from numpy_transformer.exercises.solution import Solution
+from numpy_transformer.exercises.solution import RefusedError, Solution
 from numpy_transformer.exercises.workbook import Workbook
 from numpy_transformer.program import run_program
+
+MOST_ROUNDING = 1e-3  # of the loss, after the default number of steps
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -58,7 +60,9 @@ def chosen(names: list[str], texts: Texts) -> list[Exercise]:
     """The exercises of these names; all if there are none. Raises InputError for an unknown one."""
     for name in names:
         if name not in EXERCISES:
-            near = difflib.get_close_matches(name, EXERCISES, n=1, cutoff=0) or list(EXERCISES)
+            near = difflib.get_close_matches(name, EXERCISES, n=1)
+            if not near:
+                raise InputError(texts.message("unknown_at_all", name=name))
             raise InputError(texts.message("unknown", name=name, suggestion=near[0]))
     return [EXERCISES[name] for name in names] or list(EXERCISES.values())
 
@@ -105,10 +109,9 @@ def say(verdict: Verdict, exercise: Exercise, workbook: Workbook, texts: Texts) 
             print("    " + texts.message("hint", name=exercise.name))
         return
     workbook.record(exercise.name)
-    order = list(EXERCISES)
-    behind = [name for name in order[order.index(exercise.name) + 1 :] if name not in workbook.solved()]
-    message = "right" if behind else "last"
-    print(texts.message(message, name=exercise.name, points=exercise.points, next=behind[0] if behind else ""))
+    left = [name for name in EXERCISES if name not in workbook.solved()]
+    message = "right" if left else "last"
+    print(texts.message(message, name=exercise.name, points=exercise.points, next=left[0] if left else ""))
 
 
 def give_hint(workbook: Workbook, texts: Texts, name: str) -> None:
@@ -141,8 +144,8 @@ def train(workbook: Workbook, texts: Texts, options: argparse.Namespace) -> None
     """Both losses side by side, and whether they are the same in every bit."""
     from numpy_transformer.exercises.practice import IN_TRAINING, Practice, draw, find_mutant
 
-    if options.steps < 1:
-        raise InputError("--steps must be at least 1")
+    if options.steps < 2:
+        raise InputError("--steps must be at least 2: the first loss comes before any update")
     mutant = find_mutant(options.mistake) if options.mistake else None
     names = [] if mutant else options.names or [name for name in workbook.solved() if name in IN_TRAINING]
     if unused := [exercise.name for exercise in chosen(names, texts) if exercise.name not in IN_TRAINING and names]:
@@ -150,8 +153,13 @@ def train(workbook: Workbook, texts: Texts, options: argparse.Namespace) -> None
     if not names and not mutant:
         raise InputError("none of your functions is solved yet that has a place in the trainer: check one first")
     sys.path.insert(0, str(workbook.folder))
-    own = {name: Solution(EXERCISES[name], workbook.file(EXERCISES[name]), texts).load() for name in names}
-    print("with", mutant.label if mutant else "yours: " + ", ".join(own))
+    try:
+        own = {name: Solution(EXERCISES[name], workbook.file(EXERCISES[name]), texts).load() for name in names}
+    except RefusedError as error:
+        raise InputError(str(error)) from None
+    print("with", mutant.label if mutant else "yours, as they stand now: " + ", ".join(own))
+    if unplaced := [name for name in workbook.solved() if name not in IN_TRAINING and not options.names and not mutant]:
+        print("not used in training:", ", ".join(unplaced))
     print(f"{'step':>6} {'ours':>12} {'yours' if own else 'mistaken':>12} {'difference':>12}")
     practice = Practice()
     curves: dict[str, list[float]] = {"ours": [], "yours" if own else "with the mistake": []}
@@ -162,9 +170,21 @@ def train(workbook: Workbook, texts: Texts, options: argparse.Namespace) -> None
         other.append(found)
         if step == 1 or step % 10 == 0:
             print(f"{step:6} {right:12.6f} {found:12.6f} {found - right:12.2e}", flush=True)
-    print("the losses are the same in every bit" if one == other else "the losses differ")
+    print(compared(one, other))
     if options.plot:
         draw(options.plot, curves)
+
+
+def compared(ours: list[float], theirs: list[float]) -> str:
+    """In words, how two curves of losses differ."""
+    if ours == theirs:
+        return "the losses are the same in every bit"
+    largest = max(abs(a - b) / a for a, b in zip(ours, theirs, strict=True))
+    if largest < MOST_ROUNDING:
+        return (
+            f"the losses are the same but for rounding (at most {largest:.0e} of the loss), which grows with every step"
+        )
+    return f"the losses differ (by up to {largest:.0e} of the loss): what was exchanged computes something else"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,9 +38,9 @@ def buffers(parameters: Any, rng: Random) -> Any:
 
 
 def masks(rng: Random, B: int, T: int, S: int) -> list[Array | None]:
-    """No mask, a causal one, padding, and both."""
+    """No mask, a causal one, padding, and both; the last sentence of the padding is nothing but padding."""
     causal = np.tril(np.ones((T, S), dtype=bool))
-    padding = (np.arange(S) < np.array([S, S - 2, *[S - 1] * (B - 2)])[:, None])[:, None, None, :]
+    padding = (np.arange(S) < np.array([S - 2, *[0] * (B - 1)])[:, None])[:, None, None, :]
     return [None, causal, padding, causal & padding]
 
 
@@ -102,10 +102,12 @@ def softmax_forward(rng: Random) -> list[DrawnCall]:
     """With and without a mask, and with numbers whose exponentials overflow."""
     x = normal(rng, 2, 4, 5)
     mask = np.arange(5) < np.array([5, 3, 1, 0])[:, None]
+    hidden = np.where(mask, x, 1000)
     return [
         DrawnCall({"x": x, "mask": None}),
         DrawnCall({"x": 1000 * x, "mask": None}),
         DrawnCall({"x": x, "mask": mask}),
+        DrawnCall({"x": hidden, "mask": mask}),
     ]
 
 
@@ -118,7 +120,10 @@ def causal_mask(rng: Random) -> list[DrawnCall]:
 
 
 def padding_mask(rng: Random) -> list[DrawnCall]:
-    return [DrawnCall({"ids": np.array([[5, 3, 2, PAD], [4, 2, PAD, PAD], [6, 7, 8, 2]]), "pad_id": PAD})]
+    return [
+        DrawnCall({"ids": np.array([[5, 3, 2, PAD], [4, 2, PAD, PAD], [6, 7, 8, 2]]), "pad_id": pad_id})
+        for pad_id in (PAD, 2)
+    ]
 
 
 def queries_keys_values(rng: Random, T: int = 4, S: int = 5, K: int = 3) -> dict[str, Array]:
@@ -184,46 +189,52 @@ def cached_attention_step(rng: Random) -> list[DrawnCall]:
 
 
 def relu_forward(rng: Random) -> list[DrawnCall]:
-    return [DrawnCall({"x": normal(rng, 2, 3, 4)})]
+    return [DrawnCall({"x": normal(rng, *shape)}) for shape in ((2, 3, 4), (5,))]
 
 
 def relu_backward(rng: Random) -> list[DrawnCall]:
     x = normal(rng, 2, 3, 4)
     x[0, 0, 0] = 0
-    return [DrawnCall({"dy": normal(rng, 2, 3, 4), "x": x})]
+    return [DrawnCall({"dy": normal(rng, *one.shape), "x": one}) for one in (x, normal(rng, 5))]
 
 
-def feed_forward(rng: Random) -> dict[str, Any]:
-    return {"x": normal(rng, 2, 3, 4), "parameters": FeedForwardParameters(linear(rng, 4, 6), linear(rng, 6, 4))}
+def feed_forward(rng: Random, *positions: int) -> dict[str, Any]:
+    return {"x": normal(rng, *positions, 4), "parameters": FeedForwardParameters(linear(rng, 4, 6), linear(rng, 6, 4))}
 
 
 def feed_forward_forward(rng: Random) -> list[DrawnCall]:
-    return [DrawnCall(feed_forward(rng))]
+    return [DrawnCall(feed_forward(rng, *positions)) for positions in ((2, 3), (5,))]
 
 
 def feed_forward_backward(rng: Random) -> list[DrawnCall]:
-    inputs = feed_forward(rng)
-    y, activated = references.feed_forward_forward(**inputs)
-    arguments = {"dy": normal(rng, *y.shape), "x": inputs["x"], "activated": activated}
-    arguments |= {"parameters": inputs["parameters"], "gradients": buffers(inputs["parameters"], rng)}
-    return [DrawnCall(arguments, written=("gradients",))]
+    calls = []
+    for positions in ((2, 3), (5,)):
+        inputs = feed_forward(rng, *positions)
+        y, activated = references.feed_forward_forward(**inputs)
+        arguments = {"dy": normal(rng, *y.shape), "x": inputs["x"], "activated": activated}
+        arguments |= {"parameters": inputs["parameters"], "gradients": buffers(inputs["parameters"], rng)}
+        calls.append(DrawnCall(arguments, written=("gradients",)))
+    return calls
 
 
-def layer_norm(rng: Random) -> dict[str, Any]:
+def layer_norm(rng: Random, *positions: int) -> dict[str, Any]:
     parameters = LayerNormParameters(normal(rng, 5), normal(rng, 5))
-    return {"x": 3 * normal(rng, 2, 3, 5) + 1, "parameters": parameters, "epsilon": 1e-2}
+    return {"x": 3 * normal(rng, *positions, 5) + 1, "parameters": parameters, "epsilon": 1e-2}
 
 
 def layer_norm_forward(rng: Random) -> list[DrawnCall]:
-    return [DrawnCall(layer_norm(rng))]
+    return [DrawnCall(layer_norm(rng, *positions)) for positions in ((2, 3), (4,))]
 
 
 def layer_norm_backward(rng: Random) -> list[DrawnCall]:
-    inputs = layer_norm(rng)
-    y, normalized, inverse_deviation = references.layer_norm_forward(**inputs)
-    arguments = {"dy": normal(rng, *y.shape), "normalized": normalized, "inverse_deviation": inverse_deviation}
-    arguments |= {"parameters": inputs["parameters"], "gradients": buffers(inputs["parameters"], rng)}
-    return [DrawnCall(arguments, written=("gradients",))]
+    calls = []
+    for positions in ((2, 3), (4,)):
+        inputs = layer_norm(rng, *positions)
+        y, normalized, inverse_deviation = references.layer_norm_forward(**inputs)
+        arguments = {"dy": normal(rng, *y.shape), "normalized": normalized, "inverse_deviation": inverse_deviation}
+        arguments |= {"parameters": inputs["parameters"], "gradients": buffers(inputs["parameters"], rng)}
+        calls.append(DrawnCall(arguments, written=("gradients",)))
+    return calls
 
 
 def dropout(name: str) -> Callable[[Random], list[DrawnCall]]:
@@ -392,7 +403,14 @@ def greedy_search(rng: Random) -> list[DrawnCall]:
 
 
 def beam_search(rng: Random) -> list[DrawnCall]:
-    return [
-        DrawnCall({"next_log_probabilities": language(rng), "eos_id": 0, "limit": 6, "beam": beam, "alpha": alpha})
-        for beam, alpha in ((1, 0.6), (2, 0.0), (3, 0.6), (4, 1.0), (4, 0.3), *[(4, 2.0)] * 6)
+    settings = [(1, 0.6, 6), (2, 0.0, 6), (3, 0.6, 6), (4, 1.0, 6), (4, 0.3, 6), *[(4, 2.0, 6)] * 6]
+    calls = [
+        DrawnCall({"next_log_probabilities": language(rng), "eos_id": 0, "limit": limit, "beam": beam, "alpha": alpha})
+        for beam, alpha, limit in settings
     ]
+    # A language that never ends a sentence, and one whose best sentence is finished last.
+    endless = np.log(np.array([1e-9, 0.6, 0.3, 0.1, 1e-9]))
+    late = np.log(np.array([[0.3, 0.65, 0.05], [0.3, 0.65, 0.05], [0.3, 0.65, 0.05], [0.99, 0.005, 0.005]]))
+    for table, alpha in ((lambda ids: endless, 0.6), (lambda ids: late[min(len(ids), 3)], 3.0)):
+        calls.append(DrawnCall({"next_log_probabilities": table, "eos_id": 0, "limit": 4, "beam": 2, "alpha": alpha}))
+    return calls

@@ -64,7 +64,7 @@ EXERCISES = {
             15,
             "encoding",
             reference=position_table.sinusoids,
-            wrong=(m.halves_instead_of_pairs, m.positions_from_one),
+            wrong=(m.halves_instead_of_pairs, m.positions_from_one, m.feature_index_as_i),
         ),
         _exercise("linear_forward", "maps", 5, "y", reference=linear.linear_forward),
         _exercise(
@@ -84,7 +84,12 @@ EXERCISES = {
             15,
             "y",
             sources=(softmax.softmax_forward, softmax.minus_maximum),
-            wrong=(m.softmax_over_queries, m.softmax_without_shift, m.mask_after_softmax),
+            wrong=(
+                m.softmax_over_queries,
+                m.softmax_without_shift,
+                m.mask_after_softmax,
+                m.equal_weights_where_all_is_hidden,
+            ),
         ),
         _exercise(
             "softmax_backward",
@@ -118,7 +123,13 @@ EXERCISES = {
             "context weights",
             reference=references.attention_forward,
             sources=(attention.scaled_dot_product_attention_forward,),
-            wrong=(m.attention_masked_late, m.attention_masked_with_zero),
+            wrong=(
+                m.attention_masked_late,
+                m.attention_masked_with_zero,
+                m.attention_inverted,
+                m.attention_over_queries,
+                m.attention_sees_where_all_is_hidden,
+            ),
         ),
         _exercise(
             "attention_backward",
@@ -127,8 +138,8 @@ EXERCISES = {
             "dquery dkey dvalue",
             sources=(attention.scaled_dot_product_attention_backward, softmax.softmax_backward),
         ),
-        _exercise("split_heads", "heads", 10, "x_by_head", wrong=(m.heads_without_swap, m.heads_interleaved)),
-        _exercise("join_heads", "heads", 10, "x", wrong=(m.joined_without_swap,)),
+        _exercise("split_heads", "heads", 10, "by_head", wrong=(m.heads_without_swap, m.heads_interleaved)),
+        _exercise("join_heads", "heads", 10, "joined", wrong=(m.joined_without_swap,)),
         _exercise(
             "self_attention_forward",
             "heads",
@@ -198,9 +209,19 @@ EXERCISES = {
             wrong=(m.gradient_undropped, m.gradient_unscaled),
         ),
         _exercise("residual_forward", "blocks", 10, "y", wrong=(m.residual_always_post,)),
-        _exercise("residual_backward", "blocks", 20, "dx", wrong=(m.residual_path_forgotten,)),
-        _exercise("encoder_layer_forward", "blocks", 10, "y", wrong=(m.encoder_norm_inside,)),
-        _exercise("encoder_layer_backward", "blocks", 20, "dx", wrong=(m.encoder_in_forward_order,)),
+        _exercise(
+            "residual_backward",
+            "blocks",
+            20,
+            "dx",
+            wrong=(m.residual_path_forgotten, m.pre_in_forward_order, m.skip_around_the_norm),
+        ),
+        _exercise(
+            "encoder_layer_forward", "blocks", 10, "y", wrong=(m.encoder_norm_inside, m.encoder_without_residuals)
+        ),
+        _exercise(
+            "encoder_layer_backward", "blocks", 20, "dx", wrong=(m.encoder_in_forward_order, m.encoder_skips_forgotten)
+        ),
         _exercise("decoder_layer_forward", "blocks", 10, "y", wrong=(m.decoder_asks_memory,)),
         _exercise("decoder_layer_backward", "blocks", 30, "dx", wrong=(m.memory_gradient_assigned,)),
         _exercise(
@@ -239,7 +260,7 @@ EXERCISES = {
             "training",
             10,
             "rate",
-            wrong=(m.schedule_from_zero, m.schedule_late, m.schedule_without_decay),
+            wrong=(m.schedule_from_zero, m.schedule_late, m.schedule_without_decay, m.schedule_of_the_larger),
         ),
         _exercise(
             "accumulate_gradients",
@@ -256,7 +277,7 @@ EXERCISES = {
             "search",
             45,
             "ids",
-            wrong=(m.beam_is_greedy, m.beam_without_penalty, m.beam_takes_the_first),
+            wrong=(m.beam_is_greedy, m.beam_without_penalty, m.beam_takes_the_first, m.beam_stops_early),
         ),
         _exercise(
             "cached_attention_step",

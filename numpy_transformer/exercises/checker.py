@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.exercises.catalogue import EXERCISES
-from numpy_transformer.exercises.exercise import DrawnCall, Exercise, Function, leaves, outcome
+from numpy_transformer.exercises.exercise import CallResult, DrawnCall, Exercise, Function, leaves, outcome
 from numpy_transformer.exercises.language import Texts
 from numpy_transformer.exercises.solution import RefusedError, Solution
-from numpy_transformer.exercises.verdict import contract, difference, mistakes, numbers
+from numpy_transformer.exercises.verdict import contract, difference, mistakes, numbers, right_results
 
 SECONDS = 10  # for a solution, Python's start included
 MARK = "verdict: "
@@ -67,7 +67,7 @@ def judge(exercise: Exercise, file: Path, texts: Texts) -> Verdict:
     except RefusedError as refused:
         lines = [str(refused)]
     except (Exception, SystemExit) as error:
-        lines = [solution.raised(error)]
+        lines = [solution.raised(error), *getattr(error, "__notes__", [])]
     finally:
         sys.path.remove(str(file.parent))
     if lines and (told := printed.getvalue().splitlines()):
@@ -78,7 +78,7 @@ def judge(exercise: Exercise, file: Path, texts: Texts) -> Verdict:
 def findings(exercise: Exercise, function: Function, texts: Texts) -> list[str]:
     """What is wrong with a function, a line each; empty if it is right. Raises what the function raises."""
     calls = exercise.drawn_calls()
-    found = [outcome(exercise, function, call) for call in calls]
+    found = [_tried(exercise, function, call, texts) for call in calls]
     right = [outcome(exercise, exercise.reference, call) for call in calls]
     for call, one, other in zip(calls, found, right, strict=True):
         if problem := contract(exercise, call, one, other, texts):
@@ -88,7 +88,7 @@ def findings(exercise: Exercise, function: Function, texts: Texts) -> list[str]:
             told = mistakes(exercise, found, texts)
             if not told and (seen := difference(one, other)):
                 told = [texts.message("difference", difference=seen)]
-            return [problem, *_which(call, texts), *told]
+            return [problem, *right_results(one, other, texts), *_which(call, texts), *told]
     return _in_float32(exercise, function, texts)
 
 
@@ -99,9 +99,23 @@ def _in_float32(exercise: Exercise, function: Function, texts: Texts) -> list[st
     right = outcome(exercise, exercise.reference, narrow)
     for result, value in outcome(exercise, function, narrow).results.items():
         expected = right.results[result]
-        if isinstance(expected, np.ndarray) and getattr(value, "dtype", None) != expected.dtype:
-            return [texts.message("dtype", result=result, found=value.dtype, expected=expected.dtype)]
+        if not isinstance(expected, np.ndarray) or value.dtype == expected.dtype:
+            continue
+        if expected.dtype == bool:
+            return [texts.message("wrong_kind", result=result, found=value.dtype, expected="bool: True and False")]
+        return [texts.message("dtype", result=result, found=value.dtype, expected=expected.dtype)]
     return []
+
+
+def _tried(exercise: Exercise, function: Function, call: DrawnCall, texts: Texts) -> CallResult:
+    """What the call gives; an exception of the function gets a note with the arguments."""
+    try:
+        return outcome(exercise, function, call)
+    except Exception as error:
+        if not isinstance(error, NotImplementedError):
+            for line in _which(call, texts):
+                error.add_note(line)
+        raise
 
 
 def _narrowed(value: Any) -> Any:
@@ -118,6 +132,8 @@ def _which(call: DrawnCall, texts: Texts) -> list[str]:
     """Which of the calls it was: its small arguments, such as a mask or a length."""
     told = []
     for argument, value in call.arguments.items():
+        if argument == "gradients":  # as large as the parameters
+            continue
         for name, leaf in leaves(argument, value):
             if leaf is None or isinstance(leaf, int | float | str | bytes):
                 told.append(f"{name}={leaf!r}")

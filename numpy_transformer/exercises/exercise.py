@@ -92,7 +92,10 @@ def leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def equal(found: Any, expected: Any, *, tolerance: float = 1e-7) -> bool:
+TOLERANCE = 1e-10  # everything is compared in float64
+
+
+def equal(found: Any, expected: Any, *, tolerance: float = TOLERANCE) -> bool:
     """Whether two leaves are the same up to rounding; arrays must have the same shape."""
     if isinstance(expected, np.ndarray | float) and not isinstance(expected, bool):
         try:

@@ -75,6 +75,16 @@ def mask_after_softmax(x: Array, mask: Array | None = None) -> Array:
     return y if mask is None else y * mask
 
 
+def equal_weights_where_all_is_hidden(x: Array, mask: Array | None = None) -> Array:
+    return references.softmax_forward(x if mask is None else np.where(mask, x, -1e9))
+
+
+def feature_index_as_i(length: int, d_model: int) -> Array:
+    features = np.arange(d_model)
+    angles = np.arange(length)[:, None] / 10000 ** (2 * features / d_model)
+    return np.where(features % 2, np.cos(angles), np.sin(angles))
+
+
 def elementwise_softmax_backward(dy: Array, y: Array) -> Array:
     return dy * y * (1 - y)
 
@@ -114,6 +124,24 @@ def attention_masked_with_zero(
 ) -> tuple[Array, Array]:
     scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])
     weights = references.softmax_forward(scores if mask is None else scores * mask)
+    return weights @ value, weights
+
+
+def attention_inverted(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    return references.attention_forward(query, key, value, None if mask is None else ~mask)
+
+
+def attention_over_queries(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])
+    weights = softmax_over_queries(scores, mask)
+    return weights @ value, weights
+
+
+def attention_sees_where_all_is_hidden(
+    query: Array, key: Array, value: Array, mask: Array | None = None
+) -> tuple[Array, Array]:
+    scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])
+    weights = equal_weights_where_all_is_hidden(scores, mask)
     return weights @ value, weights
 
 
@@ -196,6 +224,28 @@ def residual_path_forgotten(dy: Array, sublayer_backward: Any, layer_norm_backwa
     if norm == "post":
         return sublayer_backward(layer_norm_backward(dy))
     return layer_norm_backward(sublayer_backward(dy))
+
+
+def pre_in_forward_order(dy: Array, sublayer_backward: Any, layer_norm_backward: Any, norm: str) -> Array:
+    if norm == "post":
+        return references.residual_backward(dy, sublayer_backward, layer_norm_backward, norm)
+    return dy + sublayer_backward(layer_norm_backward(dy))
+
+
+def skip_around_the_norm(dy: Array, sublayer_backward: Any, layer_norm_backward: Any, norm: str) -> Array:
+    if norm == "post":
+        return dy + sublayer_backward(layer_norm_backward(dy))
+    return references.residual_backward(dy, sublayer_backward, layer_norm_backward, norm)
+
+
+def encoder_without_residuals(x: Array, attention: Any, norm_1: Any, feed_forward: Any, norm_2: Any) -> Array:
+    return norm_2(feed_forward(norm_1(attention(x))))
+
+
+def encoder_skips_forgotten(
+    dy: Array, attention_backward: Any, norm_1_backward: Any, feed_forward_backward: Any, norm_2_backward: Any
+) -> Array:
+    return attention_backward(norm_1_backward(feed_forward_backward(norm_2_backward(dy))))
 
 
 def encoder_norm_inside(x: Array, attention: Any, norm_1: Any, feed_forward: Any, norm_2: Any) -> Array:
@@ -324,6 +374,10 @@ def schedule_late(step: int, d_model: int, warmup: int, scale: float = 1.0) -> f
     return references.learning_rate(step + 1, d_model, warmup, scale)
 
 
+def schedule_of_the_larger(step: int, d_model: int, warmup: int, scale: float = 1.0) -> float:
+    return scale * d_model**-0.5 * max(step**-0.5, step * warmup**-1.5)
+
+
 def schedule_without_decay(step: int, d_model: int, warmup: int, scale: float = 1.0) -> float:
     return references.learning_rate(min(step, warmup), d_model, warmup, scale)
 
@@ -386,6 +440,23 @@ def beam_takes_the_first(next_log_probabilities: Any, eos_id: int, limit: int, b
             if ids[-1] == eos_id:
                 return ids[:-1]
     return live[0][1]
+
+
+def beam_stops_early(next_log_probabilities: Any, eos_id: int, limit: int, beam: int, alpha: float) -> list[int]:
+    live: list[tuple[float, list[int]]] = [(0.0, [])]
+    finished: list[tuple[float, list[int]]] = []
+    for length in range(1, limit + 1):
+        grown = [
+            (total + float(log_probability), [*ids, token])
+            for total, ids in live
+            for token, log_probability in enumerate(next_log_probabilities(ids))
+        ]
+        best = sorted(grown, key=lambda hypothesis: -hypothesis[0])[:beam]
+        finished += [(total / ((5 + length) / 6) ** alpha, ids[:-1]) for total, ids in best if ids[-1] == eos_id]
+        live = [(total, ids) for total, ids in best if ids[-1] != eos_id]
+        if len(finished) >= beam:
+            break
+    return max(finished, key=lambda hypothesis: hypothesis[0])[1] if finished else live[0][1]
 
 
 def cache_forgets(query: Array, key: Array, value: Array, keys: Array, values: Array) -> tuple[Array, ...]:

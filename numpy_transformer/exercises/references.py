@@ -297,7 +297,7 @@ def apply_merges(pretoken: bytes, ranks: dict[tuple[bytes, bytes], int]) -> list
 
 def greedy_search(next_log_probabilities: NextLogProbabilities, eos_id: int, limit: int) -> list[int]:
     ids: list[int] = []
-    while len(ids) < limit:
+    for _ in range(limit):  # no mistake in it makes a loop without an end
         token = int(np.argmax(next_log_probabilities(ids)))
         if token == eos_id:
             break

@@ -46,10 +46,12 @@ class Solution:
         if isinstance(error, SystemExit):
             return self._say("left", file=self.file.name)
         frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-        own = [frame for frame in frames if Path(frame.filename).parent == self.file.parent]
+        own = [frame for frame in frames if Path(frame.filename).resolve().parent == self.file.resolve().parent]
         file, line = (Path(own[-1].filename).name, own[-1].lineno) if own else (self.file.name, "?")
         if isinstance(error, AttributeError) and "can't set" in str(error):  # gradients.weight = ...
-            return self._say("set_attribute", file=file, line=line)
+            text = "".join(own[-1].code_context or []) if own else ""
+            message = "add_attribute" if "+=" in text else "set_attribute"
+            return self._say(message, file=file, line=line)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return self._say("raised", file=file, line=line, error=what[:300])
 

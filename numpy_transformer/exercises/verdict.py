@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.exercises.exercise import (
+    TOLERANCE,
     CallResult,
     DrawnCall,
     Exercise,
@@ -101,10 +102,16 @@ def numbers(exercise: Exercise, call: DrawnCall, found: CallResult, right: CallR
             value = np.asarray(value, dtype=complex)
             if not np.isfinite(value).all():
                 return texts.message("not_finite", result=result)
-            wrong = ~np.isclose(value, expected, rtol=1e-7, atol=1e-7 * (1 + np.abs(expected).max()))
+            wrong = ~np.isclose(value, expected, rtol=TOLERANCE, atol=TOLERANCE * (1 + np.abs(expected).max()))
             return texts.message("wrong", result=result, share=f"{int(wrong.sum())} of {wrong.size}")
         return texts.message("wrong_kind", result=result, found=_short(value), expected=_short(expected))
     return None
+
+
+def right_results(found: CallResult, right: CallResult, texts: Texts) -> list[str]:
+    """A line that names the results that are right, if there are any beside the wrong one."""
+    names = [name for name, expected in right.results.items() if equal(found.results[name], expected)]
+    return [texts.message("others", right=", ".join(names))] if names else []
 
 
 def _short(value: Any) -> str:
@@ -119,8 +126,14 @@ def mistakes(exercise: Exercise, found: list[CallResult], texts: Texts) -> list[
             return [texts.message("idea", idea=texts.idea(exercise.name, name))]
     matching = [in_words(mutant, texts) for mutant, outcomes in slips(exercise) if _same(found, outcomes)]
     distinct = list(dict.fromkeys(matching))
-    first = [texts.message("mistake", mistake=words) for words in distinct[:1]]
+    finite = all(np.isfinite(leaf).all() for one in found for leaf in one.results.values() if _is_numeric(leaf))
+    how = "mistake" if finite else "perhaps"  # many mistakes end in nan
+    first = [texts.message(how, mistake=words) for words in distinct[:1]]
     return first + [texts.message("or_mistake", mistake=words) for words in distinct[1:MOST_SLIPS]]
+
+
+def _is_numeric(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray | float) and np.asarray(leaf).dtype.kind in "fc"
 
 
 @cache

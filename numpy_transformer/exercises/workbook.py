@@ -91,6 +91,7 @@ def skeleton(exercise: Exercise, texts: Texts) -> str:
     statement = "\n".join(line.rstrip() for line in statement.split("\n"))
     text = (
         f'"""{texts.title(exercise.name)}.\n\n'
+        f"{texts.message('rules')}\n\n"
         f"    python -m numpy_transformer.exercises check {exercise.name}\n"
         f'    python -m numpy_transformer.exercises hint {exercise.name}\n"""\n\n'
         "import numpy as np  # noqa: F401\n\n\n"
