@@ -160,7 +160,7 @@ def test_from_start_to_progress(tmp_path, monkeypatch, capsys):
     (tmp_path / "exercises" / "relu_backward.py").write_text(RIGHT)
     capsys.readouterr()
     assert main(["check", "relu_backward", "--json", "report.json"]) == 0
-    assert capsys.readouterr().out == "relu_backward is right: 1 point(s). Next: feed_forward_forward\n"
+    assert capsys.readouterr().out == "relu_backward is right: 1 point(s). Next: embedding_forward\n"
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["points"] == report["of"] == 1
     assert main(["hint", "linear_backward"]) == main(["hint", "linear_backward"]) == 0
