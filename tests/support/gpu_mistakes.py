@@ -266,12 +266,15 @@ MISTAKES = {
     "a card that is too old": Mistake("backend/arrays.py", "OLDEST_CAPABILITY = 75", "OLDEST_CAPABILITY = 70", MISSING),
     "a driver's error": Mistake(
         "backend/arrays.py",
-        "except cupy.cuda.runtime.CUDARuntimeError as error:",
-        "except ZeroDivisionError as error:",
+        "    except Exception as error:\n        reason = ",
+        "    except ZeroDivisionError as error:\n        reason = ",
         MISSING,
     ),
     "no CuPy": Mistake(
-        "backend/arrays.py", "    except ImportError as error:", "    except ZeroDivisionError as error:", MISSING
+        "backend/arrays.py",
+        "    except Exception as error:  # libraries of another",
+        "    except ZeroDivisionError as error:  # libraries of another",
+        MISSING,
     ),
     "no headers": Mistake(
         "backend/arrays.py",
@@ -284,22 +287,20 @@ MISTAKES = {
     ),
     "a size that does not fit": Mistake(
         "training/gpu_step.py",
-        "                return _size(part)\n",
-        "                return _size(batch)\n",
+        "                return part.size\n",
+        "                return batch.size\n",
         TOO_LARGE,
     ),
     "memory that is not enough": Mistake(
         "training/gpu_step.py",
-        "        except MemoryError as error:\n",
-        "        except ZeroDivisionError as error:\n",
+        "isinstance(error, MemoryError) or ",
+        "",
         TOO_LARGE,
     ),
     "ids that are too large": Mistake(
-        "models/transformer.py", "ids.max() < config.vocabulary_size:", "ids.max() <= config.vocabulary_size:", IDS
+        "models/model.py", "ids.max() < config.vocabulary_size:", "ids.max() <= config.vocabulary_size:", IDS
     ),
-    "ids that are negative": Mistake(
-        "models/transformer.py", "not 0 <= ids.min()", "not -1 <= ids.min()", NEGATIVE_IDS
-    ),
+    "ids that are negative": Mistake("models/model.py", "not 0 <= ids.min()", "not -1 <= ids.min()", NEGATIVE_IDS),
     "ids of a search": Mistake(
         "decoding/incremental.py", '        check_ids("source", source, self._config)\n', "", SEARCH_IDS
     ),
