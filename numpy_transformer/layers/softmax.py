@@ -30,7 +30,7 @@ def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = 
     xp = array_module(x)
     y = xp.exp(minus_maximum(x, mask, out=out), out=out)
     if mask is not None:
-        y *= mask  # only matters where a whole row is masked
+        y *= mask  # where a whole row is masked, or where no maximum was subtracted
     total = row_sum(y)
     y /= total + (total == 0)  # where everything is masked: 0 / 1
     return y, y

@@ -21,6 +21,8 @@ from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.check import GradientError, assert_gradients
 from numpy_transformer.gradcheck.mutants import Mutant, installed, mutants_of
 from numpy_transformer.layers import blocked_attention, dropout, embedding, output_loss
+from numpy_transformer.models import encoder_decoder
+from numpy_transformer.models.encoder_only import Encoder
 
 # These go forward and back in one function, or do a part of a backward.
 MODELS = ("blocks", "stack", "encoder_decoder", "one_stack", "heads", "encoder_only")
@@ -57,6 +59,10 @@ def check_layers(cases: dict[str, list[Case]], module: str) -> None:
         check_dropout_value()
     if module == "embedding":
         check_embedding_adds()
+    if module == "encoder_decoder":
+        check_constant_start()
+    if module == "one_stack":
+        check_unused_token_types()
 
 
 def check_embedding_adds() -> None:
@@ -66,6 +72,28 @@ def check_embedding_adds() -> None:
     embedding.embedding_backward(dy, ids, gradients)
     if gradients.weight[:, 0].tolist() != [10, 12, 12]:
         raise GradientError("embedding: the backward does not add")
+
+
+def check_constant_start() -> None:
+    """Where an embedding is a constant, its row gets no gradient: the oracles would give it one."""
+    dy, ids = np.random.default_rng(0).standard_normal((1, 3, 4)), np.array([[2, 0, 1]])
+    learned = np.array([[[False], [True], [True]]])
+    gradients = embedding.EmbeddingParameters(np.zeros((3, 4)))
+    encoder_decoder.embed_backward(dy, encoder_decoder.EmbedCache(ids, None, learned), gradients)
+    right = np.stack([dy[0, 1], dy[0, 2], np.zeros(4)]) * 2  # sqrt(D)
+    if not np.allclose(gradients.weight, right):
+        raise GradientError("embedding: a constant start has a gradient")
+
+
+def check_unused_token_types() -> None:
+    """A kind of tokens that no text has gets no gradient."""
+    config = model_cases.small_config(labels=("a", "b"), token_types=2, positions="learned", context=8)
+    model = Encoder(config, seed=0, dtype="float64")
+    ids, targets = np.array([[4, 5, 6]]), np.array([1])
+    _, gradients = model.loss_and_gradients(ids, targets)
+    used, unused = dict(gradients.named())["stack.input.token_types.weight"]
+    if not used.all() or unused.any():
+        raise GradientError("encoder: the gradient of the token types is not that of the tokens")
 
 
 def check_dropout_value() -> None:

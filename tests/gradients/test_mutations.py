@@ -19,6 +19,7 @@ from numpy_transformer.layers import feed_forward, layer_norm, linear, multi_hea
 AXIS = "in a four-dimensional array axis -2 is axis 2"
 CHUNK = "only the number of rows that are handled at once changes"
 EQUIVALENT = {
+    "one_stack_backward: leave out: g.input.token_types.weight[...] = 0": "the encoder begins with gradients of 0",
     "scaled_dot_product_attention_backward: drop the minus: -2  ->  2": AXIS,
     "blocked_attention_backward: drop the minus: -2  ->  2": AXIS,
     "cross_entropy_backward: always: if label_smoothing: dlogits -= scale * label_smoothing / V": "it subtracts 0",
