@@ -37,6 +37,12 @@ def buffers(parameters: Any, rng: Random) -> Any:
     return 10 + rng.random(parameters.shape)
 
 
+def backward_call(rng: Random, parameters: Any, **given: Any) -> DrawnCall:
+    """A call with parameters and with gradients to be written."""
+    arguments = {**given, "parameters": parameters, "gradients": buffers(parameters, rng)}
+    return DrawnCall(arguments, written=("gradients",))
+
+
 def masks(rng: Random, B: int, T: int, S: int) -> list[Array | None]:
     """No mask, a causal one, padding, and both; the last sentence of the padding is nothing but padding."""
     causal = np.tril(np.ones((T, S), dtype=bool))
@@ -90,8 +96,7 @@ def linear_backward(rng: Random) -> list[DrawnCall]:
     calls = []
     for shape in ((3,), (2, 3)):
         parameters = linear(rng, 4, 5)
-        arguments = {"dy": normal(rng, *shape, 5), "x": normal(rng, *shape, 4), "parameters": parameters}
-        calls.append(DrawnCall(arguments | {"gradients": buffers(parameters, rng)}, written=("gradients",)))
+        calls.append(backward_call(rng, parameters, dy=normal(rng, *shape, 5), x=normal(rng, *shape, 4)))
     return calls
 
 
@@ -170,10 +175,8 @@ def self_attention_backward(rng: Random) -> list[DrawnCall]:
     for mask in masks(rng, 2, 4, 4)[::3]:
         inputs = self_attention(rng)
         y, *inside = references.self_attention_forward(**inputs, heads=2, mask=mask)
-        arguments = {"dy": normal(rng, *y.shape), "x": inputs["x"]}
-        arguments |= dict(zip(("query", "key", "value", "weights", "context"), inside, strict=True))
-        arguments |= {"parameters": inputs["parameters"], "gradients": buffers(inputs["parameters"], rng)}
-        calls.append(DrawnCall(arguments, written=("gradients",)))
+        arrays = dict(zip(("query", "key", "value", "weights", "context"), inside, strict=True))
+        calls.append(backward_call(rng, inputs["parameters"], dy=normal(rng, *y.shape), x=inputs["x"], **arrays))
     return calls
 
 
@@ -211,9 +214,8 @@ def feed_forward_backward(rng: Random) -> list[DrawnCall]:
     for positions in ((2, 3), (5,)):
         inputs = feed_forward(rng, *positions)
         y, activated = references.feed_forward_forward(**inputs)
-        arguments = {"dy": normal(rng, *y.shape), "x": inputs["x"], "activated": activated}
-        arguments |= {"parameters": inputs["parameters"], "gradients": buffers(inputs["parameters"], rng)}
-        calls.append(DrawnCall(arguments, written=("gradients",)))
+        given = {"dy": normal(rng, *y.shape), "x": inputs["x"], "activated": activated}
+        calls.append(backward_call(rng, inputs["parameters"], **given))
     return calls
 
 
@@ -231,9 +233,8 @@ def layer_norm_backward(rng: Random) -> list[DrawnCall]:
     for positions in ((2, 3), (4,)):
         inputs = layer_norm(rng, *positions)
         y, normalized, inverse_deviation = references.layer_norm_forward(**inputs)
-        arguments = {"dy": normal(rng, *y.shape), "normalized": normalized, "inverse_deviation": inverse_deviation}
-        arguments |= {"parameters": inputs["parameters"], "gradients": buffers(inputs["parameters"], rng)}
-        calls.append(DrawnCall(arguments, written=("gradients",)))
+        given = {"dy": normal(rng, *y.shape), "normalized": normalized, "inverse_deviation": inverse_deviation}
+        calls.append(backward_call(rng, inputs["parameters"], **given))
     return calls
 
 

@@ -5,6 +5,7 @@ names the idea.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -113,18 +114,21 @@ def attention_scaled_by_width(query: Array, key: Array, value: Array, mask: Arra
     return references.attention_forward(query / math.sqrt(query.shape[-1]), key, value, mask)
 
 
-def attention_masked_late(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, Array]:
-    scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])
-    weights = mask_after_softmax(scores, mask)
+def _attend(query: Array, key: Array, value: Array, weigh: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Attention whose weights are weigh(scores)."""
+    weights = weigh(query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1]))
     return weights @ value, weights
+
+
+def attention_masked_late(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    return _attend(query, key, value, lambda scores: mask_after_softmax(scores, mask))
 
 
 def attention_masked_with_zero(
     query: Array, key: Array, value: Array, mask: Array | None = None
 ) -> tuple[Array, Array]:
-    scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])
-    weights = references.softmax_forward(scores if mask is None else scores * mask)
-    return weights @ value, weights
+    weigh = references.softmax_forward
+    return _attend(query, key, value, lambda scores: weigh(scores if mask is None else scores * mask))
 
 
 def attention_inverted(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, Array]:
@@ -132,17 +136,13 @@ def attention_inverted(query: Array, key: Array, value: Array, mask: Array | Non
 
 
 def attention_over_queries(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, Array]:
-    scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])
-    weights = softmax_over_queries(scores, mask)
-    return weights @ value, weights
+    return _attend(query, key, value, lambda scores: softmax_over_queries(scores, mask))
 
 
 def attention_sees_where_all_is_hidden(
     query: Array, key: Array, value: Array, mask: Array | None = None
 ) -> tuple[Array, Array]:
-    scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])
-    weights = equal_weights_where_all_is_hidden(scores, mask)
-    return weights @ value, weights
+    return _attend(query, key, value, lambda scores: equal_weights_where_all_is_hidden(scores, mask))
 
 
 def heads_without_swap(x: Array, heads: int) -> Array:

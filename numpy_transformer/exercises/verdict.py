@@ -139,8 +139,7 @@ def _is_numeric(leaf: Any) -> bool:
 @cache
 def ideas(exercise: Exercise) -> dict[str, list[CallResult]]:
     """What each misconception gives on the drawn calls."""
-    tried = {name: _outcomes(exercise, function) for name, function in exercise.misconceptions.items()}
-    return {name: outcomes for name, outcomes in tried.items() if outcomes}
+    return {name: _outcomes(exercise, function) for name, function in exercise.misconceptions.items()}
 
 
 @cache
@@ -149,22 +148,25 @@ def slips(exercise: Exercise) -> list[tuple[Mutant, list[CallResult]]]:
     right, found = _outcomes(exercise, exercise.reference), []
     for source in exercise.mutated:
         for mutant in mutants_of(source):
-            if mutant.function is inspect.unwrap(exercise.reference):
-                outcomes = _outcomes(exercise, mutant.altered())
-            else:
-                with installed(mutant):
-                    outcomes = _outcomes(exercise, exercise.reference)
-            if outcomes and not _same(outcomes, right):
+            try:
+                outcomes = outcomes_with(exercise, mutant)
+            except Exception:  # a mistake may break in any way
+                continue
+            if not _same(outcomes, right):
                 found.append((mutant, outcomes))
     return found
 
 
+def outcomes_with(exercise: Exercise, mutant: Mutant) -> list[CallResult]:
+    """What the reference gives on the drawn calls with this slip in it. Raises whatever the slip makes it raise."""
+    if mutant.function is inspect.unwrap(exercise.reference):
+        return _outcomes(exercise, mutant.altered())
+    with installed(mutant):
+        return _outcomes(exercise, exercise.reference)
+
+
 def _outcomes(exercise: Exercise, function: Function) -> list[CallResult]:
-    """Of the drawn calls; empty if the function breaks, as a mistake may in any way."""
-    try:
-        return [outcome(exercise, function, call) for call in exercise.drawn_calls()]
-    except Exception:
-        return []
+    return [outcome(exercise, function, call) for call in exercise.drawn_calls()]
 
 
 def _same(found: list[CallResult], others: list[CallResult]) -> bool:

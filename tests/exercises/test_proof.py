@@ -1,7 +1,5 @@
 """The checker is itself proven: every slip is rejected and named, every wrong idea has its words, right is right."""
 
-import inspect
-
 import numpy as np
 import pytest
 import solutions
@@ -11,8 +9,8 @@ from numpy_transformer.exercises.checker import findings
 from numpy_transformer.exercises.exercise import outcome
 from numpy_transformer.exercises.language import Texts
 from numpy_transformer.exercises.slips import in_words
-from numpy_transformer.exercises.verdict import contract, mistakes, numbers, slips
-from numpy_transformer.gradcheck.mutants import installed, mutants_of
+from numpy_transformer.exercises.verdict import contract, mistakes, numbers, outcomes_with, slips
+from numpy_transformer.gradcheck.mutants import mutants_of
 
 TEXTS = Texts.load()
 
@@ -40,14 +38,6 @@ def test_a_wrong_idea_is_named(exercise, name):
     assert TEXTS.idea(exercise.name, name) in told or "must be a" in told or "has shape" in told  # the contract says it
 
 
-def handed_in(exercise, mutant):
-    """The outcomes of the drawn calls if a learner hands in the reference with this slip."""
-    if mutant.function is inspect.unwrap(exercise.reference):
-        return [outcome(exercise, mutant.altered(), call) for call in exercise.drawn_calls()]
-    with installed(mutant):
-        return [outcome(exercise, exercise.reference, call) for call in exercise.drawn_calls()]
-
-
 def test_every_slip_is_rejected_and_most_are_named(capsys):
     counts = dict.fromkeys(
         ("raise", "break the contract", "are named", "are named as another slip", "are not named"), 0
@@ -59,7 +49,7 @@ def test_every_slip_is_rejected_and_most_are_named(capsys):
         for source in exercise.mutated:
             for mutant in mutants_of(source):
                 try:
-                    found = handed_in(exercise, mutant)
+                    found = outcomes_with(exercise, mutant)  # handed in
                 except Exception:  # it is rejected with its own error
                     counts["raise"] += 1
                     continue
