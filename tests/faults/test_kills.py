@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import child_run
 import children
 import pytest
 import small_run
 
-import runs
 from bpe import files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -41,8 +41,8 @@ def die_in_a_save(number: int, seconds: float) -> None:
 def test_killed_runs_end_as_uninterrupted_ones(amount, tried, tmp_path: Path, monkeypatch):
     small_run.smaller(monkeypatch)
     data = small_run.write_corpus(tmp_path / "data")
-    assert children.done(lambda: runs.go_on(tmp_path / "whole", data, **OPTIONS)) == 0
-    whole = runs.content(tmp_path / "whole")
+    assert children.done(lambda: child_run.go_on(tmp_path / "whole", data, **OPTIONS)) == 0
+    whole = child_run.content(tmp_path / "whole")
     rng, kills, in_saves, folders = random.Random(0), 0, 0, 0
     while kills < amount(40, 1000):
         path = tmp_path / f"run{folders}"
@@ -53,7 +53,7 @@ def test_killed_runs_end_as_uninterrupted_ones(amount, tried, tmp_path: Path, mo
 
             def work(arm: Callable[[], None] = arm, path: Path = path) -> int:
                 arm()
-                return runs.go_on(path, data, **OPTIONS)
+                return child_run.go_on(path, data, **OPTIONS)
 
             status = children.done(work, tmp_path / "said")
             if status == 0:
@@ -62,7 +62,7 @@ def test_killed_runs_end_as_uninterrupted_ones(amount, tried, tmp_path: Path, mo
             kills += 1
             of_this_run += 1
             in_saves += any(path.rglob("*.tmp"))
-        assert runs.differences(path, whole) == [], path
+        assert child_run.differences(path, whole) == [], path
     tried(f"{kills} kills of {folders} runs, {in_saves} of them within a save: each run equals the uninterrupted one")
 
 

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import child_run
 import numpy as np
 import pytest
 import small_run
 
-import runs
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.trainer import SKIPS_BEFORE_STOP
 
@@ -40,7 +40,7 @@ class Injection:
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     small_run.smaller(monkeypatch)
-    monkeypatch.setattr("numpy_transformer.training.reporting.draw_curves", runs.quick_curves)
+    monkeypatch.setattr("numpy_transformer.training.reporting.draw_curves", child_run.quick_curves)
     return small_run.write_corpus(tmp_path / "data")
 
 

@@ -9,11 +9,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+import child_run
 import children
 import pytest
 import small_run
 
-import runs
 from numpy_transformer.errors import InputError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and locks")
@@ -33,7 +33,7 @@ def test_simultaneous_starts(data, amount, tried, tmp_path: Path):
 
     def work(path: Path, delay: float) -> int:
         time.sleep(delay)
-        folder = runs.RunFolder(path)
+        folder = child_run.RunFolder(path)
         try:
             with folder.claimed(new=True):
                 small_run.begun(path, data, **OPTIONS)
@@ -55,13 +55,13 @@ def test_simultaneous_starts(data, amount, tried, tmp_path: Path):
 
 
 def test_moved_and_copied(data, tried, tmp_path: Path):
-    assert children.done(lambda: runs.go_on(tmp_path / "whole", data, **OPTIONS)) == 0
-    whole = runs.content(tmp_path / "whole")
+    assert children.done(lambda: child_run.go_on(tmp_path / "whole", data, **OPTIONS)) == 0
+    whole = child_run.content(tmp_path / "whole")
     small_run.begun(tmp_path / "first", data, **OPTIONS)
     for name in ("moved", "a copy", "with spaces and ü"):
         shutil.copytree(tmp_path / "first", tmp_path / name)
-        assert children.done(lambda name=name: runs.go_on(tmp_path / name, data), tmp_path / "said") == 0
-        assert runs.differences(tmp_path / name, whole) == []
+        assert children.done(lambda name=name: child_run.go_on(tmp_path / name, data), tmp_path / "said") == 0
+        assert child_run.differences(tmp_path / name, whole) == []
     tried("3 copies of a run that had begun: each ended the same")
 
 
@@ -69,22 +69,22 @@ def test_moved_and_copied(data, tried, tmp_path: Path):
 def test_read_only(data, tmp_path: Path):
     small_run.begun(tmp_path / "run", data, **OPTIONS)
     (tmp_path / "run").chmod(0o500)
-    with pytest.raises(InputError, match="cannot be written to"), runs.RunFolder(tmp_path / "run").claimed():
+    with pytest.raises(InputError, match="cannot be written to"), child_run.RunFolder(tmp_path / "run").claimed():
         pass
     (tmp_path / "run").chmod(0o700)
 
 
 def test_a_clock_that_is_set_back(data, tried, tmp_path: Path, monkeypatch):
     """Durations are measured by a clock that is never set; file times decide nothing but which run is the latest."""
-    assert children.done(lambda: runs.go_on(tmp_path / "whole", data, **OPTIONS)) == 0
+    assert children.done(lambda: child_run.go_on(tmp_path / "whole", data, **OPTIONS)) == 0
 
     def work() -> int:
         years = iter(range(10**6))
         time.time = lambda: 1.7e9 - 3e7 * next(years)
-        return runs.go_on(tmp_path / "run", data, **OPTIONS)
+        return child_run.go_on(tmp_path / "run", data, **OPTIONS)
 
     assert children.done(work, tmp_path / "said") == 0, (tmp_path / "said").read_text()
-    assert runs.differences(tmp_path / "run", runs.content(tmp_path / "whole")) == []
+    assert child_run.differences(tmp_path / "run", child_run.content(tmp_path / "whole")) == []
     tried("1 run whose clock went back a year at each look")
 
 
@@ -111,5 +111,5 @@ def test_environments(tried, tmp_path: Path):
             capture_output=True,
         )
         assert done.returncode == 0, (name, done.stderr)
-        assert runs.differences(tmp_path / name, runs.content(tmp_path / "as it is")) == [], name
+        assert child_run.differences(tmp_path / name, child_run.content(tmp_path / "as it is")) == [], name
     tried(f"{len(ENVIRONMENTS)} environments: the same run in each")

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import child_run
 import children
 import pytest
 import small_run
 
-import runs
 from numpy_transformer.training.parallel import Workers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of a process to itself")
@@ -35,18 +35,18 @@ def test_every_step(workers, accumulate, amount, tried, tmp_path: Path, monkeypa
     data = small_run.write_corpus(tmp_path / "data")
     options = {"steps": STEPS, "evaluate_every": 25, "workers": workers, "accumulate": accumulate}
     said = tmp_path / "said"
-    assert children.done(lambda: runs.go_on(tmp_path / "whole", data, **options), said) == 0, said.read_text()
-    whole = runs.content(tmp_path / "whole")
+    assert children.done(lambda: child_run.go_on(tmp_path / "whole", data, **options), said) == 0, said.read_text()
+    whole = child_run.content(tmp_path / "whole")
     steps = range(workers, STEPS + 1, amount(2, 1))  # in CI, one half with one worker and one half with two
     for step in steps:
         path = tmp_path / f"run{step}"
 
         def stopped(path: Path = path, step: int = step) -> int:
             stopping_at(step)
-            return runs.go_on(path, data, **options)
+            return child_run.go_on(path, data, **options)
 
         status = children.done(stopped, said)
         assert status == (128 + signal.SIGTERM if step < STEPS else 0) or step == STEPS, said.read_text()
-        assert children.done(lambda path=path: runs.go_on(path, data, **options), said) == 0, said.read_text()
-        assert runs.differences(path, whole) == [], step
+        assert children.done(lambda path=path: child_run.go_on(path, data, **options), said) == 0, said.read_text()
+        assert child_run.differences(path, whole) == [], step
     tried(f"stopped at {len(steps)} of {STEPS} steps, {workers} worker(s), {accumulate} batch(es) a step: all the same")

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import child_run
 import children
 import pytest
 import small_run
 from broken_disk import KINDS, Disk
 
 import bpe
-import runs
 from numpy_transformer.storage.tensors import load_tensors
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -31,7 +31,7 @@ def check_is_whole(path: Path) -> None:
         elif file.name == "tokenizer.json":
             bpe.Tokenizer.load(file)
         elif file.name == "config.json":
-            runs.RunFolder(path).read_options()
+            child_run.RunFolder(path).read_options()
         elif file.name == "curves.png":
             assert file.read_bytes().startswith(b"\x89PNG")
 
@@ -42,7 +42,7 @@ def broken_run(path: Path, data: Path, broken: int, kind: str) -> Callable[[], i
     def work() -> int:
         def first() -> int:
             Disk(broken, kind).install()
-            return runs.go_on(path, data, **OPTIONS)
+            return child_run.go_on(path, data, **OPTIONS)
 
         said = path.parent / f"{path.name}.said"
         status = children.done(first, said)
@@ -50,9 +50,9 @@ def broken_run(path: Path, data: Path, broken: int, kind: str) -> Callable[[], i
         assert status in (0, 2, -9), text
         assert status != 2 or (text.splitlines()[-1].startswith("error: ") and "Traceback" not in text), text
         check_is_whole(path) if path.exists() else None
-        assert children.done(lambda: runs.go_on(path, data, **OPTIONS), said) == 0, said.read_text()
-        whole = runs.content(path.parent / "whole")
-        assert runs.differences(path, whole) == [], runs.differences(path, whole)
+        assert children.done(lambda: child_run.go_on(path, data, **OPTIONS), said) == 0, said.read_text()
+        whole = child_run.content(path.parent / "whole")
+        assert child_run.differences(path, whole) == [], child_run.differences(path, whole)
         return 0
 
     return work
@@ -68,7 +68,7 @@ def test_every_operation_of_every_file(corpus, amount, tried, tmp_path: Path, mo
     def count() -> int:
         disk = Disk(None, "")
         disk.install()
-        status = runs.go_on(tmp_path / "whole", data, **OPTIONS)
+        status = child_run.go_on(tmp_path / "whole", data, **OPTIONS)
         (tmp_path / "count").write_text(str(disk.count))
         return status
 
