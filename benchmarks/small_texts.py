@@ -24,11 +24,11 @@ from numpy_transformer.data.batching import EncodedText, epoch_batches
 from numpy_transformer.data.encoding import prepare_text
 from numpy_transformer.data.files import ParallelText, read_tsv
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.own_text import suited
 from numpy_transformer.training.schedule import learning_rate
-from numpy_transformer.training.trainer import make_config
 
 VALIDATION = 300  # pairs
 EVALUATIONS = 20  # in the whole budget; of a small text, one every two epochs
