@@ -112,7 +112,7 @@ def train(text: ParallelText, valid: ParallelText, options: TrainingOptions, *, 
     config = make_config(options, tokenizer)
     model = Transformer(config, seed=options.seed)
     adam = Adam.for_parameters(model.parameters.flat)
-    learned, watched = (prepare_text(part, tokenizer, config, 256).ids for part in (text, valid))
+    learned, watched = (prepare_text(part, tokenizer, tokenizer, config, 256).ids for part in (text, valid))
     characters = sum(map(len, valid.targets))
     tokens_per_epoch = sum(len(target) - 1 for target in learned.targets)
     best, above, tokens, step = None, 0, 0, 0

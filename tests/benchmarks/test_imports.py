@@ -18,7 +18,11 @@ def test_every_import_from_the_package_exists(script):
             modules = [alias.name for alias in node.names]
             assert all(find_spec(name) for name in modules if is_ours(name)), modules
         if isinstance(node, ast.ImportFrom) and node.module is not None and is_ours(node.module):
-            module = import_module(node.module)
+            try:
+                module = import_module(node.module)
+            except ModuleNotFoundError as error:  # of a library that few have
+                assert not is_ours(error.name or ""), error
+                continue
             for alias in node.names:
                 known = hasattr(module, alias.name) or find_spec(f"{node.module}.{alias.name}") is not None
                 assert known, f"line {node.lineno}: {node.module} has no {alias.name}"
