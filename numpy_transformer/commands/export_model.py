@@ -11,6 +11,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.formats.int8_folder import write_int8_folder
 from numpy_transformer.formats.marian_export import write_marian
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.program import add_version
 from numpy_transformer.storage.atomic import atomic_folder
 from numpy_transformer.storage.run_files import run_of
@@ -20,6 +21,7 @@ FORMATS = {
     "ctranslate2": "a folder for ctranslate2.Translator",
     "pytorch": "weights and a module of torch.nn parts that loads them",
     "gpt2": "a language model as a GPT-2 folder for transformers",
+    "bert": "an encoder as a BERT folder for transformers",
     "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
     "marian": "a Marian model for transformers, if the run went on from one",
     "int8": "a folder for translate.py --model, a quarter of the size: weights of 8 bits with a scale per row",
@@ -73,20 +75,28 @@ def _write(translator: Translator, to: str, folder: Path, run: str | Path | None
     write_huggingface(tokenizer, folder / "tokenizer.json")
 
 
-def export_gpt2(run: str | Path, out: str | Path) -> None:
-    """Write the language model of a run as a GPT-2 folder; otherwise as `export`.
+def export_one_stack(run: str | Path, to: str, out: str | Path) -> None:
+    """Write the language model of a run as a GPT-2 folder, its encoder as a BERT folder; otherwise as `export`.
 
-    Raises InputError for a model that GPT-2's format cannot express.
+    Raises InputError for a model that the format cannot express.
     """
+    from numpy_transformer.formats.bert import write_bert
     from numpy_transformer.formats.gpt2 import write_gpt2
-    from numpy_transformer.tasks.opening import open_language_model
+    from numpy_transformer.tasks.opening import open_encoder, open_language_model
 
     out = Path(out)
     if out.exists():
         raise InputError(f"{out} exists already: name a new folder")
-    model, tokenizer = open_language_model(run)
+    model, tokenizer = (open_language_model if to == "gpt2" else open_encoder)(run)
     with atomic_folder(out) as folder:
-        write_gpt2(model, tokenizer, folder)
+        if isinstance(model, LanguageModel):
+            write_gpt2(model, tokenizer, folder)
+            return
+        write_bert(model, folder)
+        if isinstance(tokenizer, Tokenizer):
+            write_huggingface(tokenizer, folder / "tokenizer.json")
+        else:
+            tokenizer.save(folder)
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -106,8 +116,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main() -> None:
     """Export as the command line says."""
     options = parse_arguments(None)
-    if options.to == "gpt2":
-        export_gpt2(options.run, options.out)
+    if options.to in ("gpt2", "bert"):
+        export_one_stack(options.run, options.to, options.out)
     else:
         export(Translator.load(options.run), options.to, options.out, run=options.run)
     print(f"{options.out}: {FORMATS[options.to]}", file=sys.stderr)

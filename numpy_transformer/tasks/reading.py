@@ -16,6 +16,12 @@ MASKED = regex.compile(r" ?\[mask\]", regex.IGNORECASE)  # the space before a wo
 MASK_TOKENS = ("<mask>", "[MASK]")
 
 
+def mask_id_of(tokenizer: Any) -> int | None:
+    """The token that stands for a masked word, in our tokenizer or BERT's; None if there is none."""
+    special_tokens = tokenizer.special_tokens
+    return next((special_tokens[name] for name in MASK_TOKENS if name in special_tokens), None)
+
+
 class Guess(NamedTuple):
     """A word, or a class, and how probable the model finds it."""
 
@@ -31,8 +37,7 @@ class Reader:
 
     def fill(self, text: str, *, guesses: int = 5) -> list[list[Guess]]:
         """For each [mask] in the text, the most probable tokens. Raises InputError for a text without one."""
-        special_tokens = self.tokenizer.special_tokens
-        mask_id = next((special_tokens[name] for name in MASK_TOKENS if name in special_tokens), None)
+        mask_id = mask_id_of(self.tokenizer)
         parts = MASKED.split(clean_text(text))
         if mask_id is None:
             raise InputError("this model has no token for a masked word: it fills in nothing")
@@ -43,7 +48,7 @@ class Reader:
             ids = [*ids, mask_id, *self.tokenizer.encode(part)]
         row = self._row(ids)
         logits = to_host(self.model.word_logits(row[None]))[0]
-        special = list(special_tokens.values())
+        special = list(self.tokenizer.special_tokens.values())
         found = []
         for position in np.flatnonzero(row == mask_id):
             scores = logits[position].astype(np.float64)

@@ -27,6 +27,8 @@ FINE_TUNING: dict[str, Any] = {
     "rate_scale": 0.05,
     "evaluate_every": 100,
 }
+# The same for a model of one stack, beside its own recipe: half its peak of the rate.
+GOING_ON: dict[str, Any] = {"warmup": 100, "rate_scale": 0.25}
 TASKS = {  # by model; the first is the default
     "encoder-decoder": ("translate",),
     "decoder": ("complete",),
@@ -223,8 +225,6 @@ class TrainingOptions:
         for name in ("layers", "d_model", "d_ff", "heads"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
-        translates = self.learns == "translate"
-        require("from_model", self.from_model is None or translates, "left out, unless a translator is trained")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
@@ -252,7 +252,7 @@ class TrainingOptions:
             name = data if (model, data) in ONE_STACK_RECIPES else None
             recipe = ONE_STACK_RECIPES[model, name]
         if given.get("from_model") is not None:
-            recipe = FINE_TUNING
+            recipe = FINE_TUNING if model == cls.model else {**recipe, **GOING_ON}
         if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
             recipe = {name: value for name, value in recipe.items() if name not in ("steps", "epochs", "minutes")}
         return cls(**{**recipe, **given})

@@ -78,6 +78,10 @@ class Task(ABC):
     def try_it(self, run: str) -> str:
         """The command that uses the model of the folder `run`."""
 
+    def before(self, model: Model[Any], workers: Steps) -> Evaluation | None:
+        """What the model that the run goes on from can do, measured as `test` does; None: it has not learned this."""
+        return self.test(model, workers)
+
     def notes(self, report: Report, model: Model[Any], *, workers: int, steps_per_epoch: int) -> None:
         """Tell the user what to know before the run."""
         report.too_few_steps(steps_per_epoch)

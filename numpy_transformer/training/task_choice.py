@@ -21,7 +21,7 @@ def make_task(
     report: Report,
     config: TransformerConfig | None,
 ) -> Task:
-    """What the options ask for; a translator may have a `config` that was taken over.
+    """What the options ask for; `config` is that of the model that the run goes on from, if there is one.
 
     Raises InputError if the corpus does not suit it.
     """
@@ -30,5 +30,5 @@ def make_task(
         return TranslationTask(options, corpus, tokenizer, report, config)
     if isinstance(corpus, PlainCorpus):
         kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
-        return kind(options, corpus, tokenizer, report)
-    return ClassificationTask(options, corpus, tokenizer, report)
+        return kind(options, corpus, tokenizer, report, config)
+    return ClassificationTask(options, corpus, tokenizer, report, config)

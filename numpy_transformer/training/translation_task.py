@@ -138,6 +138,10 @@ class TranslationTask(Task):
             ],
         )
 
+    def before(self, model: Model[Any], workers: Steps) -> Evaluation:
+        """Translations of the test text alone."""
+        return self.test(model, workers, only_main=True)
+
     def final_words(self) -> str:
         """What `test` does."""
         return f"translating {counted(len(self.texts.test), f'{self.texts.test_name} sentence')}"

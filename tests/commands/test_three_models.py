@@ -10,7 +10,7 @@ import pytest
 
 import numpy_transformer as nt
 from numpy_transformer.commands import complete_text, read_text, train
-from numpy_transformer.commands.export_model import export_gpt2
+from numpy_transformer.commands.export_model import export_one_stack
 from numpy_transformer.storage.tensors import load_tensors
 from numpy_transformer.tasks.opening import open_encoder, open_language_model
 from numpy_transformer.translation.loading import load_model
@@ -181,11 +181,28 @@ def test_a_run_is_exported_to_gpt2_or_told_what_it_lacks(texts, runs, tmp_path):
     options = ["--context", "16", "--norm", "pre", "--positions", "learned", "--activation", "gelu_tanh"]
     more = ["--data-dir", texts, "--steps", 2, "--run", tmp_path / "run"]
     assert train_with("--model", "decoder", "--data", "text.txt", *options, *SIZES, *STEPS, *more) == 0
-    export_gpt2(tmp_path / "run", tmp_path / "gpt2")
+    export_one_stack(tmp_path / "run", "gpt2", tmp_path / "gpt2")
     exported, tokenizer = open_language_model(tmp_path / "gpt2")
     ours, _ = open_language_model(tmp_path / "run")
     ids = np.array([tokenizer.encode("The dog eats")])
     np.testing.assert_array_equal(exported.logits(ids), ours.logits(ids))
     with pytest.raises(nt.InputError, match="train with --norm pre --positions learned"):
-        export_gpt2(runs / "decoder", tmp_path / "other")
+        export_one_stack(runs / "decoder", "gpt2", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("task", ["masked-words", "classify"])
+def test_a_run_is_exported_to_bert_or_told_what_it_lacks(task, texts, runs, tmp_path):
+    data = ["--task", task, "--data", "text.txt" if task == "masked-words" else "labelled"]
+    options = ["--model", "encoder", "--positions", "learned", "--activation", "gelu", "--pooling", "first"]
+    more = ["--data-dir", texts, "--steps", 2, "--run", tmp_path / "run"]
+    assert train_with(*options, *data, *SIZES, *STEPS, *more) == 0
+    export_one_stack(tmp_path / "run", "bert", tmp_path / "bert")
+    exported, read = open_encoder(tmp_path / "bert")
+    ours, tokenizer = open_encoder(tmp_path / "run")
+    row = [ours.config.bos_id, *tokenizer.encode("The dog eats"), ours.config.eos_id]
+    assert read.encode("The dog eats") == tokenizer.encode("The dog eats")
+    np.testing.assert_allclose(exported.hidden(np.array([row])), ours.hidden(np.array([row])), atol=1e-6)
+    with pytest.raises(nt.InputError, match="train with --norm post --positions learned --activation gelu"):
+        export_one_stack(runs / "classes", "bert", tmp_path / "other")
     assert not (tmp_path / "other").exists()
