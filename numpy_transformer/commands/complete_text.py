@@ -4,11 +4,13 @@ import argparse
 import sys
 
 from bpe.arguments import CommandParser
+from numpy_transformer.commands.draw_attention import draw_attention
 from numpy_transformer.commands.latest import named_or_latest
 from numpy_transformer.commands.text_lines import check_text
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import add_version
+from numpy_transformer.seeing.drawing import check_format
 from numpy_transformer.tasks.completion import Completer
 from numpy_transformer.tasks.opening import open_language_model
 
@@ -29,6 +31,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--top-k", type=int, metavar="K", help="draw from the K most probable tokens only")
     add("--top-p", type=float, metavar="P", help="draw from the most probable tokens that together reach P only")
     add("--seed", type=int, metavar="N", help="of the draws (0)")
+    add("--attention", metavar="FILE", help="draw what each token looks back at: .png or .html")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
     return parser.parse_args(arguments)
 
@@ -49,15 +52,21 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     sampling = sampling_of(options)
     prompt = check_text(options.prompt, "PROMPT")
+    if options.attention is not None:
+        check_format(options.attention)
+        if options.n > 1:
+            raise InputError("--attention draws one text: leave out --n")
     completer = Completer(*open_language_model(named_or_latest(options.model, kind="decoder"), device=options.device))
     pieces = completer.stream(prompt, length=options.length, sampling=sampling, texts=options.n)
     if options.n == 1:
-        written = prompt  # appears only when the prompt is known to be possible
+        waiting, added = prompt, ""  # the prompt appears only when it is known to be possible
         for [piece] in pieces:
-            sys.stdout.write(written + piece)
+            sys.stdout.write(waiting + piece)
             sys.stdout.flush()
-            written = ""
-        print(written)
+            waiting, added = "", added + piece
+        print(waiting)
+        if options.attention is not None:
+            draw_attention(options.attention, completer.attention(prompt + added), text=prompt, found=added)
         return
     for number, parts in enumerate(zip(*pieces, strict=True), 1):
         print(f"--- {number}\n{prompt}{''.join(parts)}")
