@@ -7,6 +7,7 @@ from bpe.arguments import CommandParser
 from numpy_transformer.commands.draw_attention import draw_attention
 from numpy_transformer.commands.latest import named_or_latest
 from numpy_transformer.commands.text_lines import check_text
+from numpy_transformer.commands.translation_options import PORT
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import add_version
@@ -22,7 +23,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     add_version(parser)
     add = parser.add_argument
-    add("prompt", metavar="PROMPT", help="the beginning of the text")
+    add("prompt", metavar="PROMPT", nargs="?", help="the beginning of the text")
     add("--model", metavar="MODEL", help="run folder, checkpoint, or a GPT-2 folder (the latest run of a decoder)")
     add("--length", type=int, default=200, metavar="N", help="tokens to add at most (%(default)s)")
     add("--n", type=int, default=1, metavar="N", help="how many completions (%(default)s)")
@@ -32,6 +33,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--top-p", type=float, metavar="P", help="draw from the most probable tokens that together reach P only")
     add("--seed", type=int, metavar="N", help="of the draws (0)")
     add("--attention", metavar="FILE", help="draw what each token looks back at: .png or .html")
+    add("--serve", action="store_true", help="complete texts on a web page, for this computer only")
+    add("--port", type=int, metavar="N", help=f"of the page; 0 for any free one ({PORT})")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
     return parser.parse_args(arguments)
 
@@ -47,9 +50,31 @@ def sampling_of(options: argparse.Namespace) -> Sampling | None:
     return Sampling(**{"temperature": 0.8, **given})
 
 
+def serve_page(options: argparse.Namespace) -> None:
+    """Complete texts on a web page until Ctrl-C. Raises InputError for options that only the terminal has."""
+    for name in ("prompt", "greedy", "temperature", "top_k", "top_p", "seed", "attention"):
+        if getattr(options, name) not in (None, False):
+            shown = "PROMPT" if name == "prompt" else "--" + name.replace("_", "-")
+            raise InputError(f"{shown} has no meaning with --serve: the page asks for it")
+    from numpy_transformer.serve import CompletionPage, PageServer, about_models, serve
+
+    path = named_or_latest(options.model, kind="decoder")
+    completer = Completer(*open_language_model(path, device=options.device))
+    content = CompletionPage(completer, about=about_models([path]))
+    server = PageServer(content, port=PORT if options.port is None else options.port)
+    serve(server, announce=lambda line: print(line, file=sys.stderr))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Complete as the command line says: prompt and completion on standard output, as they come."""
     options = parse_arguments(arguments)
+    if options.serve:
+        serve_page(options)
+        return
+    if options.port is not None:
+        raise InputError("--port is of the page: give --serve, too")
+    if options.prompt is None:
+        raise InputError("give a PROMPT, the beginning of a text, or --serve")
     sampling = sampling_of(options)
     prompt = check_text(options.prompt, "PROMPT")
     if options.attention is not None:
