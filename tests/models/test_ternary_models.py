@@ -1,5 +1,9 @@
 """Ternary weights in all three models: each computes what the float model of the rounded weights computes."""
 
+import ast
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -97,3 +101,45 @@ def test_a_file_keeps_the_masters_and_says_what_they_are(tmp_path):
 def test_other_weights_are_refused(weights):
     with pytest.raises(InputError, match=r'^weights is .*; it must be "float" or "ternary"$'):
         small_config(weights=weights)
+
+
+# --- Nobody computes with the masters ---
+
+READS = re.compile(r"\.parameters\.(tree|named\(\))|\.host_tensors\(\)")
+ROOMS = ("models", "decoding", "formats", "tasks", "translation", "seeing", "serve")
+ON_ROUNDED = {"_forward", "_backward", "_output"}  # of a model: called on what `quantised` gave
+EXEMPT = {  # other functions that read parameters, and why they may
+    "Model.save": "keeps the masters",
+    "Model.host_tensors": "keeps the masters",
+    "Model.assign": "writes them",
+    "encoder_graph": "write_onnx rounds before",
+    "decoder_graph": "write_onnx rounds before",
+    "state_dict": "write_pytorch rounds before",
+    "load_bert": "a model just made",
+    "trace_steps": "trace_page rounds before",
+    "probe": "trace_page rounds before",
+    "_derivative": "trace_page rounds before",
+}
+
+
+def functions_in(tree, prefix=""):
+    """(name, node) of the functions of a file, with their classes' names; not those inside functions."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from functions_in(node, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef):
+            yield prefix + node.name, node
+
+
+def test_whoever_reads_weights_to_compute_with_them_asks_for_the_rounded_ones():
+    root = Path(nt.__file__).parent
+    careless = []
+    for path in (path for room in ROOMS for path in (root / room).rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for name, node in functions_in(ast.parse(text)):
+            source = ast.get_source_segment(text, node) or ""
+            if READS.search(source) and "quantised()" not in source and name.split(".")[-1] not in ON_ROUNDED:
+                careless.append(f"{path.relative_to(root.parent)}: {name}")
+    names = {line.split(": ")[1] for line in careless}
+    assert not names - EXEMPT.keys(), careless
+    assert not EXEMPT.keys() - names, "no longer there"
