@@ -14,7 +14,8 @@ from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.program import add_version
 from numpy_transformer.storage.atomic import atomic_folder
-from numpy_transformer.storage.run_files import run_of
+from numpy_transformer.storage.run_files import RunFiles, run_of
+from numpy_transformer.storage.trits import scale_of
 from numpy_transformer.translation.translator import Translator
 
 FORMATS = {
@@ -25,13 +26,15 @@ FORMATS = {
     "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
     "marian": "a Marian model for transformers, if the run went on from one",
     "int8": "a folder for translate.py --model, a quarter of the size: weights of 8 bits with a scale per row",
+    "ternary": "the same folder, of a run with --weights ternary: 1.6 bits for each ternary weight",
 }
+FEW_BITS = ("int8", "ternary")  # one folder; the second name makes sure that the weights are ternary
 
 
 def export(translator: Translator, to: str, out: str | Path, *, run: str | Path | None = None) -> None:
     """Write the folder `out`, which must not exist yet and appears only when it is complete.
 
-    run: where the model comes from; "int8" takes its languages and samples along.
+    run: where the model comes from; "int8" and "ternary" take its languages and samples along.
 
     Raises InputError if the folder cannot be written, or a package is missing that the format needs.
     """
@@ -53,7 +56,12 @@ def _write(translator: Translator, to: str, folder: Path, run: str | Path | None
         return
     if not isinstance(tokenizer, Tokenizer):
         raise InputError("this model was imported: use the files it came from, only models trained here are exported")
-    if to == "int8":
+    if to == "ternary" and not any(scale_of(tensor) for tensor in model.host_tensors().values()):
+        raise InputError(
+            "--to ternary: the model has no ternary weights: train it with --weights ternary, or write 8 bits with "
+            "--to int8"
+        )
+    if to in FEW_BITS:
         write_int8_folder(model, tokenizer, folder, run=None if run is None else run_of(run))
         return
     try:
@@ -118,6 +126,15 @@ def main() -> None:
     options = parse_arguments(None)
     if options.to in ("gpt2", "bert"):
         export_one_stack(options.run, options.to, options.out)
+        what = ""
     else:
-        export(Translator.load(options.run), options.to, options.out, run=options.run)
-    print(f"{options.out}: {FORMATS[options.to]}", file=sys.stderr)
+        translator = Translator.load(options.run)
+        export(translator, options.to, options.out, run=options.run)
+        what = _sizes(translator, options.out) if options.to in FEW_BITS else ""
+    print(f"{options.out}: {FORMATS[options.to]}{what}", file=sys.stderr)
+
+
+def _sizes(translator: Translator, out: str) -> str:
+    """What the weights of an exported folder take, and what they would take in float32."""
+    size, count = RunFiles(out).model_file.stat().st_size, translator.model.parameters.flat.size
+    return f"\n{out}: {count:,} weights in {size / 1e6:.2f} MB; float32 would take {4 * count / 1e6:.2f} MB"

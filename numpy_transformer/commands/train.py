@@ -80,6 +80,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--heads", type=int, metavar="N", help="attention heads")
     add("--preset", choices=("tiny", "small", "base", "big"), help="size (tiny)")
     add("--norm", choices=("post", "pre"), help="layer norm after each sub-layer (post, the paper) or before it")
+    add("--weights", choices=("float", "ternary"), help="ternary: those of attention and feed-forward are -1, 0 and 1 "
+        "times a scale (float)")  # fmt: skip
     add("--dropout", type=float, metavar="P", help="on sub-layer outputs and embeddings")
     add("--attention-dropout", type=float, metavar="P", help="on attention weights (0)")
 

@@ -33,7 +33,7 @@ class AttentionWeights(NamedTuple):
 def attention_weights(model: Transformer, source: Sequence[int], target: Sequence[int]) -> AttentionWeights:
     """The weights for source ids (S) and target ids (T) that both end with eos, and with no padding."""
     xp = array_module(model.parameters.flat)
-    tree, config = model.parameters.tree, model.config
+    tree, config = model.quantised().parameters.tree, model.config
     source_ids = to_device(np.array([source]), xp)
     target_input = to_device(np.array([[config.bos_id, *target[:-1]]]), xp)
     memory, encoder = encoder_forward(source_ids, tree, config, dropouts=NO_DROPOUT)

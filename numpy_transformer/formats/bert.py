@@ -96,7 +96,7 @@ def write_bert(model: Encoder, folder: Path) -> None:
                 f"BERT's format needs {field} {value}; this model has {getattr(config, field)}: train with --norm post "
                 "--positions learned --activation gelu --pooling first"
             )
-    ours = {name: to_host(values) for name, values in model.parameters.named()}
+    ours = model.quantised().host_tensors()
     ours.setdefault("stack.input.token_types.weight", np.zeros((2, config.d_model), np.float32))
     theirs: dict[str, Array] = {}
     for name, target in _linear(config).items():

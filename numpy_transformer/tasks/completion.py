@@ -19,7 +19,7 @@ class Completer:
     """A language model and its tokenizer (a bpe.Tokenizer, or what has its methods)."""
 
     def __init__(self, model: LanguageModel, tokenizer: Any) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer = model.quantised(), tokenizer
 
     def stream(
         self, prompt: str, *, length: int = 200, sampling: Sampling | None = None, texts: int = 1

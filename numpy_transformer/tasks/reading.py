@@ -35,7 +35,7 @@ class Reader:
     """An encoder and its tokenizer (a bpe.Tokenizer, or what has its methods)."""
 
     def __init__(self, model: Encoder, tokenizer: Any) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer = model.quantised(), tokenizer
 
     def fill(self, text: str, *, guesses: int = 5) -> list[list[Guess]]:
         """For each [mask] in the text, the most probable tokens. Raises InputError for a text without one."""

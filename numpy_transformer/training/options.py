@@ -12,6 +12,7 @@ from numpy_transformer.backend.precision import PRECISIONS
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
+from numpy_transformer.layers.ternary import WEIGHTS
 from numpy_transformer.models.config import PRESETS
 
 LESS_MEMORY = (
@@ -35,6 +36,9 @@ TASKS = {  # by model; the first is the default
     "encoder": ("masked-words", "classify"),
 }
 UNITS = ("bytes", "characters", "bpe")
+CHOICES: dict[str, Any] = {"model": TASKS, "preset": PRESETS, "units": UNITS, "activation": ACTIVATIONS}
+CHOICES |= {"weights": WEIGHTS, "precision": PRECISIONS, "norm": ("post", "pre"), "pooling": ("first", "mean")}
+CHOICES |= {"positions": ("sinusoidal", "learned"), "device": ("cpu", "gpu")}
 LONGEST_CONTEXT = 4096  # tokens; time and memory of attention grow with the square
 MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
 MOST_BATCHES = 10_000  # of one update: they are gathered before its first one
@@ -154,6 +158,7 @@ class TrainingOptions:
     activation: str = "relu"
     pooling: str = "mean"
     norm: str = "post"
+    weights: str = "float"
     vocabulary: int = 8000
     dropout: float = 0.1
     attention_dropout: float = 0.0
@@ -211,26 +216,20 @@ class TrainingOptions:
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
         require("max_length", 2 <= self.max_length <= LONGEST_SOURCE, f"between 2 and {LONGEST_SOURCE}")
-        require("model", self.model in TASKS, f"one of {', '.join(TASKS)}")
+        for name, choices in CHOICES.items():
+            what = " or ".join(choices) if len(choices) == 2 else f"one of {', '.join(choices)}"
+            require(name, getattr(self, name) in choices, what)
         tasks = TASKS[self.model]
         require("task", self.task in (None, *tasks), f"left out, or {' or '.join(tasks)}, with --model {self.model}")
-        require("units", self.units in UNITS, f"one of {', '.join(UNITS)}")
         require("units", self.units == "bpe" or self.model == "decoder", "bpe, unless with --model decoder")
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
-        require("positions", self.positions in ("sinusoidal", "learned"), "sinusoidal or learned")
         one_stack = self.model != "encoder-decoder"
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
-        require("activation", self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
-        require("pooling", self.pooling in ("first", "mean"), "first or mean")
         for name in ("layers", "d_model", "d_ff", "heads"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
-        require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
-        require("norm", self.norm in ("post", "pre"), "post or pre")
-        require("device", self.device in ("cpu", "gpu"), "cpu or gpu")
-        require("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")
         if self.steps is None and self.epochs is None and self.minutes is None:
             object.__setattr__(self, "epochs", 20)

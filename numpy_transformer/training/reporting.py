@@ -119,6 +119,7 @@ class Report:
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
             f"model: {size_of(model.config)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
+            f"{'ternary weights, ' if model.config.weights == 'ternary' else ''}"
             f"vocabulary {model.config.vocabulary_size:,}; "
             f"{examples}, about {counted(steps_per_epoch, 'step')} an epoch; "
             + ("one GPU" if on_gpu else f"{workers} worker(s), each on {blas_description(pools)}")

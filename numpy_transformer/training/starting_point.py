@@ -32,8 +32,10 @@ TAKEN_OVER = ("norm", "activation", "positions", "d_model", "d_ff", "heads", "la
 
 
 def base_config(options: TrainingOptions, base: Model[Any]) -> TransformerConfig:
-    """The configuration of the model that a run goes on from, with the run's dropout."""
-    return base.config.replace(dropout=options.dropout, attention_dropout=options.attention_dropout)
+    """The configuration of the model that a run goes on from, with the run's dropout and kind of weights."""
+    return base.config.replace(
+        dropout=options.dropout, attention_dropout=options.attention_dropout, weights=options.weights
+    )
 
 
 def starting_values(base: Model[Any], model: Model[Any]) -> Mapping[str, Array]:
@@ -80,10 +82,16 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
         if field in given and asked != found:
             option = option_name(field)
             raise InputError(f"{option} {asked}: {name} has {option} {found}, which is taken over: leave {option} out")
+    if "weights" in given and options.weights == "float" and config.weights == "ternary":
+        raise InputError(
+            f"--weights float: {name} has ternary weights, which are taken over: leave --weights out, or go on from "
+            "its export (python -m numpy_transformer.export --to ternary), whose weights are float numbers"
+        )
     taken: dict[str, Any] = {
         **{field: getattr(config, field) for field in ("norm", "activation", "positions")},
         "vocabulary": config.vocabulary_size,
         "preset": next((preset for preset, sizes in PRESETS.items() if _has_size(config, sizes)), options.preset),
+        "weights": options.weights if "weights" in given else config.weights,
         "dropout": options.dropout if "dropout" in given else config.dropout,
         "attention_dropout": options.attention_dropout if "attention_dropout" in given else config.attention_dropout,
     }

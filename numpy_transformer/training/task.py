@@ -91,7 +91,7 @@ class Task(ABC):
 
     def validation_loss(self, model: Model[Any], workers: Steps) -> float:
         """Cross-entropy in nats per prediction, without label smoothing or dropout."""
-        batches = self.validation_batches()
+        model, batches = model.quantised(), self.validation_batches()
         token_count = sum(batch.token_count for batch in batches)
         losses = workers.map(
             lambda batch: float(model.loss(*batch.inputs, label_smoothing=0.0, token_count=token_count)), batches
