@@ -83,6 +83,7 @@ class EncodedText:
 
     sources: IdRows
     targets: IdRows
+    known_digest: str | None = None  # of rows in a file, where it was computed when the file was opened
 
     @classmethod
     def from_ids(
@@ -102,6 +103,8 @@ class EncodedText:
 
     def digest(self) -> str:
         """A SHA-256 of all ids and lengths, by which a resumed run recognizes its text."""
+        if self.known_digest is not None:
+            return self.known_digest
         sha = hashlib.sha256()
         for part in chain(self.sources.digested(), self.targets.digested()):
             sha.update(part)

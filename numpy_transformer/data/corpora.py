@@ -132,12 +132,7 @@ def _multi30k(source: str, target: str, data_directory: str | Path | None) -> Co
 def _read(files: CorpusFiles, source: str, target: str, seed: int) -> Corpus:
     """The text of some files, in memory."""
     notes: list[str] = []
-
-    def part(some: Sequence[PairFile]) -> ParallelText:
-        texts = [_clean(file.read(), file.label, notes) for file in some]
-        return ParallelText([s for text in texts for s in text.sources], [t for text in texts for t in text.targets])
-
-    train, valid, test = part(files.train), part(files.valid), part(files.test)
+    train, valid, test = (read_pairs(some, notes) for some in (files.train, files.valid, files.test))
     if files.valid:
         _note_overlap(train, valid, files.valid_name, notes)
         _note_overlap(train, test, files.test_name, notes)
@@ -150,6 +145,12 @@ def _read(files: CorpusFiles, source: str, target: str, seed: int) -> Corpus:
         raise too_few(files, total)
     notes.append(held_out_note(files, total, len(train), len(valid), len(test)))
     return Corpus(files.name, source, target, train, valid, test, tuple(notes))
+
+
+def read_pairs(files: Sequence[PairFile], notes: list[str]) -> ParallelText:
+    """The pairs of some files, cleaned, in one text; the notes get a line for each file that lost some."""
+    texts = [_clean(file.read(), file.label, notes) for file in files]
+    return ParallelText([s for text in texts for s in text.sources], [t for text in texts for t in text.targets])
 
 
 def _clean(text: ParallelText, name: str, notes: list[str]) -> ParallelText:

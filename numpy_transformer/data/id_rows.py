@@ -35,7 +35,7 @@ class IdRows:
     def starts(self) -> Array:
         """(N + 1,): where each row begins, and where the last one ends."""
         starts = np.zeros(len(self.lengths) + 1, dtype=np.int64)
-        np.cumsum(self.lengths, out=starts[1:])
+        np.cumsum(self.lengths, dtype=np.int64, out=starts[1:])
         return starts
 
     def __len__(self) -> int:

@@ -46,6 +46,7 @@ class Block:
     """Some lines of a file, as bytes: what a process is given, so that decoding and checking them are its work."""
 
     file: PairFile
+    part: int  # number of the file among all files
     row: int  # of its first line, among the lines of all files
     number: int  # of its first line in its file, from 1
     sources: list[bytes]
@@ -53,6 +54,11 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(map(len, self.sources)) + sum(map(len, self.targets))
 
     def pairs(self, rows: Collection[int] | None = None) -> Iterator[tuple[str, str]]:
         """The clean sentences of each line, perhaps blank; or of those at `rows`, counted from this block's first.
@@ -75,7 +81,7 @@ def blocks(files: Sequence[PairFile]) -> Iterator[Block]:
     Raises InputError for an empty file, and for two files with different numbers of lines.
     """
     row = 0
-    for file in files:
+    for part, file in enumerate(files):
         start, first = row, row
         sources: list[bytes] = []
         targets: list[bytes] = []
@@ -88,12 +94,12 @@ def blocks(files: Sequence[PairFile]) -> Iterator[Block]:
                 size += len(target)
             row += 1
             if len(sources) == BLOCK_LINES or size >= BLOCK_BYTES:
-                yield Block(file, first, first - start + 1, sources, targets)
+                yield Block(file, part, first, first - start + 1, sources, targets)
                 first, sources, targets, size = row, [], [], 0
         if row == start:
             raise InputError(f"{file.source}: {NO_PAIRS if file.target is None else NO_SENTENCES}")
         if sources:
-            yield Block(file, first, first - start + 1, sources, targets)
+            yield Block(file, part, first, first - start + 1, sources, targets)
 
 
 def _lines(file: PairFile) -> Iterator[tuple[bytes, bytes | None]]:
