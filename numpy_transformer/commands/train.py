@@ -182,7 +182,7 @@ def train(
     with folder.claimed(new=not resume), display or make_display() as display:
         languages = f" ({options.source} to {options.target})" if options.learns == "translate" else ""
         display.message(f"data: {options.data}{languages}")
-        corpus = corpus_of(options)
+        corpus = corpus_of(options, display)
         for note in corpus.notes:
             display.message(f"    {note}")
         if resume:

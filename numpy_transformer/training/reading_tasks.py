@@ -12,9 +12,10 @@ import numpy as np
 from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.data.batching import LONGEST_SOURCE, in_epochs, padded
 from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.epoch_order import batches_by_length
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.plain_text import MASK, PlainCorpus
-from numpy_transformer.data.text_batches import TextBatch, masked_batch, text_epoch
+from numpy_transformer.data.text_batches import TextBatch, masked_batch
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.encoder_only import Encoder
@@ -79,14 +80,14 @@ class ReadingTask(Task):
     @property
     def batches_per_epoch(self) -> int:
         """How many batches one pass over the texts has."""
-        return len(text_epoch(self._lengths, self.options.batch_tokens, seed=None))
+        return len(batches_by_length((self._lengths,), self.options.batch_tokens, seed=None))
 
     def batches(self, start: int) -> Iterator[tuple[int, TextBatch]]:
         """(epoch, batch) without end, skipping the first `start`."""
         options = self.options
 
         def of_epoch(epoch: int) -> list[Callable[[], TextBatch]]:
-            parts = text_epoch(self._lengths, options.batch_tokens, seed=options.seed, epoch=epoch)
+            parts = batches_by_length((self._lengths,), options.batch_tokens, seed=options.seed, epoch=epoch)
             return [partial(self.batch, part, (options.seed, epoch, number)) for number, part in enumerate(parts)]
 
         return in_epochs(of_epoch, start)
@@ -97,7 +98,7 @@ class ReadingTask(Task):
 
     def valid_parts(self) -> list[Array]:
         """The indices of the batches of the validation texts."""
-        return text_epoch(self._valid_lengths, self.options.batch_tokens, seed=None)
+        return batches_by_length((self._valid_lengths,), self.options.batch_tokens, seed=None)
 
 
 class MaskedWordsTask(ReadingTask):

@@ -1,6 +1,7 @@
 """Which task the options of a run ask for (task.py says what a task is)."""
 
 from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.large_corpus import LargeCorpus
 from numpy_transformer.data.plain_text import PlainCorpus
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.config import TransformerConfig
@@ -26,9 +27,10 @@ def make_task(
     Raises InputError if the corpus does not suit it.
     """
     if isinstance(tokenizer, MarianTokenizer) or options.learns == "translate":
-        assert isinstance(corpus, Corpus)
+        assert isinstance(corpus, Corpus | LargeCorpus)
         return TranslationTask(options, corpus, tokenizer, report, config)
     if isinstance(corpus, PlainCorpus):
         kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
         return kind(options, corpus, tokenizer, report, config)
+    assert isinstance(corpus, Corpus)
     return ClassificationTask(options, corpus, tokenizer, report, config)
