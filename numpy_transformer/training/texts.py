@@ -25,25 +25,29 @@ from numpy_transformer.data.spellings import (
     small_without_mark,
     without_mark,
 )
+from numpy_transformer.data.tree_tokens import tokenizer_for_trees
+from numpy_transformer.data.treebank import TreeCorpus, load_treebank
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.reporting import Report
 from numpy_transformer.translation.token_ids import ModelTokenizer, target_side
 
-AnyCorpus: TypeAlias = Corpus | PlainCorpus
+AnyCorpus: TypeAlias = Corpus | PlainCorpus | TreeCorpus
 
 
 def corpus_of(options: TrainingOptions) -> Any:
     """The corpus that a run's options name: the same text each time. Raises InputError if it cannot be read.
 
-    A PlainCorpus for a decoder and for masked words, else a Corpus.
+    A PlainCorpus for a decoder and for masked words, a TreeCorpus for a parser, else a Corpus.
     """
     where: dict[str, Any] = {"data_directory": options.data_dir, "seed": options.seed}
     if options.learns == "translate":
         return load_corpus(
             options.data, source=options.source, target=options.target, validation=options.validation, **where
         )
+    if options.learns == "parse":
+        return load_treebank(options.data, data_directory=options.data_dir, validation=options.validation)
     if options.learns == "classify":
         return load_labelled(options.data, validation=options.validation, **where)
     if options.validation is not None:
@@ -53,6 +57,8 @@ def corpus_of(options: TrainingOptions) -> Any:
 
 def learn_tokenizer(options: TrainingOptions, corpus: AnyCorpus) -> bpe.Tokenizer:
     """A vocabulary for the training text."""
+    if isinstance(corpus, TreeCorpus):
+        return tokenizer_for_trees(corpus.train, options.vocabulary)
     if isinstance(corpus, PlainCorpus):
         if options.learns == "complete":
             return tokenizer_for_stream(options.units, corpus, options.vocabulary)
