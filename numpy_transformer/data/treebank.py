@@ -19,6 +19,8 @@ from numpy_transformer.data.files import COMPRESSED_SUFFIXES, open_bytes
 from numpy_transformer.data.trees import SyntaxTree, read_trees
 from numpy_transformer.errors import InputError
 
+PHRASEBOOK_TREES = "phrasebook-trees"
+PHRASEBOOK_SIZES = (30_000, 500, 1000)  # training, validation, test
 SUFFIXES = tuple(".mrg" + suffix for suffix in ("", *COMPRESSED_SUFFIXES))
 EMPTY = "-NONE-"
 SEVERAL = "TOP"
@@ -90,14 +92,24 @@ def read_treebank(path: str | Path) -> list[SyntaxTree]:
     return trees
 
 
-def load_treebank(data: str, *, data_directory: str | Path | None = None, validation: str | None = None) -> TreeCorpus:
-    """The trees that --data names: FILE.mrg, or a folder with train.mrg, valid.mrg and, perhaps, test.mrg.
+def load_treebank(
+    data: str, *, data_directory: str | Path | None = None, validation: str | None = None, seed: int = 0
+) -> TreeCorpus:
+    """The trees that --data names: phrasebook-trees, which are generated from the seed, FILE.mrg, or a folder with
+    train.mrg, valid.mrg and, perhaps, test.mrg.
 
     The sentences at the end of a single file are held out: neighbours are of one article, and would give each other
     away if they were drawn at random. With `validation`, another file, nothing is held out, and there is no test.
     Raises InputError, naming the file, the line and the remedy.
     """
     path = Path(data_directory or "", data)
+    if data == PHRASEBOOK_TREES:
+        if validation is not None:
+            raise InputError(f"--validation {validation}: only goes with --data FILE.mrg, not with {data}")
+        from numpy_transformer.data.phrasebook import split_trees  # imported here, because its tables are large
+
+        train, valid, test = split_trees(*PHRASEBOOK_SIZES, seed=seed)
+        return TreeCorpus(data, train, valid, test)
     if path.is_dir():
         if validation is not None:
             raise InputError(f"--validation {validation}: only goes with --data FILE.mrg: name it {path}/valid.mrg")

@@ -24,7 +24,7 @@ from numpy_transformer.decoding.rules import Hypotheses
 MOST_OPENED = 8
 
 
-class Written(NamedTuple):
+class TreePrefix(NamedTuple):
     """How far the beginning of a sequence has come."""
 
     stack: tuple[int, ...] = ()  # the opening brackets that are not closed, as ids
@@ -41,7 +41,7 @@ class TreeRule:
         """`sentences` are the pieces of each sentence's words, as ids."""
         self._tokens, self._sentences, self._eos_id = tokens, sentences, eos_id
         self._opening, self._tags = list(tokens.labels), list(tokens.tags)
-        self._known: dict[tuple[int, tuple[int, ...]], Written] = {}  # the beginnings of the last step
+        self._known: dict[tuple[int, tuple[int, ...]], TreePrefix] = {}  # the beginnings of the last step
 
     def limit(self, sentence: int) -> int:
         """The most tokens that a tree over these words can have."""
@@ -49,7 +49,7 @@ class TreeRule:
         return sum(map(len, words)) + len(words) * (1 + 2 * MOST_OPENED)
 
     def forbid(self, hypotheses: Hypotheses, forbidden: Array) -> None:
-        known: dict[tuple[int, tuple[int, ...]], Written] = {}
+        known: dict[tuple[int, tuple[int, ...]], TreePrefix] = {}
         for row, paths in enumerate(hypotheses.paths()):
             sentence = int(hypotheses.sentence[row])
             for column, path in enumerate(paths):
@@ -63,7 +63,7 @@ class TreeRule:
         """Whether they are a whole tree over the words of one of the sentences."""
         return any(self._is_tree(sentence, ids) for sentence in range(len(self._sentences)))
 
-    def allowed(self, sentence: int, written: Written) -> list[int]:
+    def allowed(self, sentence: int, written: TreePrefix) -> list[int]:
         """The tokens that may come next."""
         words = self._sentences[sentence]
         if written.ended:
@@ -81,14 +81,14 @@ class TreeRule:
             moves.append(self._tokens.closing[written.stack[-1]])
         return moves
 
-    def _written(self, sentence: int, ids: tuple[int, ...]) -> Written:
+    def _written(self, sentence: int, ids: tuple[int, ...]) -> TreePrefix:
         """What a beginning amounts to: one token more than what the last step knew."""
         if not ids:
-            return Written()
+            return TreePrefix()
         parent = self._known.get((sentence, ids[:-1]))
         return self._after(sentence, self._written(sentence, ids[:-1]) if parent is None else parent, ids[-1])
 
-    def _after(self, sentence: int, written: Written, token: int) -> Written:
+    def _after(self, sentence: int, written: TreePrefix, token: int) -> TreePrefix:
         """One token later. A token that is not allowed, of a hypothesis that is no longer live, changes nothing."""
         if token not in self.allowed(sentence, written):
             return written
@@ -104,7 +104,7 @@ class TreeRule:
         return written._replace(piece=written.piece + 1, opened=0)
 
     def _is_tree(self, sentence: int, ids: Sequence[int]) -> bool:
-        written = Written()
+        written = TreePrefix()
         for token in ids:
             if token not in self.allowed(sentence, written):
                 return False

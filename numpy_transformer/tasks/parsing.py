@@ -23,6 +23,16 @@ class Parser:
         self.model = model
         self.tokens = TreeTokens(tokenizer)
 
+    def check(self, words: Sequence[str], name: str) -> list[list[int]]:
+        """The tokens of each word. Raises InputError, calling the sentence by its name, if it cannot be parsed."""
+        pieces = self.tokens.pieces(words)
+        count = sum(map(len, pieces))
+        if not count:
+            raise InputError(f"{name}: has no words: leave it out")
+        if count > LONGEST_SOURCE:
+            raise InputError(f"{name}: has {count:,} tokens; a parser takes {LONGEST_SOURCE:,} at most: split it")
+        return pieces
+
     def parse(self, sentences: Sequence[Sequence[str]], *, beam: int = 4) -> list[SyntaxTree]:
         """The tree that the search finds over the words of each sentence: always over exactly these.
 
@@ -33,15 +43,7 @@ class Parser:
         if beam < 1:
             raise InputError(f"beam is {beam}; it must be at least 1")
         config = self.model.config
-        encoded = [self.tokens.pieces(words) for words in sentences]
-        for number, pieces in enumerate(encoded, start=1):
-            count = sum(map(len, pieces))
-            if not count:
-                raise InputError(f"sentence {number} has no words: leave it out")
-            if count > LONGEST_SOURCE:
-                raise InputError(
-                    f"sentence {number} has {count:,} tokens; the parser takes {LONGEST_SOURCE:,} at most: split it"
-                )
+        encoded = [self.check(words, f"sentence {number}") for number, words in enumerate(sentences, start=1)]
         rows = [np.array([*(token for word in pieces for token in word), config.eos_id]) for pieces in encoded]
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # neighbours need about as many steps
         trees: dict[int, SyntaxTree] = {}

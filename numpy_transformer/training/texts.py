@@ -47,7 +47,7 @@ def corpus_of(options: TrainingOptions) -> Any:
             options.data, source=options.source, target=options.target, validation=options.validation, **where
         )
     if options.learns == "parse":
-        return load_treebank(options.data, data_directory=options.data_dir, validation=options.validation)
+        return load_treebank(options.data, validation=options.validation, **where)
     if options.learns == "classify":
         return load_labelled(options.data, validation=options.validation, **where)
     if options.validation is not None:

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from numpy_transformer.data.treebank import is_treebank, treebank_in
+from numpy_transformer.data.treebank import PHRASEBOOK_TREES, is_treebank, treebank_in
 
-PHRASEBOOK_TREES = "phrasebook-trees"
 PARSE = "parse"
 
 # Generated sentences are clean and plentiful: a small model, and little regularisation.
