@@ -1,9 +1,10 @@
-"""A model of one stack and its tokenizer: from a run folder, a checkpoint file, or a folder of GPT-2 or BERT."""
+"""A model and its tokenizer: from a run folder, a checkpoint file, or a folder of GPT-2 or BERT."""
 
 from pathlib import Path
 from typing import Any, TypeVar
 
 import bpe
+from numpy_transformer.data.tree_tokens import is_tokenizer_for_trees
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.bert import is_bert_folder, load_bert
 from numpy_transformer.formats.gpt2 import is_gpt2_folder, load_gpt2
@@ -11,6 +12,7 @@ from numpy_transformer.formats.wordpiece import WordPieceTokenizer
 from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.models.encoder_only import Encoder
 from numpy_transformer.models.model import Model
+from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.run_files import RunFiles
 
 AnyModel = TypeVar("AnyModel", bound=Model[Any])
@@ -31,6 +33,14 @@ def open_encoder(path: str | Path, *, device: str = "cpu") -> tuple[Encoder, Any
     if is_bert_folder(Path(path)):
         return load_bert(path, device=device)
     return _open_run(Encoder, path, device=device)
+
+
+def open_parser(path: str | Path, *, device: str = "cpu") -> tuple[Transformer, bpe.Tokenizer]:
+    """A Transformer that learned trees, and its tokenizer; otherwise as `open_language_model`."""
+    model, tokenizer = _open_run(Transformer, path, device=device)
+    if not is_tokenizer_for_trees(tokenizer):
+        raise InputError(f"{path}: is no parser: train one with python train.py --data phrasebook-trees")
+    return model, tokenizer
 
 
 def _open_run(kind: type[AnyModel], path: str | Path, *, device: str) -> tuple[AnyModel, Any]:

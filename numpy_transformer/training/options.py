@@ -14,6 +14,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.ternary import WEIGHTS
 from numpy_transformer.models.config import PRESETS
+from numpy_transformer.training.tree_options import tree_recipe
 
 LESS_MEMORY = (
     "lower --batch-tokens (and raise --accumulate as much), --max-length or --workers, add --recompute, or choose a "
@@ -31,7 +32,7 @@ FINE_TUNING: dict[str, Any] = {
 # The same for a model of one stack, beside its own recipe: half its peak of the rate.
 GOING_ON: dict[str, Any] = {"warmup": 100, "rate_scale": 0.25}
 TASKS = {  # by model; the first is the default
-    "encoder-decoder": ("translate",),
+    "encoder-decoder": ("translate", "parse"),
     "decoder": ("complete",),
     "encoder": ("masked-words", "classify"),
 }
@@ -134,8 +135,8 @@ class TrainingOptions:
     A run ends at the first of `steps`, `epochs`, `minutes` that is set and reached. One step is one update of the
     parameters, made from `accumulate` batches of about `batch_tokens` target tokens each.
 
-    `model` is "encoder-decoder", which translates, "decoder", which completes, or "encoder", whose `task` is
-    "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace the preset's.
+    `model` is "encoder-decoder", whose `task` is "translate" or "parse", "decoder", which completes, or "encoder",
+    whose task is "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace the preset's.
     """
 
     data: str = "phrasebook"
@@ -175,6 +176,7 @@ class TrainingOptions:
     average: int = 5
     evaluate_every: int = 500
     patience: int | None = None
+    exchange: float = 0.0
     tokenised: bool = False
     ter: bool = False
     seed: int = 0
@@ -209,7 +211,7 @@ class TrainingOptions:
         for name in ("minutes", "clip"):
             value = getattr(self, name)
             require(name, value is None or value > 0, "above 0")
-        for name in ("dropout", "attention_dropout"):
+        for name in ("dropout", "attention_dropout", "exchange"):
             require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         require("label_smoothing", 0 <= self.label_smoothing <= 1, "between 0 and 1")
         require("rate_scale", self.rate_scale > 0, "above 0")
@@ -236,7 +238,7 @@ class TrainingOptions:
 
     @property
     def learns(self) -> str:
-        """What the model learns: "translate", "complete", "masked-words" or "classify"."""
+        """What the model learns: "translate", "parse", "complete", "masked-words" or "classify"."""
         return self.task or TASKS[self.model][0]
 
     @classmethod
@@ -247,6 +249,8 @@ class TrainingOptions:
         """
         data, model = given.get("data", cls.data), given.get("model", cls.model)
         recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
+        if model == cls.model and given.get("task") in (None, "parse"):
+            recipe = tree_recipe(data, given.get("data_dir")) or recipe
         if model in TASKS and model != cls.model:
             name = data if (model, data) in ONE_STACK_RECIPES else None
             recipe = ONE_STACK_RECIPES[model, name]

@@ -1,6 +1,7 @@
 """What the trainer asks of the thing that a model learns. Each task is a file of its own:
 
     translation_task.py    sentence pairs, for the encoder-decoder
+    parsing_task.py        sentences and their trees, for the encoder-decoder
     completion_task.py     a stream of tokens, for the decoder alone
     reading_tasks.py       masked words, and classes of texts, for the encoder alone
 

@@ -3,10 +3,12 @@
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.large_corpus import LargeCorpus
 from numpy_transformer.data.plain_text import PlainCorpus
+from numpy_transformer.data.treebank import TreeCorpus
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.completion_task import CompletionTask
 from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.parsing_task import ParsingTask
 from numpy_transformer.training.reading_tasks import ClassificationTask, MaskedWordsTask
 from numpy_transformer.training.reporting import Report
 from numpy_transformer.training.task import Task
@@ -29,6 +31,8 @@ def make_task(
     if isinstance(tokenizer, MarianTokenizer) or options.learns == "translate":
         assert isinstance(corpus, Corpus | LargeCorpus)
         return TranslationTask(options, corpus, tokenizer, report, config)
+    if isinstance(corpus, TreeCorpus):
+        return ParsingTask(options, corpus, tokenizer, report)
     if isinstance(corpus, PlainCorpus):
         kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
         return kind(options, corpus, tokenizer, report, config)

@@ -28,6 +28,8 @@ from numpy_transformer.data.spellings import (
     small_without_mark,
     without_mark,
 )
+from numpy_transformer.data.tree_tokens import tokenizer_for_trees
+from numpy_transformer.data.treebank import TreeCorpus, load_treebank
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.terminal.display import Display, SilentDisplay
@@ -38,14 +40,14 @@ from numpy_transformer.translation.token_ids import ModelTokenizer, target_side
 
 IN_MEMORY = ("phrasebook", "multi30k")  # however large
 
-AnyCorpus: TypeAlias = Corpus | LargeCorpus | PlainCorpus
+AnyCorpus: TypeAlias = Corpus | LargeCorpus | PlainCorpus | TreeCorpus
 
 
 def corpus_of(options: TrainingOptions, display: Display | None = None) -> Any:
     """The corpus that a run's options name: the same text each time. Raises InputError if it cannot be read.
 
-    A PlainCorpus for a decoder and for masked words, else a Corpus, or a LargeCorpus of sentence pairs that are many;
-    to prepare these may take minutes, of which the display tells.
+    A PlainCorpus for a decoder and for masked words, a TreeCorpus for a parser, else a Corpus, or a LargeCorpus of
+    sentence pairs that are many; to prepare these may take minutes, of which the display tells.
     """
     where: dict[str, Any] = {"data_directory": options.data_dir, "seed": options.seed}
     if options.learns == "translate":
@@ -65,6 +67,8 @@ def corpus_of(options: TrainingOptions, display: Display | None = None) -> Any:
                     progress=shown.progress,
                 )
         return load_corpus(options.data, **languages, validation=options.validation, **where)
+    if options.learns == "parse":
+        return load_treebank(options.data, validation=options.validation, **where)
     if options.learns == "classify":
         return load_labelled(options.data, validation=options.validation, **where)
     if options.validation is not None:
@@ -74,6 +78,8 @@ def corpus_of(options: TrainingOptions, display: Display | None = None) -> Any:
 
 def learn_tokenizer(options: TrainingOptions, corpus: AnyCorpus) -> bpe.Tokenizer:
     """A vocabulary for the training text."""
+    if isinstance(corpus, TreeCorpus):
+        return tokenizer_for_trees(corpus.train, options.vocabulary)
     if isinstance(corpus, PlainCorpus):
         if options.learns == "complete":
             return tokenizer_for_stream(options.units, corpus, options.vocabulary)
