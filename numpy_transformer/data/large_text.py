@@ -119,7 +119,9 @@ class LargeText:
             )
             _write_ids(folder, parts, dtype)
 
-        return self.entries.get(f"ids-{digest_of(identity)[:16]}", lambda folder: _read_ids(folder, dtype), make)
+        ids = self.entries.get(f"ids-{digest_of(identity)[:16]}", lambda folder: _read_ids(folder, dtype), make)
+        self.entries.say_size()
+        return ids
 
     def _rows_of(self, block: Block) -> list[int]:
         return np.flatnonzero(self.rows[block.row : block.row + len(block)]).tolist()

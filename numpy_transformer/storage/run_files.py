@@ -117,8 +117,12 @@ def new_run_path(parent: Path, name: str) -> Path:
 
 
 def run_name(data: str) -> str:
-    """A folder name for a corpus: phrasebook, multi30k, or the file's or folder's own name."""
-    return Path(data).name.split(".")[0] or "run"
+    """A folder name for a corpus: phrasebook, multi30k, the file's or folder's own name, of several files the first's.
+
+    >>> run_name("texts/europarl.tsv,texts/news.tsv.gz")
+    'europarl'
+    """
+    return Path(data.split(",")[0]).name.split(".")[0] or "run"
 
 
 def kind_of_run(run: Path) -> str:

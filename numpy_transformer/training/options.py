@@ -14,6 +14,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.ternary import WEIGHTS
 from numpy_transformer.models.config import PRESETS
+from numpy_transformer.training.paper_recipe import WMT14
 from numpy_transformer.training.tree_options import tree_recipe
 
 LESS_MEMORY = (
@@ -71,6 +72,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "evaluate_every": 140,
         "average": 10,
     },
+    "wmt14": WMT14,
 }
 # The same for the models of one stack, by model and corpus; None: any other text.
 ONE_STACK_RECIPES: dict[tuple[str, str | None], dict[str, Any]] = {
@@ -200,7 +202,7 @@ class TrainingOptions:
                 require(field.name, "\0" not in value, "text without the character NUL")
             elif isinstance(value, int):
                 require(field.name, value <= LARGEST_NUMBER, f"at most {LARGEST_NUMBER:,}")
-        for name in ("steps", "epochs", "patience", "workers"):
+        for name in ("steps", "epochs", "patience", "workers", "layers", "d_model", "d_ff", "heads"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
         require("workers", self.workers is None or self.workers <= MOST_WORKERS, f"at most {MOST_WORKERS}")
@@ -227,9 +229,6 @@ class TrainingOptions:
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
         one_stack = self.model != "encoder-decoder"
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
-        for name in ("layers", "d_model", "d_ff", "heads"):
-            value = getattr(self, name)
-            require(name, value is None or value >= 1, "at least 1")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")

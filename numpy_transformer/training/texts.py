@@ -6,8 +6,7 @@ from typing import Any, TypeAlias
 
 import bpe
 from numpy_transformer.data.batching import LONGEST_SOURCE
-from numpy_transformer.data.corpora import Corpus, load_corpus
-from numpy_transformer.data.corpus_files import find_files
+from numpy_transformer.data.corpora import Corpus, files_of, load_corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.large_corpus import LargeCorpus, is_large, large_corpus
@@ -53,9 +52,7 @@ def corpus_of(options: TrainingOptions, display: Display | None = None) -> Any:
     if options.learns == "translate":
         languages: dict[str, Any] = {"source": options.source, "target": options.target}
         if options.data not in IN_MEMORY:
-            files = find_files(
-                options.data, **languages, data_directory=options.data_dir, validation=options.validation
-            )
+            files = files_of(options.data, **languages, data_directory=options.data_dir, validation=options.validation)
             if is_large(files):
                 shown = SilentDisplay() if display is None else display
                 return large_corpus(
