@@ -12,8 +12,8 @@ from numpy_transformer.data.prepared import (
     prepared_folder,
     prepared_texts,
     read_record,
-    remove_file_records,
     remove_prepared,
+    remove_remains,
 )
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import add_version
@@ -66,5 +66,5 @@ def main() -> None:
             remove_prepared(folder)
             total += size
         if not options.remove:
-            remove_file_records()
+            remove_remains()
     print(f"{counted(len(folders), 'text')}{what}, {megabytes(total)}, in {prepared_folder()}")

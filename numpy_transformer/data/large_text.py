@@ -35,7 +35,7 @@ from numpy_transformer.data.prepared import (
 )
 from numpy_transformer.data.text_stream import TextStream
 from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.storage.atomic import atomic_write
+from numpy_transformer.storage.atomic import UnwritableError, atomic_write
 
 MOST_PRETOKENS = 1_000_000  # distinct ones that a vocabulary is learned from: a few hundred bytes of memory each
 MOST_WORDS = 1 << 20  # that a process remembers to have sent
@@ -93,7 +93,10 @@ class LargeText:
                     processes=self.stream.processes,
                     most_pretokens=MOST_PRETOKENS,
                 )
-            tokenizer.save(folder / "tokenizer.json")
+            try:
+                tokenizer.save(folder / "tokenizer.json")
+            except bpe.TokenizerError as error:
+                raise UnwritableError(str(error)) from None
             write_record(folder / "record.json", {"warnings": [str(warning.message) for warning in caught]})
 
         tokenizer, warned = self.entries.get(f"tokenizer-{vocabulary_size}", read, make)

@@ -16,8 +16,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +54,7 @@ def folder_bytes(folder: Path) -> int:
 
 def prepared_texts() -> list[Path]:
     """The folders of all texts that were prepared."""
-    return sorted(path for path in prepared_folder().glob("*") if path.is_dir() and path.name != _FILES)
+    return sorted(path for path in prepared_folder().glob("[!.]*") if path.is_dir() and path.name != _FILES)
 
 
 def remove_prepared(folder: Path) -> None:
@@ -71,11 +71,12 @@ def remove_prepared(folder: Path) -> None:
                 raise InputError(f"{folder}: cannot be removed ({error.strerror})") from None
 
 
-def remove_file_records() -> None:
-    """Forget the digests of files: they are read again when they are needed."""
+def remove_remains() -> None:
+    """Remove what is left beside the texts: the digests of files, and what a killed process was removing."""
     folder = prepared_folder() / _FILES
     if folder.is_dir():
         remove_folder(folder)
+    remove_leftovers(prepared_folder())
 
 
 class PreparedEntries:
@@ -96,8 +97,7 @@ class PreparedEntries:
         except DamagedEntryError:
             pass
         try:
-            with ExitStack() as stack:
-                make_folder(self.folder)
+            with _cache_named(), ExitStack() as stack:
                 while not stack.enter_context(locked_folder(self.folder, self._is_busy)):
                     make_folder(self.folder)
                 try:
@@ -111,11 +111,13 @@ class PreparedEntries:
                 with atomic_folder(path) as unfinished:
                     make(unfinished)
                 return read(path)
-        except (UnwritableError, OSError) as error:
+        except DamagedEntryError as error:
+            raise InputError(f"{path}: is not as it was written a moment ago ({error}): check the disk") from None
+        except UnwritableError as error:
             try:
                 return read(path)  # where there are no locks, another process may have been faster
             except DamagedEntryError:
-                raise InputError(f"{error} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
+                raise error from None
 
     def say_size(self) -> None:
         """Tell the user what the cache folder holds of this text, and how to be rid of it."""
@@ -126,6 +128,15 @@ class PreparedEntries:
 
     def _is_busy(self) -> None:
         self._say(f"another process is preparing this text in {self.folder}: waiting for it")
+
+
+@contextmanager
+def _cache_named() -> Iterator[None]:
+    """Let what cannot be written name the variable that gives it another place."""
+    try:
+        yield
+    except (UnwritableError, OSError) as error:
+        raise UnwritableError(f"{error} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
 
 
 def megabytes(count: int) -> str:
@@ -179,10 +190,12 @@ def file_digest(path: Path) -> str:
         raise unreadable(path, error) from error
     check_unchanged(path, state)
     if max(state["modified"], state["changed"]) / 1e9 < started - RESOLUTION:
-        try:
-            write_record(record_file, {"path": os.path.realpath(path), "state": state, "sha256": digest})
-        except UnwritableError as error:
-            raise InputError(f"{error} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
+        values = {"path": os.path.realpath(path), "state": state, "sha256": digest}
+        with _cache_named(), ExitStack() as stack:
+            while not stack.enter_context(locked_folder(record_file.parent, lambda: None)):
+                make_folder(record_file.parent)
+            remove_leftovers(record_file.parent)
+            write_record(record_file, values)
     return digest
 
 
