@@ -52,8 +52,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group("text")
     add = group.add_argument
     add("--data", metavar="NAME|FILE|FOLDER", nargs="+", help="phrasebook (default), multi30k, wmt14, one or more "
-        "FILE.tsv[.gz|.xz], or a folder with train.en, train.de, valid.en, ...; for a parser phrasebook-trees, FILE.mrg, "
-        "or a folder with train.mrg, valid.mrg; with other models FILE.txt, shakespeare")  # fmt: skip
+        "FILE.tsv[.gz|.xz], or a folder with train.en, train.de, valid.en, ...; for a parser phrasebook-trees, "
+        "FILE.mrg, or a folder with train.mrg, valid.mrg; with other models FILE.txt, shakespeare")  # fmt: skip
     add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
     add("--target", metavar="LANGUAGE", help="target language (de)")
     add("--data-dir", metavar="DIR", help="folder with local copies of corpora")
