@@ -155,7 +155,7 @@ def _survey(stream: TextStream, files: CorpusFiles, evaluation: Sequence[Paralle
         sizes[lines.part][1] += len(lines.whole)
         characters += lines.characters.sum(axis=0, dtype=np.int64)
         if not files.valid:
-            found.append(lines._replace(whole=rows[-1][:0]))  # kept in `rows`
+            found.append(lines)
         for shared, hashes in zip(is_shared, known, strict=True):
             shared |= np.isin(hashes, lines.pairs)
     survey = Survey(

@@ -136,7 +136,8 @@ def _cache_named() -> Iterator[None]:
     try:
         yield
     except (UnwritableError, OSError) as error:
-        raise UnwritableError(f"{error} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        raise UnwritableError(f"{said} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
 
 
 def megabytes(count: int) -> str:
