@@ -8,6 +8,7 @@ import pytest
 from numpy_transformer.data.corpora import files_of, load_corpus
 from numpy_transformer.data.multi30k import DATA_VARIABLE
 from numpy_transformer.data.sgm import read_segments
+from numpy_transformer.data.wmt14 import TEST, TRAINING, VALIDATION
 from numpy_transformer.errors import InputError
 
 SGM = '<refset setid="newstest2014" srclang="any" trglang="{0}">\n<doc sysid="ref" docid="1">\n{1}</doc>\n</refset>\n'
@@ -66,6 +67,12 @@ def test_a_folder_called_wmt14_in_the_data_folder(archives, tmp_path_factory, mo
     (top / "wmt14").symlink_to(archives)
     monkeypatch.setenv(DATA_VARIABLE, str(top))
     assert len(load_corpus("wmt14").train) == 4
+
+
+def test_the_page_lists_the_files():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "large_corpora.md").read_text(encoding="utf-8")
+    named = [*TRAINING["de"], VALIDATION, f"{TEST}-deen-src", "undoc.2000.fr-en", "giga-fren.release2.fixed"]
+    assert [name for name in named if name not in page] == []
 
 
 def test_what_is_missing_is_told(archives, tmp_path):
