@@ -1,7 +1,7 @@
 # ruff: noqa: E402  (the search path must be set before the packages are imported)
 """A text of millions of pairs: how much memory a run takes, how long until its first update, the first and second time?
 
-    python benchmarks/large_corpus.py SENTENCES.tsv [--pairs 1000000] [--folder DIR] [--output FILE]
+    python benchmarks/large_corpus.py SENTENCES.tsv [--pairs 1000000] [--ordered 4500000] [--folder DIR] [--output FILE]
 
 The text is made larger by joining 2 to 5 sentences of SENTENCES.tsv (such as Tatoeba's) to a line, at random, the same
 ones each time. It is written into the folder DIR, which is removed at the end, with the cache.
@@ -39,7 +39,6 @@ from numpy_transformer.data.files import read_tsv
 JOINED = (2, 5)  # sentences of a line
 UPDATES = 20
 BATCH_TOKENS = 4096
-ORDERED = 4_500_000  # pairs
 
 
 def main() -> None:
@@ -47,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sentences", help="FILE.tsv: source TAB target")
     parser.add_argument("--pairs", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--ordered", type=int, default=4_500_000, metavar="N", help="pairs of the epoch's order")
     parser.add_argument("--folder", type=Path, help="where there is space for the text and the cache")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--begun", type=float, help=argparse.SUPPRESS)  # a process that trains
@@ -67,7 +67,7 @@ def main() -> None:
         lines.append(f"kept in the cache folder: {cache / 1e6:,.0f} MB")
     finally:
         shutil.rmtree(folder)
-    lines += order_lines()
+    lines += order_lines(options.ordered)
     print("\n".join(lines))
     if options.output:
         options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -120,18 +120,18 @@ def row(figures: dict[str, float]) -> str:
     )
 
 
-def order_lines() -> list[str]:
-    """How long the order of an epoch takes, for batches of several sizes."""
+def order_lines(pairs: int) -> list[str]:
+    """How long the order of an epoch of so many pairs takes, for batches of several sizes."""
     draw = np.random.default_rng(0)
-    target = (draw.gamma(4, 8, ORDERED) + 2).astype(np.uint16)
-    source = np.maximum(1, target * draw.normal(1, 0.15, ORDERED)).astype(np.uint16)
+    target = (draw.gamma(4, 8, pairs) + 2).astype(np.uint16)
+    source = np.maximum(1, target * draw.normal(1, 0.15, pairs)).astype(np.uint16)
     lines = []
     for batch_tokens in (1024, 4096, 25_000):
         started, cpu = time.perf_counter(), time.process_time()
         batches = batches_by_length((source, target), batch_tokens, seed=0, epoch=1)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         lines.append(
-            f"order of an epoch of {ORDERED:,} pairs, batches of {batch_tokens:,} tokens: {seconds:.2f} s "
+            f"order of an epoch of {pairs:,} pairs, batches of {batch_tokens:,} tokens: {seconds:.2f} s "
             f"(CPU {cpu:.2f} s), {len(batches):,} batches"
         )
     return lines
