@@ -36,6 +36,8 @@ which the minimum above cuts off, get their gradient, too. Because the backward 
 gradient buffer of the float model is the masters' own.
 """
 
+from typing import Any
+
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.layers.parameters import Parameters, Tree
 
@@ -45,11 +47,13 @@ ROUNDED = {"self_attention", "cross_attention", "feed_forward"}  # sub-layers wh
 
 def ternary(weight: Array) -> tuple[Array, Array]:
     """W (I, O) -> T (I, O), of the values -1, 0 and 1, and the scale s ()."""
-    xp = array_module(weight)
-    scale = xp.where(weight.real < 0, -weight, weight).mean()  # of |w|; a complex step must come through
-    half = scale.real / 2
-    above, below = weight.real > half, weight.real < -half
-    return above.astype(weight.dtype) - below, scale
+    scale = (weight * _signs(weight, 0)).mean()  # |w| = w sign(w), through which a complex step comes
+    return _signs(weight, scale.real / 2), scale
+
+
+def _signs(weight: Array, least: Any) -> Array:
+    """1 where a weight is above `least`, -1 where it is below its opposite, else 0."""
+    return (weight.real > least).astype(weight.dtype) - (weight.real < -least)
 
 
 def is_rounded(name: str) -> bool:
