@@ -79,7 +79,7 @@ def _lines(options: argparse.Namespace, texts: list[str]) -> Iterator[Line]:
     if texts:
         yield from numbered(texts, "TEXT")
         return
-    with open_input(options.input) as file:
+    with open_input(options.input, "parsing") as file:
         name = STANDARD_INPUT if options.input is None else options.input
         yield from numbered(read_lines(file, name), f"{name}, line")
 
