@@ -10,8 +10,8 @@ lead to a tree, and all others are forbidden:
     end              when the outermost bracket has closed
 
 The words are given. So it is not the model's affair which word comes next, only whether one does: a word has the
-probability that the model gives to all words together (`TreeRule.as_one`). Without that, a model that has lost its place
-in the sentence would rather open one bracket after the other than write the right word.
+probability that the model gives to all words together (`TreeRule.as_one`). Without that, a model that has lost its
+place in the sentence would rather open one bracket after the other than write the right word.
 
 Every beginning that is allowed can be completed, so the search never gets stuck. The bound on brackets that open in a
 row keeps a badly trained model from opening brackets for ever: in the Penn Treebank 8 suffice, and a sentence of n

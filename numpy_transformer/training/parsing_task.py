@@ -26,7 +26,7 @@ from numpy_transformer.training.reporting import Report
 from numpy_transformer.training.task import Task
 
 VALIDATION_SENTENCES = 200  # at most, parsed at each evaluation; the validation loss uses all
-TEST_BEAM = 10
+TEST_BEAM = 8
 SAMPLES, TEST_SAMPLES = 5, 20
 
 

@@ -134,7 +134,7 @@ def test_a_folder_and_a_validation_file(tmp_path):
     corpus = load_treebank(str(tmp_path / "train.mrg"), validation=str(tmp_path / "valid.mrg"))
     assert (len(corpus.train), len(corpus.valid), corpus.test) == (6, 3, [])
     (tmp_path / "valid.mrg").unlink()
-    with pytest.raises(InputError, match="holds no valid.mrg"):
+    with pytest.raises(InputError, match=r"holds no valid\.mrg"):
         load_treebank(str(tmp_path))
     write(tmp_path / "two.mrg", trees[:2])
     with pytest.raises(InputError, match=r"2 tree\(s\)"):

@@ -1,0 +1,115 @@
+"""The search for trees: whatever the model, it writes a tree over exactly the words, and only the words are forced."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_parser import small_parser, trees
+
+from numpy_transformer.data.tree_tokens import TreeTokens, symbols_of, tokenizer_for_trees
+from numpy_transformer.data.trees import parse_tree
+from numpy_transformer.decoding.beam import beam_search
+from numpy_transformer.decoding.reference import next_log_probabilities
+from numpy_transformer.decoding.tree_rules import MOST_OPENED, TreePrefix, TreeRule
+from numpy_transformer.errors import InputError
+
+TOKENIZER = tokenizer_for_trees(trees(), 300)
+TOKENS = TreeTokens(TOKENIZER)
+SENTENCES = [["I", "sleep", "."], ["unknown", "catfish"], ["x"]]
+RULE = TreeRule(TOKENS, [TOKENS.pieces(words) for words in SENTENCES], eos_id=2)
+
+
+def test_a_sequence_is_symbols_around_the_pieces_of_words():
+    tree = parse_tree("(S (NP (PRP I)) (VP (VBP sleep)))")
+    written = [TOKENIZER.vocabulary[token].decode() for token in TOKENS.sequence(tree)]
+    assert written == ["(S", "(NP", " I", "/PRP", ")NP", "(VP", " slee", "p", "/VBP", ")VP", ")S"]
+    assert TOKENS.tree(TOKENS.sequence(tree), tree.words) == tree
+
+
+def test_text_never_yields_a_symbol():
+    pieces = TOKENS.pieces(["(S", ")NP", "/PRP", "<eos>"])
+    assert {token for word in pieces for token in word} <= set(TOKENS.word_ids)
+    assert not set(TOKENS.word_ids) & set(TOKENIZER.special_tokens.values())
+
+
+def test_symbols_and_what_is_not_known():
+    assert symbols_of(trees()[:1]) == ["(NP", "(S", "(VP", ")NP", ")S", ")VP", "/.", "/PRP", "/VBP"]
+    assert TOKENS.knows(trees()[3])
+    assert not TOKENS.knows(parse_tree("(S (ADJP (PRP I)))"))
+    assert not TOKENS.knows(parse_tree("(S (JJ I))"))
+    with pytest.raises(InputError, match=r"--vocabulary is 260; .* at least"):
+        tokenizer_for_trees(trees(), 260)
+
+
+@pytest.mark.parametrize("tree", trees(), ids=str)
+def test_every_gold_tree_is_allowed(tree):
+    rule = TreeRule(TOKENS, [TOKENS.pieces(tree.words)], eos_id=2)
+    ids = TOKENS.sequence(tree)
+    assert rule.holds(ids)
+    assert len(ids) <= rule.limit(0)
+    assert TOKENS.tree(ids, tree.words) == tree
+    assert not rule.holds(ids[:-1])
+    assert not rule.holds([*ids, ids[-1]])
+    assert not TreeRule(TOKENS, [TOKENS.pieces([*tree.words, "more"])], eos_id=2).holds(ids)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, len(SENTENCES) - 1), st.randoms(use_true_random=False))
+def test_any_walk_over_allowed_tokens_ends_as_a_tree(sentence, random):
+    """No beginning is a dead end, and the limit is never reached before the tree is whole."""
+    prefix, ids = TreePrefix(), []
+    while not prefix.ended:
+        allowed = RULE.allowed(sentence, prefix)
+        assert allowed
+        assert len(set(allowed)) == len(allowed)
+        ids.append(random.choice(allowed))
+        prefix = RULE._after(sentence, prefix, ids[-1])
+        assert prefix.opened <= MOST_OPENED
+        assert len(ids) <= RULE.limit(sentence)
+    assert RULE.allowed(sentence, prefix) == [2]
+    assert RULE.holds(ids)
+    assert TOKENS.tree(ids, SENTENCES[sentence]).words == SENTENCES[sentence]
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_search_finds_trees_over_the_words(seed, beam):
+    """Together and one by one they are the same trees."""
+    parser = small_parser(seed)
+    found = parser.parse(SENTENCES, beam=beam)
+    assert [tree.words for tree in found] == SENTENCES
+    assert [parser.parse([words], beam=beam)[0] for words in SENTENCES] == found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_greedy_search_is_the_reference_step_by_step(seed):
+    """The whole model for each token; a word is as probable as all words together; then the best allowed token."""
+    parser = small_parser(seed)
+    for sentence, words in enumerate(SENTENCES):
+        pieces = parser.tokens.pieces(words)
+        source = [token for word in pieces for token in word] + [2]
+        prefix, ids = TreePrefix(), []
+        while not prefix.ended:
+            scores = next_log_probabilities(parser.model, source, ids)
+            scores[TOKENS.word_ids] = np.logaddexp.reduce(scores[TOKENS.word_ids])
+            allowed = RULE.allowed(sentence, prefix)
+            ids.append(max(allowed, key=lambda token: scores[token]))
+            prefix = RULE._after(sentence, prefix, ids[-1])
+        assert parser.parse([words], beam=1)[0] == TOKENS.tree(ids, words)
+
+
+def test_tokens_as_one_have_the_probability_of_all():
+    """Of the score: each word costs what all words together cost."""
+    parser = small_parser(1)
+    pieces = parser.tokens.pieces(SENTENCES[2])
+    source = np.array([[*pieces[0], 2]])
+    rule = TreeRule(TOKENS, [pieces], eos_id=2)
+    [[best]] = beam_search(
+        parser.model, source, limits=np.array([rule.limit(0)]), beam=2, alpha=0.0, rules=[rule], as_one=rule.as_one
+    )
+    total = 0.0
+    for place, token in enumerate([*best.ids, 2]):
+        scores = next_log_probabilities(parser.model, source[0].tolist(), best.ids[:place])
+        together = np.logaddexp.reduce(scores[TOKENS.word_ids])
+        total += together if token in TOKENS.word_ids else scores[token]
+    assert best.log_probability == pytest.approx(total, rel=1e-9)
