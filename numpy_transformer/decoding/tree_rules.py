@@ -9,9 +9,11 @@ lead to a tree, and all others are forbidden:
     close            the innermost bracket, if something is in it
     end              when the outermost bracket has closed
 
-The words are given. So it is not the model's affair which word comes next, only whether one does: a word has the
-probability that the model gives to all words together (`TreeRule.as_one`). Without that, a model that has lost its
-place in the sentence would rather open one bracket after the other than write the right word.
+The words are given, so the question is less which word comes next than whether one does. A word has a log-probability
+that is a part SHARE that of all words together, and the rest its own (`TreeRule.pooled`). With its own alone, a model
+that has lost its place in the sentence opens one bracket after the other rather than write the right word; with that of
+all words alone, nothing tells the search that a hypothesis has lost its place. SHARE was chosen on validation trees
+(docs/parsing.md).
 
 Every beginning that is allowed can be completed, so the search never gets stuck. The bound on brackets that open in a
 row keeps a badly trained model from opening brackets for ever: in the Penn Treebank 8 suffice, and a sentence of n
@@ -25,9 +27,10 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.data.tree_tokens import TreeTokens
-from numpy_transformer.decoding.rules import Hypotheses
+from numpy_transformer.decoding.rules import Hypotheses, Pooled
 
 MOST_OPENED = 8
+SHARE = 0.7
 
 
 class TreePrefix(NamedTuple):
@@ -47,7 +50,7 @@ class TreeRule:
         """`sentences` are the pieces of each sentence's words, as ids."""
         self._tokens, self._sentences, self._eos_id = tokens, sentences, eos_id
         self._opening, self._tags = list(tokens.labels), list(tokens.tags)
-        self.as_one = np.array(tokens.word_ids)  # for beam_search
+        self.pooled = Pooled(np.array(tokens.word_ids), SHARE)  # for beam_search
         self._known: dict[tuple[int, tuple[int, ...]], TreePrefix] = {}  # the beginnings of the last step
 
     def limit(self, sentence: int) -> int:

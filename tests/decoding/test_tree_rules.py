@@ -10,7 +10,8 @@ from numpy_transformer.data.tree_tokens import TreeTokens, symbols_of, tokenizer
 from numpy_transformer.data.trees import parse_tree
 from numpy_transformer.decoding.beam import beam_search
 from numpy_transformer.decoding.reference import next_log_probabilities
-from numpy_transformer.decoding.tree_rules import MOST_OPENED, TreePrefix, TreeRule
+from numpy_transformer.decoding.rules import Pooled
+from numpy_transformer.decoding.tree_rules import MOST_OPENED, SHARE, TreePrefix, TreeRule
 from numpy_transformer.errors import InputError
 
 TOKENIZER = tokenizer_for_trees(trees(), 300)
@@ -83,7 +84,7 @@ def test_the_search_finds_trees_over_the_words(seed, beam):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_greedy_search_is_the_reference_step_by_step(seed):
-    """The whole model for each token; a word is as probable as all words together; then the best allowed token."""
+    """The whole model for each token; a word shares in the probability of all words; then the best allowed token."""
     parser = small_parser(seed)
     for sentence, words in enumerate(SENTENCES):
         pieces = parser.tokens.pieces(words)
@@ -91,25 +92,29 @@ def test_greedy_search_is_the_reference_step_by_step(seed):
         prefix, ids = TreePrefix(), []
         while not prefix.ended:
             scores = next_log_probabilities(parser.model, source, ids)
-            scores[TOKENS.word_ids] = np.logaddexp.reduce(scores[TOKENS.word_ids])
+            together = np.logaddexp.reduce(scores[TOKENS.word_ids])
+            scores[TOKENS.word_ids] = (1 - SHARE) * scores[TOKENS.word_ids] + SHARE * together
             allowed = RULE.allowed(sentence, prefix)
             ids.append(max(allowed, key=lambda token: scores[token]))
             prefix = RULE._after(sentence, prefix, ids[-1])
         assert parser.parse([words], beam=1)[0] == TOKENS.tree(ids, words)
 
 
-def test_tokens_as_one_have_the_probability_of_all():
-    """Of the score: each word costs what all words together cost."""
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_pooled_tokens_share_their_probability(share):
+    """In the score each word costs a part of what all words together cost."""
     parser = small_parser(1)
     pieces = parser.tokens.pieces(SENTENCES[2])
     source = np.array([[*pieces[0], 2]])
     rule = TreeRule(TOKENS, [pieces], eos_id=2)
+    pooled = Pooled(np.array(TOKENS.word_ids), share)
     [[best]] = beam_search(
-        parser.model, source, limits=np.array([rule.limit(0)]), beam=2, alpha=0.0, rules=[rule], as_one=rule.as_one
+        parser.model, source, limits=np.array([rule.limit(0)]), beam=2, alpha=0.0, rules=[rule], pooled=pooled
     )
     total = 0.0
     for place, token in enumerate([*best.ids, 2]):
         scores = next_log_probabilities(parser.model, source[0].tolist(), best.ids[:place])
         together = np.logaddexp.reduce(scores[TOKENS.word_ids])
-        total += together if token in TOKENS.word_ids else scores[token]
+        own = scores[token]
+        total += (1 - share) * own + share * together if token in TOKENS.word_ids else own
     assert best.log_probability == pytest.approx(total, rel=1e-9)
