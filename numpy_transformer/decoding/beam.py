@@ -105,8 +105,9 @@ def beam_search(
         logits = decoder.step(live.tokens, live.parents)
         normalizers = log_normalizer(logits)
         if pooled is not None:
-            pool = logits[:, :, pooled.tokens]
-            logits[:, :, pooled.tokens] += pooled.share * (log_normalizer(pool)[:, :, None] - pool)
+            tokens = to_device(pooled.tokens, array_module(logits))
+            pool = logits[:, :, tokens]
+            logits[:, :, tokens] += pooled.share * (log_normalizer(pool)[:, :, None] - pool)
         if coverage:
             [weights] = on_host(decoder.source_weights())
             live.attended[:, :, : weights.shape[2]] += weights
