@@ -88,7 +88,8 @@ def _parsed(
     parser: Parser, lines: Iterator[Line], options: argparse.Namespace
 ) -> Iterator[tuple[Line, SyntaxTree | None]]:
     """Each line with its tree, None for a blank one. Several are parsed together, but what is typed at once."""
-    together = 1 if not options.text and options.input is None and sys.stdin.isatty() else TOGETHER
+    typed = not options.text and options.input is None and sys.stdin is not None and sys.stdin.isatty()
+    together = 1 if typed else TOGETHER
     waiting: list[Line] = []
 
     def trees() -> Iterator[tuple[Line, SyntaxTree | None]]:

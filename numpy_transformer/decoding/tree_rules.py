@@ -3,7 +3,8 @@
 A tree's sequence (data/tree_tokens.py) is written by four moves. After each beginning of a sequence, only some of them
 lead to a tree, and all others are forbidden:
 
-    open a bracket   while words are left, and fewer than MOST_OPENED brackets have been opened since the last word
+    open a bracket   while words are left, fewer than MOST_OPENED brackets have been opened since the last word, and
+                     fewer than DEEPEST are open
     write a word     its next piece, or, behind its last piece, a tag; a word needs an open bracket, and the last words
                      must be written before the outermost bracket closes
     close            the innermost bracket, if something is in it
@@ -27,6 +28,7 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.data.tree_tokens import TreeTokens
+from numpy_transformer.data.trees import DEEPEST
 from numpy_transformer.decoding.rules import Hypotheses, Pooled
 
 MOST_OPENED = 8
@@ -83,7 +85,7 @@ class TreeRule:
             return [word[written.piece]] if written.piece < len(word) else self._tags
         left = written.word < len(words)
         moves: list[int] = []
-        if left and written.opened < MOST_OPENED:
+        if left and written.opened < MOST_OPENED and len(written.stack) < DEEPEST - 1:  # one is for the tag
             moves += self._opening
         if left and written.stack:
             moves.append(words[written.word][0])

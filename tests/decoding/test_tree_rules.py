@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from small_parser import small_parser, trees
 
 from numpy_transformer.data.tree_tokens import TreeTokens, symbols_of, tokenizer_for_trees
-from numpy_transformer.data.trees import parse_tree
+from numpy_transformer.data.trees import DEEPEST, parse_tree
 from numpy_transformer.decoding.beam import beam_search
 from numpy_transformer.decoding.reference import next_log_probabilities
 from numpy_transformer.decoding.rules import Pooled
@@ -67,9 +67,24 @@ def test_any_walk_over_allowed_tokens_ends_as_a_tree(sentence, random):
         prefix = RULE._after(sentence, prefix, ids[-1])
         assert prefix.opened <= MOST_OPENED
         assert len(ids) <= RULE.limit(sentence)
+        assert len(prefix.stack) < DEEPEST
     assert RULE.allowed(sentence, prefix) == [2]
     assert RULE.holds(ids)
     assert TOKENS.tree(ids, SENTENCES[sentence]).words == SENTENCES[sentence]
+
+
+def test_trees_are_not_too_deep_to_be_written():
+    """A model that only wants to open brackets."""
+    words = ["x"] * 40
+    rule = TreeRule(TOKENS, [TOKENS.pieces(words)], eos_id=2)
+    prefix, ids = TreePrefix(), []
+    while not prefix.ended:
+        ids.append(rule.allowed(0, prefix)[0])
+        prefix = rule._after(0, prefix, ids[-1])
+    tree = TOKENS.tree(ids, words)
+    assert parse_tree(str(tree)) == tree
+    assert tree.words == words
+    assert max(len(line) - len(line.lstrip()) for line in tree.indented().split("\n")) == 2 * (DEEPEST - 2)
 
 
 @pytest.mark.parametrize("beam", [1, 3])
