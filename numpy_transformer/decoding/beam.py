@@ -33,7 +33,7 @@ from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
 from numpy_transformer.decoding.required_terms import RequiredTerms
 from numpy_transformer.decoding.results import Identity, Results
-from numpy_transformer.decoding.rules import Hypotheses, Rule
+from numpy_transformer.decoding.rules import Hypotheses, Pooled, Rule
 from numpy_transformer.decoding.scoring import (
     Decoded,
     Done,
@@ -65,6 +65,7 @@ def beam_search(
     recorder: BeamRecorder | None = None,
     done: Done | None = None,
     identity: Identity = tuple,
+    pooled: Pooled | None = None,
 ) -> list[list[Decoded]]:
     """The n best translations found for each sentence, best first.
 
@@ -76,6 +77,7 @@ def beam_search(
     rows: how many sentences are decoded at once; the others wait, in their order. By default none waits.
     shortlist: the tokens that each translation may contain; for one model, without rules and required terms.
     done is called with the numbers of sentences as they are done, and how many others are under way.
+    pooled: tokens that share their probability, for rules that say which of them is next.
     identity: of the translations for which it is the same, only the best is a result; by default none are the same.
 
     A sentence has fewer than n results only where fewer were finished; none if the rules forbid every translation.
@@ -102,6 +104,10 @@ def beam_search(
         # 1. The log-probabilities: logits - normalizers.
         logits = decoder.step(live.tokens, live.parents)
         normalizers = log_normalizer(logits)
+        if pooled is not None:
+            tokens = to_device(pooled.tokens, array_module(logits))
+            pool = logits[:, :, tokens]
+            logits[:, :, tokens] += pooled.share * (log_normalizer(pool)[:, :, None] - pool)
         if coverage:
             [weights] = on_host(decoder.source_weights())
             live.attended[:, :, : weights.shape[2]] += weights
