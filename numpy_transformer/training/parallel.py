@@ -33,14 +33,19 @@ TOKENS_PER_WORKER = 256
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000", or microseconds of CPU time in each period
 
 
+def allowed_processors() -> list[int]:
+    """The numbers of the processors, hyper-threads included, that this process may run on."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return sorted(allowed)
+
+
 def physical_cores() -> int:
     """The cores this process may use, hyper-threads of one core counted once: the arithmetic units are shared.
 
     A container that may use only the time of some cores counts as having that many.
     """
-    available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     cores = set()
-    for cpu in available:
+    for cpu in allowed_processors():
         siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         cores.add(siblings.read_text() if siblings.exists() else str(cpu))
     quota, period = CPU_QUOTA.read_text().split() if CPU_QUOTA.exists() else ("max", "1")
@@ -100,6 +105,7 @@ class Workers:
         self.model = model
         self._frozen = frozen
         self.workers = workers
+        self._first_part = 0  # the batch is cut into parts; the number of this process's first one
         keep_freed_memory()
         self._buffers = [model.parameters.twin() for _ in range(workers)]
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="worker") if workers > 1 else None
@@ -141,7 +147,7 @@ class Workers:
             losses = self.map(partial(self._shard_loss, shards, key, label_smoothing, token_count), range(len(shards)))
             loss += sum(losses)
             parts = [buffer.flat for buffer in self._buffers[: len(shards)]]
-            self._over_slices(partial(_sum_into_first, [*parts, *earlier]))
+            self._over_slices(partial(sum_into_first, [*parts, *earlier]))
             if number < len(batches) - 1:  # the next batch will overwrite the buffers
                 earlier = [self.gradients.copy()]
         for part in self._frozen:
@@ -159,7 +165,7 @@ class Workers:
         """One worker's part of the loss; its gradient goes into the worker's buffer."""
         loss, _ = self.model.loss_and_gradients(
             *shards[worker].inputs,
-            seed=None if key is None else (*key, worker),
+            seed=None if key is None else (*key, self._first_part + worker),
             label_smoothing=label_smoothing,
             token_count=token_count,
             gradients=self._buffers[worker],
@@ -219,7 +225,7 @@ class Workers:
         return list(self._executor.map(call, arguments))
 
 
-def _sum_into_first(buffers: Sequence[Array], part: slice) -> None:
+def sum_into_first(buffers: Sequence[Array], part: slice) -> None:
     """One slice of the sum of all buffers, in their order."""
     for buffer in buffers[1:]:
         array_module(buffer).add(buffers[0][part], buffer[part], out=buffers[0][part])

@@ -1,0 +1,41 @@
+"""What the ranks of a test do: `mpiexec -n R python rank_program.py OPTIONS`, where OPTIONS are JSON (test_ranks.py)."""
+
+import json
+import sys
+
+import numpy as np
+from test_parallel import CONFIG, make_batches
+
+from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.distributed.rank_workers import RankWorkers
+from numpy_transformer.training.distributed.ranks import Ranks, open_ranks
+from numpy_transformer.training.optimizer import Adam
+
+
+def train(
+    ranks: Ranks, path: str, *, workers: int, dtype: str, dropout: float, batches: int = 1, sentences: int = 7
+) -> None:
+    """Five updates; what each rank has then goes into a file of its own."""
+    model = Transformer(CONFIG.replace(dropout=dropout, attention_dropout=dropout), seed=1, dtype=dtype)
+    adam = Adam.for_parameters(model.parameters.flat)
+    adam.epsilon = 1e-3  # as in test_parallel.py
+    figures = []
+    with RankWorkers(model, workers, ranks, least_bucket=1) as pool:
+        for step in range(5):
+            parts = make_batches(batches, sentences)
+            seed = (4, step) if dropout else None
+            [result] = pool.step(adam, parts, rate=0.01, seed=seed, label_smoothing=0.1, clip=0.5)
+            figures.append([result.loss, result.gradient_norm])
+    np.savez(
+        f"{path}.{ranks.rank}.npz",
+        figures=figures,
+        parameters=model.parameters.flat,
+        first=adam.first_moment,
+        second=adam.second_moment,
+    )
+
+
+if __name__ == "__main__":
+    ordered, path, options = json.loads(sys.argv[1])
+    with open_ranks("mpi", ordered=ordered) as opened:
+        train(opened, path, **options)
