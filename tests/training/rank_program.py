@@ -1,4 +1,4 @@
-"""What the ranks of a test do: `mpiexec -n R python rank_program.py OPTIONS`, where OPTIONS are JSON (test_ranks.py)."""
+"""What the ranks of a test do: `mpiexec -n R python rank_program.py FOLDER CASES` (test_ranks.py)."""
 
 import json
 import sys
@@ -36,6 +36,8 @@ def train(
 
 
 if __name__ == "__main__":
-    ordered, path, options = json.loads(sys.argv[1])
-    with open_ranks("mpi", ordered=ordered) as opened:
-        train(opened, path, **options)
+    folder = sys.argv[1]
+    with open_ranks("mpi") as opened:
+        for name, (ordered, options) in json.loads(sys.argv[2]).items():
+            opened.ordered = ordered
+            train(opened, f"{folder}/{name}", **options)

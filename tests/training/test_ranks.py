@@ -21,17 +21,30 @@ MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shut
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec: pip install -r requirements-mpi.txt")
 
 
-def on_ranks(count: int, path: Path, *, ordered: bool = False, **options) -> list[dict[str, np.ndarray]]:
-    """What each rank has after five updates (rank_program.py)."""
-    told = json.dumps([ordered, str(path), options])
+# By name: whether sums are ordered, and what is trained.
+CASES = {
+    "float64": (False, {"dtype": "float64", "dropout": 0.0, "batches": 2, "workers": 2}),
+    "float64, ordered": (True, {"dtype": "float64", "dropout": 0.0, "batches": 2, "workers": 2}),
+    "float32": (False, {"dtype": "float32", "dropout": 0.0, "batches": 2, "workers": 1}),
+    "two sentences": (False, {"dtype": "float64", "dropout": 0.0, "sentences": 2, "workers": 1}),
+    "masks": (True, {"dtype": "float32", "dropout": 0.3, "workers": 1}),
+    "once": (False, {"dtype": "float32", "dropout": 0.3, "batches": 2, "workers": 2}),
+    "twice": (False, {"dtype": "float32", "dropout": 0.3, "batches": 2, "workers": 2}),
+}
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def found(request, tmp_path_factory) -> dict[str, list[dict[str, np.ndarray]]]:
+    """By the name of the case, what each of two or three ranks has after five updates (rank_program.py)."""
+    folder = tmp_path_factory.mktemp("ranks")
     done = subprocess.run(
-        [MPIEXEC, "-n", str(count), sys.executable, HERE / "rank_program.py", told],
+        [MPIEXEC, "-n", str(request.param), sys.executable, HERE / "rank_program.py", folder, json.dumps(CASES)],
         capture_output=True,
         text=True,
         env=environment(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return [dict(np.load(f"{path}.{rank}.npz")) for rank in range(count)]
+    return {name: [dict(np.load(folder / f"{name}.{rank}.npz")) for rank in range(request.param)] for name in CASES}
 
 
 def environment() -> dict[str, str]:
@@ -65,39 +78,27 @@ def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarra
         np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 
-def assert_equal_to_rounding(found, expected, tolerance: float) -> None:
-    for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=tolerance * abs(values).max(), err_msg=name)
+@pytest.mark.parametrize("case", ["float64", "float64, ordered", "float32", "two sentences"])
+def test_ranks_do_what_one_process_does(case, found):
+    """Without dropout only the order of the sums differs. Of two sentences, a third rank gets none and adds nothing."""
+    options = {**CASES[case][1], "workers": 1}
+    tolerance = {"float64": 1e-12, "float32": 5e-5}[options["dtype"]]
+    whole = on_one(**options)
+    for name, values in found[case][0].items():
+        np.testing.assert_allclose(values, whole[name], rtol=0, atol=tolerance * abs(values).max(), err_msg=name)
 
 
-@pytest.mark.parametrize(("count", "ordered"), [(2, False), (3, True)])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 5e-5)])
-def test_ranks_do_what_one_process_does(count, ordered, dtype, tolerance, tmp_path):
-    """Two workers each, batches accumulated, no dropout: only the order of the sums differs."""
-    options = {"dtype": dtype, "dropout": 0.0, "batches": 2}
-    found = on_ranks(count, tmp_path / "rank", ordered=ordered, workers=2, **options)
-    assert_equal_to_rounding(found[0], on_one(1, **options), tolerance)
-    for other in found[1:]:
-        assert_same_bits(other, found[0])
+@pytest.mark.parametrize("case", CASES)
+def test_all_ranks_have_the_same_bits(case, found):
+    for other in found[case][1:]:
+        assert_same_bits(other, found[case][0])
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_ordered_sums_give_the_bits_of_one_process_with_as_many_workers(count, tmp_path):
-    options = {"dtype": "float32", "dropout": 0.3}
-    found = on_ranks(count, tmp_path / "rank", ordered=True, workers=1, **options)
-    for rank in found:
-        assert_same_bits(rank, on_one(count, **options))
+def test_ordered_sums_give_the_bits_of_one_process_with_as_many_workers(found):
+    """Dropout masks, clipping, losses and all."""
+    ranks = found["masks"]
+    assert_same_bits(ranks[0], on_one(**{**CASES["masks"][1], "workers": len(ranks)}))
 
 
-def test_a_layout_repeats_every_bit(tmp_path):
-    first, second = (
-        on_ranks(3, tmp_path / name, workers=2, dtype="float32", dropout=0.3, batches=2) for name in ("one", "two")
-    )
-    for one, other in zip(first, second, strict=True):
-        assert_same_bits(one, other)
-
-
-def test_ranks_without_a_sentence_add_nothing(tmp_path):
-    options = {"dtype": "float64", "dropout": 0.0, "sentences": 2}
-    found = on_ranks(3, tmp_path / "rank", workers=1, **options)
-    assert_equal_to_rounding(found[2], on_one(1, **options), 1e-12)
+def test_a_layout_repeats_every_bit(found):
+    assert_same_bits(found["twice"][0], found["once"][0])

@@ -1,8 +1,7 @@
 """Ranks that MPI carries (the standard of 1994, in every cluster), through the package mpi4py.
 
-A call of MPI that waits keeps its core busy asking, which another rank or a worker may need. So the ranks first meet: a
-barrier that does not block, asked with pauses between (`_meet`). Then all of them are there, and the transfer itself
-runs at full speed.
+A call of MPI that waits keeps its core busy asking, which another rank or a worker may need. So no call here waits: each
+begins something, and asks with pauses between whether it is done (`_wait`). Asking is also what moves the bytes on.
 
 Sums. MPI's own all-reduce gives the same bits on every rank, and in practice from run to run; the standard only advises
 it. The ordered sum leaves nothing to it: each rank gets one piece of the buffer from all the others, adds them in the
@@ -13,6 +12,7 @@ order of ranks,
 and gives the sum to all. That moves as many bytes as the best all-reduce, 2 (R-1)/R n for each rank.
 """
 
+import json
 import os
 import time
 from typing import Any
@@ -23,7 +23,8 @@ from numpy_transformer.backend.arrays import Array
 from numpy_transformer.errors import InputError
 
 SPINS = 20  # questions without a pause: a message between two cores takes a microsecond
-SHORTEST_PAUSE, LONGEST_PAUSE = 2e-5, 2e-3  # seconds; the longer it has lasted, the longer it may last
+SHORTEST_PAUSE, LONGEST_PAUSE, GROWTH = 2e-5, 2e-3, 1.1  # seconds; who has waited long can wait a little longer
+HEAD, SLOT = 8, 512  # bytes: of a message's length, and of a message that needs no second round
 STARTED_BY = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "MPI_LOCALRANKID")
 
 
@@ -45,29 +46,40 @@ class MpiRanks:
         if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
             raise InputError("--distributed mpi: this MPI library serves the main thread only; use one with threads")
         self.host = mpi.Get_processor_name()
-        self._ordered = ordered
+        self.ordered = ordered
 
     def broadcast(self, value: Any) -> Any:
-        self._meet()
-        return self._world.bcast(value)
+        content = json.dumps(value).encode() if self.rank == 0 else b""
+        room = SLOT
+        while True:  # once more, if the message is longer than a slot
+            slot = _filled(content, room)
+            self._wait(self._world.Ibcast(slot))
+            if (length := _length(slot)) + HEAD <= room:
+                return json.loads(slot[HEAD : HEAD + length].tobytes())
+            room = length + HEAD
 
     def gather(self, value: Any) -> list[Any]:
-        self._meet()
-        return self._world.allgather(value)
+        content = json.dumps(value).encode()
+        room = SLOT
+        while True:  # once more, if one of the messages is longer than a slot
+            slots = np.empty((self.size, room), dtype=np.uint8)
+            self._wait(self._world.Iallgather(_filled(content, room), slots))
+            lengths = [_length(slot) for slot in slots]
+            if (longest := max(lengths)) + HEAD <= room:
+                return [json.loads(slot[HEAD : HEAD + n].tobytes()) for slot, n in zip(slots, lengths, strict=True)]
+            room = longest + HEAD
 
     def broadcast_array(self, array: Array) -> None:
-        self._meet()
-        self._world.Bcast(array)
+        self._wait(self._world.Ibcast(array))
 
     def sum(self, array: Array) -> None:
-        self._meet()
-        if self._ordered:
+        if self.ordered:
             self._ordered_sum(array)
         else:
-            self._world.Allreduce(self._mpi.IN_PLACE, array)
+            self._wait(self._world.Iallreduce(self._mpi.IN_PLACE, array))
 
     def close(self) -> None:
-        self._meet()
+        self._wait(self._world.Ibarrier())  # the end of MPI waits for all, and asks without a pause
         self._mpi.Finalize()
 
     def _ordered_sum(self, array: Array) -> None:
@@ -76,21 +88,32 @@ class MpiRanks:
         starts, own = edges[:-1].tolist(), counts[self.rank]
         parts = np.empty((self.size, own), dtype=array.dtype)
         received = [own] * self.size, [own * rank for rank in range(self.size)]
-        self._world.Alltoallv([array, (counts, starts)], [parts, received])
+        self._wait(self._world.Ialltoallv([array, (counts, starts)], [parts, received]))
         for part in parts[1:]:
             parts[0] += part
-        self._world.Allgatherv(parts[0], [array, (counts, starts)])
+        self._wait(self._world.Iallgatherv(parts[0], [array, (counts, starts)]))
 
-    def _meet(self) -> None:
-        """Wait until every rank is here."""
-        request = self._world.Ibarrier()
+    def _wait(self, request: Any) -> None:
+        """Until what was begun is done."""
         pause = SHORTEST_PAUSE
         asked = 0
         while not request.Test():
             asked += 1
             if asked > SPINS:
                 time.sleep(pause)
-                pause = min(1.2 * pause, LONGEST_PAUSE)
+                pause = min(GROWTH * pause, LONGEST_PAUSE)
+
+
+def _filled(content: bytes, room: int) -> Array:
+    """A slot of `room` bytes: how long the message is, then as much of it as there is room for."""
+    slot = np.zeros(room, dtype=np.uint8)
+    slot[:HEAD].view(np.int64)[0] = len(content)
+    slot[HEAD : HEAD + len(content)] = np.frombuffer(content[: room - HEAD], dtype=np.uint8)
+    return slot
+
+
+def _length(slot: Array) -> int:
+    return int(slot[:HEAD].view(np.int64)[0])
 
 
 def _imported() -> Any:
