@@ -43,6 +43,11 @@ class StopRequest:
                 before(number, frame)
             else:  # the system's default would end the process past every `finally`
                 raise signals.SignalInterrupt(number)
-        elif not self.requested:
+        else:
+            self.ask(number)
+
+    def ask(self, number: int) -> None:
+        """Another process has received the signal `number` in the place of this one."""
+        if not self.requested:
             self.number = number
             self._announce("stopping after this step and saving (once more to end at once)")

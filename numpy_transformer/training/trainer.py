@@ -142,6 +142,8 @@ class Trainer:
         else:
             steps = Workers(model, self.workers, frozen=frozen)
         with steps as workers, StopRequest(self.report.say) as stop:
+            if self.leader is not None:
+                self.leader.ranks.watch.on_stop = stop.ask
             self.report.begins(
                 model,
                 examples=counted(self.task.train_size, self.task.example),

@@ -5,6 +5,7 @@ It writes nothing and prints nothing.
 
 import base64
 import dataclasses
+import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy_transformer.training.distributed.agreement import OF_EACH_RANK, check
 from numpy_transformer.training.distributed.rank_steps import rank_steps
 from numpy_transformer.training.distributed.ranks import Ranks
 from numpy_transformer.training.freezing import frozen_names, frozen_slices
+from numpy_transformer.training.interrupt import StopRequest
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import options_from_dict
 from numpy_transformer.training.reporting import Report
@@ -48,6 +50,12 @@ def follow(ranks: Ranks, given: Mapping[str, Any]) -> None:
     adam.step = begins["updates"]
     frozen = frozen_slices(model.parameters, frozen_names(options, task.config))
     updates = task.updates(begins["step"])
-    with rank_steps(ranks, options, model, adam, frozen) as steps:
+    with rank_steps(ranks, options, model, adam, frozen) as steps, _stop_of_all(ranks):
         while (told := ranks.broadcast(None)) is not None:
             steps.step(adam, next(updates)[1], **told)
+
+
+def _stop_of_all(ranks: Ranks) -> StopRequest:
+    """A signal that this rank receives is passed on to rank 0, which saves and ends the run."""
+    stop = StopRequest(lambda line: ranks.watch.stop_all(stop.number or signal.SIGTERM))
+    return stop

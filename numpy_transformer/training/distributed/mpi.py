@@ -21,6 +21,8 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.errors import InputError
+from numpy_transformer.training.distributed.ranks import RanksGoneError
+from numpy_transformer.training.distributed.watch import Watch
 
 SPINS = 20  # questions without a pause: a message between two cores takes a microsecond
 SHORTEST_PAUSE, LONGEST_PAUSE, GROWTH = 2e-5, 2e-3, 1.1  # seconds; who has waited long can wait a little longer
@@ -30,8 +32,6 @@ STARTED_BY = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_R
 
 class MpiRanks:
     """The processes that mpiexec started; `ranks.Ranks` says what the methods do."""
-
-    told_to_stop = False
 
     def __init__(self, *, ordered: bool = False) -> None:
         """Raises InputError without mpi4py, without an MPI library, or if mpiexec did not start this process."""
@@ -47,6 +47,8 @@ class MpiRanks:
             raise InputError("--distributed mpi: this MPI library serves the main thread only; use one with threads")
         self.host = mpi.Get_processor_name()
         self.ordered = ordered
+        self._given_up = False
+        self.watch = Watch(self.rank, self.size, self.host, self.broadcast)
 
     def broadcast(self, value: Any) -> Any:
         content = json.dumps(value).encode() if self.rank == 0 else b""
@@ -78,7 +80,11 @@ class MpiRanks:
         else:
             self._wait(self._world.Iallreduce(self._mpi.IN_PLACE, array))
 
+    def give_up(self) -> None:
+        self._given_up = True
+
     def close(self) -> None:
+        self.watch.close()
         self._wait(self._world.Ibarrier())  # the end of MPI waits for all, and asks without a pause
         self._mpi.Finalize()
 
@@ -99,6 +105,8 @@ class MpiRanks:
         asked = 0
         while not request.Test():
             asked += 1
+            if self._given_up:
+                raise RanksGoneError
             if asked > SPINS:
                 time.sleep(pause)
                 pause = min(GROWTH * pause, LONGEST_PAUSE)
