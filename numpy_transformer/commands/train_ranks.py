@@ -17,8 +17,8 @@ def train_alone_or_not(arguments: argparse.Namespace) -> int:
     from numpy_transformer.training.distributed.leading import Leader
     from numpy_transformer.training.distributed.ranks import open_ranks
 
+    given = given_options(arguments)
     with open_ranks(arguments.distributed, ordered="ordered_sum" in arguments) as ranks:
-        given = given_options(arguments)
         if ranks.rank == 0:
             return train(arguments, leader=Leader(ranks, given))
         follow(ranks, given)

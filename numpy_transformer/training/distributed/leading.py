@@ -16,6 +16,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
 from numpy_transformer.training.distributed.agreement import check_agreement
+from numpy_transformer.training.distributed.rank_gpu_step import RankGpuStep
 from numpy_transformer.training.distributed.rank_steps import rank_steps
 from numpy_transformer.training.distributed.rank_workers import RankWorkers
 from numpy_transformer.training.distributed.ranks import Ranks
@@ -42,7 +43,12 @@ class Leader:
     def announce(
         self, options: TrainingOptions, tokenizer: ModelTokenizer, config: TransformerConfig | None
     ) -> None:
-        """Tell the others what the run is, so that they can prepare their text while rank 0 does."""
+        """Tell the others what the run is, so that they can prepare their text while rank 0 does.
+
+        Raises InputError for a device that these ranks cannot sum on.
+        """
+        if options.device != self.ranks.device:
+            raise InputError("--distributed mpi goes with --device cpu, --distributed nccl with --device gpu")
         self.ranks.broadcast(
             {
                 "options": options.to_dict(),
@@ -74,7 +80,7 @@ class Leader:
 class LeadingSteps:
     """The steps of rank 0: those of all ranks. What is mapped stays with rank 0."""
 
-    def __init__(self, ranks: Ranks, own: RankWorkers) -> None:
+    def __init__(self, ranks: Ranks, own: RankWorkers | RankGpuStep) -> None:
         self._ranks, self._own = ranks, own
 
     def __enter__(self) -> Self:

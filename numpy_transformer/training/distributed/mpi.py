@@ -33,12 +33,14 @@ STARTED_BY = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_R
 class MpiRanks:
     """The processes that mpiexec started; `ranks.Ranks` says what the methods do."""
 
+    device = "cpu"
+
     def __init__(self, *, ordered: bool = False) -> None:
         """Raises InputError without mpi4py, without an MPI library, or if mpiexec did not start this process."""
         self._mpi = mpi = _imported()
         self._world = mpi.COMM_WORLD
         self.rank, self.size = self._world.Get_rank(), self._world.Get_size()
-        if self.size == 1 and not any(name in os.environ for name in STARTED_BY):
+        if self.size == 1 and not started_by_mpi():
             raise InputError(
                 "--distributed mpi: this process is alone; start it with mpiexec -n 2 python train.py ... "
                 "(or your batch system's srun)"
@@ -110,6 +112,11 @@ class MpiRanks:
             if asked > SPINS:
                 time.sleep(pause)
                 pause = min(GROWTH * pause, LONGEST_PAUSE)
+
+
+def started_by_mpi() -> bool:
+    """Whether mpiexec, or a batch system in its place, started this process as a rank."""
+    return any(name in os.environ for name in STARTED_BY)
 
 
 def _filled(content: bytes, room: int) -> Array:

@@ -16,8 +16,6 @@ from numpy_transformer.training.distributed.watchman import GRACE, SILENCE
 
 USERS_AND_SYSTEMS = (InputError, TokenizerError, OSError, MemoryError, KeyboardInterrupt)  # no defects of the program
 
-KINDS = ("mpi", "nccl")
-
 
 class RanksGoneError(RuntimeError):
     """The wait for other ranks is over, because the run is."""
@@ -30,6 +28,7 @@ class Ranks(Protocol):
     Small messages are numbers, texts, booleans, None, and lists and dicts of them.
     """
 
+    device: str  # "cpu" or "gpu": where it sums
     rank: int  # 0 leads
     size: int
     host: str  # this rank's
@@ -66,10 +65,11 @@ def open_ranks(kind: str, *, ordered: bool = False) -> Iterator[Ranks]:
     said by its watchman, and does not come back from here.
     """
     from numpy_transformer.training.distributed.mpi import MpiRanks
+    from numpy_transformer.training.distributed.nccl import NcclRanks
 
-    if kind not in KINDS:
-        raise InputError(f"--distributed {kind}: it must be {' or '.join(KINDS)}")
-    ranks = MpiRanks(ordered=ordered)
+    if kind == "nccl" and ordered:
+        raise InputError("--ordered-sum goes with --distributed mpi: NCCL's sums have an order of their own")
+    ranks: Ranks = MpiRanks(ordered=ordered) if kind == "mpi" else NcclRanks()
     try:
         yield ranks
         ranks.close()

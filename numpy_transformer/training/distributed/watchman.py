@@ -154,7 +154,7 @@ class Watchman:
             if self.rank == 0 and self.fault is None:
                 self.own_words = True
                 self.deadline = time.monotonic() + UNWINDING
-            self.note(self.rank, message["failed"])
+            self.note(self.rank, f"failed: {message['failed']}")
 
     def from_watchman(self, peer: Peer, message: dict[str, Any]) -> None:
         if self.rank != 0:
@@ -244,7 +244,7 @@ class Watchman:
         self.kill_own_rank()
 
     def say(self, rank: int, host: str, what: str) -> None:
-        line = " ".join(f"{self.program}: rank {rank} on {host}: {what}; --resume goes on from the last save".split())
+        line = " ".join(f"{self.program}: rank {rank} on {host} {what}; --resume goes on from the last save".split())
         with contextlib.suppress(OSError):
             os.write(2, line.encode(errors="backslashreplace") + b"\n")
 
