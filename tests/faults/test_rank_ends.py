@@ -15,6 +15,8 @@ import child_run
 import pytest
 import small_run
 
+from numpy_transformer.storage.tensors import load_tensors
+
 pytest.importorskip("mpi4py", reason="pip install -r requirements-mpi.txt")
 HERE = Path(__file__).parent
 MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
@@ -101,7 +103,6 @@ def test_killed_ranks_lose_nothing(amount, tried, tmp_path: Path, data: Path):
     ("fault", "expected"),
     [
         ("1 no memory", r"rank_run\.py: rank 1 on \S+ failed: out of memory \(too much\); --resume goes on .*"),
-        ("0 no memory", r"rank_run\.py: rank 0 on \S+: out of memory \(too much\)"),
         ("0 full disk", r"rank_run\.py: rank 0 on \S+: \S+: No space left on device"),
     ],
 )
@@ -125,9 +126,7 @@ def test_a_rank_that_hangs_ends_the_run(amount, tmp_path: Path, data: Path):
         assert [(int(number), what) for number, _, what in LINE.findall(said)] == [(rank, "has not answered for 15 s")]
 
 
-@pytest.mark.parametrize(
-    ("rank", "number"), [(0, signal.SIGTERM), (1, signal.SIGTERM), (None, signal.SIGTERM), (None, signal.SIGINT)]
-)
+@pytest.mark.parametrize(("rank", "number"), [(1, signal.SIGTERM), (None, signal.SIGINT)])
 def test_a_signal_to_any_rank_or_to_all_saves_once(rank, number, tmp_path: Path, data: Path):
     process = start(tmp_path / "run", data, steps=10**6, evaluate_every=10**6)
     targets = [process_of(tmp_path / "run", each) for each in range(RANKS)]
@@ -138,4 +137,5 @@ def test_a_signal_to_any_rank_or_to_all_saves_once(rank, number, tmp_path: Path,
     said, _ = process.communicate()
     assert process.returncode == 128 + number, said
     assert said.count("stopping after this step and saving") == 1
-    assert child_run.content(tmp_path / "run")["log"]
+    _, metadata = load_tensors(tmp_path / "run/checkpoints/training.safetensors")
+    assert json.loads(metadata["progress"])["step"] >= 10
