@@ -21,6 +21,7 @@ from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.memory import keep_freed_memory
 from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.models.model import Model
+from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.optimizer import Adam
 
 Argument = TypeVar("Argument")
@@ -70,6 +71,10 @@ class Steps(Protocol):
     @property
     def workers(self) -> int:
         """How many parts of a text should be worked on at once."""
+
+    @property
+    def layout(self) -> str:
+        """How the work is divided, in words: with another layout sums have another order, and so other last bits."""
 
     @property
     def gradients(self) -> Array:
@@ -128,6 +133,11 @@ class Workers:
             self._executor.shutdown(cancel_futures=True)
         if self._blas_limit is not None:
             self._blas_limit.restore_original_limits()
+
+    @property
+    def layout(self) -> str:
+        """How the work is divided."""
+        return counted(self.workers, "worker")
 
     @property
     def gradients(self) -> Array:

@@ -149,7 +149,10 @@ class Trainer:
                 examples=counted(self.task.train_size, self.task.example),
                 steps_per_epoch=self.steps_per_epoch,
                 workers=self.workers,
+                layout=workers.layout,
             )
+            self.report.divided(self.progress.layout, workers.layout)
+            self.progress.layout = workers.layout
             if self.progress.step == 0:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
                 self._save_state()

@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec: pip install -r requirements-mpi.txt")
 RANKS = 2
+RANK = [MPIEXEC, "-n", str(RANKS), sys.executable, HERE / "rank_run.py"]
 OPTIONS = {"steps": 40, "evaluate_every": 4, "accumulate": 2}
 LINE = re.compile(r"rank_run\.py: rank (\d) on (\S+) (.*); --resume goes on from the last save")
 
@@ -29,8 +30,7 @@ LINE = re.compile(r"rank_run\.py: rank (\d) on (\S+) (.*); --resume goes on from
 def start(path: Path, data: Path, *fault: str, **changes) -> subprocess.Popen[str]:
     folders = (HERE.parents[1], HERE.parent / "support", HERE)
     return subprocess.Popen(
-        [MPIEXEC, "-n", str(RANKS), sys.executable, HERE / "rank_run.py"]
-        + [path, data, json.dumps({**OPTIONS, **changes}), *fault],
+        [*RANK, path, data, json.dumps({**OPTIONS, **changes}), *fault],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

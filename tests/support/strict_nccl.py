@@ -1,7 +1,7 @@
 """`cuda.nccl` of the stand-in for CuPy: sums over the ranks that mpiexec started, or over one.
 
-As NCCL does, it takes addresses, counts and the number of a stream, and returns at once; strict_cuda.work tells what was
-put on which stream. The pretended card is quick: it has the result by then.
+As NCCL does, it takes addresses, counts and the number of a stream, and returns at once; strict_cuda.work tells what
+was put on which stream. The pretended card is quick: it has the result by then.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ def get_unique_id() -> tuple[int, ...]:
 class NcclCommunicator:
     """The ranks, and this one's place among them."""
 
-    def __init__(self, ndev: int, commId: tuple[int, ...], rank: int) -> None:  # noqa: N803 (CuPy's name)
+    def __init__(self, ndev: int, commId: tuple[int, ...], rank: int) -> None:
         assert commId == get_unique_id()
         self._world: Any = SimpleNamespace(Allreduce=lambda place, array: None, Bcast=lambda array, root: None)
         self._in_place: Any = None

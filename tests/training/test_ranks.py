@@ -1,4 +1,4 @@
-"""Ranks compute what one process does: the same batch, the same masks, the same sums to rounding, or to the last bit."""
+"""Ranks compute what one process does: the same batch, masks, and sums, to rounding or to the last bit."""
 
 import json
 import os

@@ -45,9 +45,7 @@ class BucketSums:
     """The sums of one backward by `workers` threads. Each bucket's begins when all of them have left it, in the order
     of the plan, on the one thread of `executor`, so that the backward goes on meanwhile."""
 
-    def __init__(
-        self, plan: Sequence[Bucket], workers: int, add: Callable[[slice], None], executor: Executor
-    ) -> None:
+    def __init__(self, plan: Sequence[Bucket], workers: int, add: Callable[[slice], None], executor: Executor) -> None:
         """`add` sums a part of the flat buffer over workers and ranks."""
         self._plan, self._add, self._executor = plan, add, executor
         self._left = [bucket.layers * workers for bucket in plan]  # layers that are not complete yet
@@ -57,7 +55,9 @@ class BucketSums:
     def layer_done(self, part: slice) -> None:
         """One worker's backward has left the layer that stands there; called by the worker."""
         with self._lock:
-            number = next(i for i, bucket in enumerate(self._plan) if bucket.part.start <= part.start < bucket.part.stop)
+            number = next(
+                i for i, bucket in enumerate(self._plan) if bucket.part.start <= part.start < bucket.part.stop
+            )
             self._left[number] -= 1
             while (next_one := len(self._begun)) < len(self._plan) and self._left[next_one] == 0:
                 if not self._plan[next_one].layers:

@@ -40,9 +40,7 @@ class Leader:
     def __init__(self, ranks: Ranks, given: Mapping[str, Any]) -> None:
         self.ranks, self.given = ranks, given
 
-    def announce(
-        self, options: TrainingOptions, tokenizer: ModelTokenizer, config: TransformerConfig | None
-    ) -> None:
+    def announce(self, options: TrainingOptions, tokenizer: ModelTokenizer, config: TransformerConfig | None) -> None:
         """Tell the others what the run is, so that they can prepare their text while rank 0 does.
 
         Raises InputError for a device that these ranks cannot sum on.
@@ -98,6 +96,11 @@ class LeadingSteps:
     def workers(self) -> int:
         """Of rank 0."""
         return self._own.workers
+
+    @property
+    def layout(self) -> str:
+        """How the work is divided."""
+        return self._own.layout
 
     @property
     def gradients(self) -> Array:

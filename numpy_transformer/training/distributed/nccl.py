@@ -8,7 +8,7 @@ more piece of work on the current stream and returns.
 import os
 from typing import Any
 
-from numpy_transformer.backend.arrays import Array, device_module
+from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.errors import InputError
 from numpy_transformer.training.distributed.mpi import MpiRanks, started_by_mpi
 from numpy_transformer.training.distributed.star import Star
@@ -39,7 +39,7 @@ class NcclRanks:
             unique = self.broadcast(list(nccl.get_unique_id()) if self.rank == 0 else None)
         except (ImportError, AttributeError) as error:
             raise InputError(
-                f"--distributed nccl: CuPy finds no NCCL ({error}); pip install nvidia-nccl-cu12, or install the system's"
+                f"--distributed nccl: CuPy finds no NCCL ({error}); pip install nvidia-nccl-cu12, or use the system's"
             ) from None
         self._nccl, self._cuda = nccl, cuda
         self._communicator = nccl.NcclCommunicator(self.size, tuple(unique), self.rank)
@@ -50,10 +50,10 @@ class NcclRanks:
     def gather(self, value: Any) -> list[Any]:
         return self._talk.gather(value)
 
-    def broadcast_array(self, array: Array) -> None:
+    def broadcast_array(self, array: Any) -> None:
         self._communicator.bcast(array.data.ptr, array.size, self._dtype(array), 0, self._stream())
 
-    def sum(self, array: Array) -> None:
+    def sum(self, array: Any) -> None:
         place, operation = array.data.ptr, self._nccl.NCCL_SUM
         self._communicator.allReduce(place, place, array.size, self._dtype(array), operation, self._stream())
 
@@ -66,7 +66,7 @@ class NcclRanks:
             self.watch.close()
         self._talk.close()
 
-    def _dtype(self, array: Array) -> int:
+    def _dtype(self, array: Any) -> int:
         return getattr(self._nccl, DTYPES[str(array.dtype)])
 
     def _stream(self) -> int:

@@ -14,6 +14,7 @@ from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.models.backward_progress import told_of_layers
 from numpy_transformer.models.model import Model
+from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.distributed.buckets import LEAST_NUMBERS, BucketSums, bucket_plan
 from numpy_transformer.training.distributed.ranks import Ranks
 from numpy_transformer.training.gpu_step import GpuStep
@@ -27,6 +28,7 @@ class RankGpuStep(GpuStep):
     ) -> None:
         super().__init__(model, frozen=frozen)
         self._ranks = ranks
+        self.layout = f"{counted(ranks.size, 'rank')} with a GPU each"
         self._plan = bucket_plan(model.parameters, least_bucket)
         self._layers = {id(tree): part for tree, part in self._gradients.layers()}
         self._cuda = array_module(model.parameters.flat).cuda

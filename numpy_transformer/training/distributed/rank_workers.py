@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy_transformer.backend.arrays import Array
 from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.models.backward_progress import told_of_layers
 from numpy_transformer.models.model import Model
+from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.distributed.buckets import LEAST_NUMBERS, BucketSums, bucket_plan
 from numpy_transformer.training.distributed.ranks import Ranks
 from numpy_transformer.training.parallel import Workers, sum_into_first
@@ -54,6 +56,11 @@ class RankWorkers(Workers):
         self.sum_seconds = 0.0  # what the sums over ranks took in all,
         self.wait_seconds = 0.0  # and how long a backward that was over waited for them
 
+    @property
+    def layout(self) -> str:
+        """How the work is divided."""
+        return f"{counted(self._ranks.size, 'rank')} with {counted(self._parts, 'worker')} in all"
+
     def close(self) -> None:
         self._adder.shutdown(wait=False, cancel_futures=True)  # after a failure it may wait for a rank that is gone
         super().close()
@@ -85,7 +92,7 @@ class RankWorkers(Workers):
             self.gradients[part] = 0
         edges = np.linspace(0, len(self.gradients), self._parts + 1).astype(int).tolist()
         own = edges[self._first_part : self._first_part + self.workers + 1]
-        squares = self.map(self._square, [slice(*ends) for ends in zip(own[:-1], own[1:], strict=True)])
+        squares = self.map(self._square, [slice(*ends) for ends in pairwise(own)])
         told = self._ranks.gather([losses, squares])
         self._squares = [square for _, squares in told for square in squares]
         return sum(loss for losses, _ in told for loss in losses)

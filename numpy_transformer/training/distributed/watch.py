@@ -1,7 +1,7 @@
 """The rank's side of its watchman (watchman.py): a sign of life once a second, and words before an end.
 
-What goes on in the rank, such as an evaluation that takes minutes, does not matter to it: a thread gives the signs. They
-end when the process is stopped, or has no memory or processor left.
+What goes on in the rank, such as an evaluation that takes minutes, does not matter to it: a thread gives the signs.
+They end when the process is stopped, or has no memory or processor left.
 """
 
 import json
