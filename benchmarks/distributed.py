@@ -62,9 +62,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=12, help="of a round; the first two are not counted (12)")
     parser.add_argument("--loopback", action="store_true", help="ranks talk over TCP, not through shared memory")
     parser.add_argument("--ordered", action="store_true", help="sums in the order of ranks")
-    parser.add_argument(
-        "--launcher", default="", help="a program in the place of mpiexec -n RANKS, such as two_hosts.sh"
-    )
+    parser.add_argument("--launcher", default="", help="in the place of mpiexec -n RANKS, such as two_hosts.sh")
     parser.add_argument("--json", type=Path, help="add what was measured to this file, for scaling_model.py --check")
     parser.add_argument("--side", choices=("threads", "ranks"), help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -69,8 +69,8 @@ def _load(path: Path, device: str) -> LoadedModel:
 def load_tokenizer(folder: Path, config: TransformerConfig | None) -> ModelTokenizer | None:
     """The tokenizer in a run's folder: tokenizer.json or, if the run went on from a Marian model, that model's files.
 
-    Only a Marian model's needs the `config`. None if there is none. Raises InputError, or bpe.TokenizerError, naming the
-    file and the remedy.
+    Only a Marian model's needs the `config`. None if there is none. Raises InputError, or bpe.TokenizerError, naming
+    the file and the remedy.
     """
     if (folder / "tokenizer.json").is_file():
         return Tokenizer.load(folder / "tokenizer.json")

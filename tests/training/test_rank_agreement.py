@@ -51,7 +51,8 @@ def test_equal_ranks_agree_whatever_is_their_own():
     [
         (
             ["second", {**GIVEN, "dropout": 0.3}, facts()],
-            "rank 1 on second was started with --dropout 0.3, rank 0 on first with 0.1: give all ranks the same options",
+            "rank 1 on second was started with --dropout 0.3, rank 0 on first with 0.1: "
+            "give all ranks the same options",
         ),
         (
             ["second", {"data": "multi30k"}, facts()],

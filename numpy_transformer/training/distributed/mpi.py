@@ -1,7 +1,7 @@
 """Ranks that MPI carries (the standard of 1994, in every cluster), through the package mpi4py.
 
 A call of MPI that waits keeps its core busy asking, which another rank or a worker may need. So no call here waits:
-each begins something, and asks with pauses between whether it is done (`_wait`). Asking is also what moves the bytes on.
+each begins something, and asks with pauses between whether it is done (`_wait`). Asking also moves the bytes on.
 
 Sums. MPI's own all-reduce gives the same bits on every rank, and in practice from run to run; the standard only advises
 it. The ordered sum leaves nothing to it: each rank gets one piece of the buffer from all the others, adds them in the
