@@ -3,7 +3,11 @@
 The program is numpy_transformer/commands/score.py.
 """
 
+import signal
 import sys
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports is no traceback
 
 try:
     from numpy_transformer.commands.score import main

@@ -92,8 +92,8 @@ def run_side(options: argparse.Namespace) -> None:
     from numpy_transformer.data.batching import Batch
     from numpy_transformer.models.config import TransformerConfig
     from numpy_transformer.models.transformer import Transformer
+    from numpy_transformer.training.distributed.open_ranks import open_ranks
     from numpy_transformer.training.distributed.rank_workers import RankWorkers
-    from numpy_transformer.training.distributed.ranks import open_ranks
     from numpy_transformer.training.optimizer import Adam
     from numpy_transformer.training.parallel import Workers
 

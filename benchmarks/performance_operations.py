@@ -31,6 +31,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import libraries, machine
 from numpy_transformer.data.batching import EncodedText
+from numpy_transformer.data.id_rows import IdRows
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
@@ -240,7 +241,7 @@ def seconds_of_a_call() -> float:
 
 def seconds_of_layout(source: np.ndarray, target: np.ndarray, config: TransformerConfig) -> float:
     """Seconds to turn ids of sentences into padded arrays, as the trainer does before each step."""
-    text = EncodedText(list(source), list(target))
+    text = EncodedText(IdRows.of(source), IdRows.of(target))
     return min(seconds_of(lambda: text.batch(np.arange(len(source)), config.pad_id)) for _ in range(8))
 
 

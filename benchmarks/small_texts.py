@@ -24,11 +24,11 @@ from numpy_transformer.data.batching import EncodedText, epoch_batches
 from numpy_transformer.data.encoding import prepare_text
 from numpy_transformer.data.files import ParallelText, read_tsv
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.own_text import suited
 from numpy_transformer.training.schedule import learning_rate
-from numpy_transformer.training.trainer import make_config
 
 VALIDATION = 300  # pairs
 EVALUATIONS = 20  # in the whole budget; of a small text, one every two epochs
@@ -112,7 +112,7 @@ def train(text: ParallelText, valid: ParallelText, options: TrainingOptions, *, 
     config = make_config(options, tokenizer)
     model = Transformer(config, seed=options.seed)
     adam = Adam.for_parameters(model.parameters.flat)
-    learned, watched = (prepare_text(part, tokenizer, config, 256).ids for part in (text, valid))
+    learned, watched = (prepare_text(part, tokenizer, tokenizer, config, 256).ids for part in (text, valid))
     characters = sum(map(len, valid.targets))
     tokens_per_epoch = sum(len(target) - 1 for target in learned.targets)
     best, above, tokens, step = None, 0, 0, 0

@@ -2,9 +2,14 @@
 
 Natural text repeats its words. So the words between spaces are counted first, and the pattern then splits only the
 distinct ones, if it allows that (see pretokenizer.py).
+
+Memory grows with the distinct pre-tokens, of which a text that goes on never stops to bring new ones. A bound drops the
+rarest half whenever there are more (lossy counting, Manku and Motwani 2002). What is dropped may come back, and then
+counts from there. So frequent pre-tokens, which the merges are learned from, keep their counts nearly; below the bound
+every count is exact.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from .errors import TokenizerError
@@ -25,27 +30,36 @@ def count_pretokens(
     protected_terms: Sequence[str] = (),
     *,
     processes: int = 1,
+    most_pretokens: int | None = None,
     progress: Progress | None = None,
 ) -> dict[bytes, int]:
-    """Return how often each pre-token occurs, as UTF-8. Raises TokenizerError if `texts` holds no str."""
+    """Return how often each pre-token occurs, as UTF-8. Raises TokenizerError if `texts` holds no str.
+
+    `most_pretokens` bounds how many distinct ones are held at a time; None: all of them.
+    """
     if isinstance(texts, str):
         raise TokenizerError("training needs an iterable of texts, not one str; pass [text] or text.split('\\n')")
     if processes > 1:
-        pieces = _count_in_processes(texts, pattern, protected_terms, processes, progress)
+        pieces = _count_in_processes(texts, pattern, protected_terms, processes, most_pretokens, progress)
     else:
-        counter = PretokenCounter(pattern, protected_terms)
+        counter = PretokenCounter(pattern, protected_terms, most_pretokens)
         for number, text in enumerate(texts, 1):
             counter.add(text)
             if progress is not None and number % 8192 == 0:
                 progress("counting texts", number, None)
         pieces = counter.result()
-    return {text_to_bytes(piece): count for piece, count in pieces.items()}
+    counts: dict[bytes, int] = {}
+    while pieces:  # one by one, so that memory holds each only once
+        piece, count = pieces.popitem()
+        counts[text_to_bytes(piece)] = count
+    return counts
 
 
 class PretokenCounter:
-    """Counts pre-tokens of a stream of texts."""
+    """Counts pre-tokens of a stream of texts; `most` bounds how many distinct ones it holds."""
 
-    def __init__(self, pattern: str, protected_terms: Sequence[str] = ()) -> None:
+    def __init__(self, pattern: str, protected_terms: Sequence[str] = (), most: int | None = None) -> None:
+        self._most = most
         self._pretokenizer = PreTokenizer(pattern)
         self._terms = TermFinder(protected_terms)
         # Words at the start of a text, and words with a space before them: first all of them, then their counts.
@@ -76,6 +90,7 @@ class PretokenCounter:
                     self._count_words()
                 return
         self._pieces.update(self._pretokenizer.split(text))
+        self._pieces = frequent(self._pieces, self._most)
 
     def _count_words(self) -> None:
         self._first.update(self._first_words)
@@ -84,6 +99,7 @@ class PretokenCounter:
         self._later_words.clear()
         if len(self._first) + len(self._later) > _DISTINCT:
             self._split_words()
+            self._pieces = frequent(self._pieces, self._most)
 
     def _split_words(self) -> None:
         pieces, split = self._pieces, self._pretokenizer.split
@@ -97,7 +113,18 @@ class PretokenCounter:
         """Return how often each pre-token occurred."""
         self._count_words()
         self._split_words()
-        return self._pieces
+        return frequent(self._pieces, self._most)
+
+
+def frequent(counts: Counter[str], most: int | None) -> Counter[str]:
+    """The same counts, or the larger half of `most` if there are more than that.
+
+    >>> sorted(frequent(Counter("abracadabra"), 4))
+    ['a', 'b']
+    """
+    if most is None or len(counts) <= most:
+        return counts
+    return Counter(dict(counts.most_common(max(1, most // 2))))
 
 
 def _count_batch(batch: list[str], pattern: str, protected_terms: Sequence[str]) -> Counter[str]:
@@ -108,27 +135,34 @@ def _count_batch(batch: list[str], pattern: str, protected_terms: Sequence[str])
 
 
 def _count_in_processes(
-    texts: Iterable[str], pattern: str, terms: Sequence[str], processes: int, progress: Progress | None
+    texts: Iterable[str],
+    pattern: str,
+    terms: Sequence[str],
+    processes: int,
+    most: int | None,
+    progress: Progress | None,
 ) -> Counter[str]:
     # Loaded only here: it would double the time that `import bpe` takes.
-    from .workers import Task, WorkerError, most_workers, worker_pool
+    from .workers import WorkerError, in_order, most_workers, worker_pool
 
     if processes > most_workers():
         raise TokenizerError(f"processes is {processes}; it must be at most {most_workers()} on this computer")
     pieces: Counter[str] = Counter()
-    running: deque[Task] = deque()
     done = 0
+
+    def calls() -> Iterator[tuple[list[str], str, Sequence[str]]]:
+        nonlocal done
+        for batch in _batches(texts):
+            done += len(batch)
+            yield batch, pattern, terms
+
     try:
         with worker_pool(processes) as pool:
-            for batch in _batches(texts):
-                running.append(pool.submit(_count_batch, batch, pattern, terms))
-                if len(running) > 2 * processes:  # so that the stream is not read faster than it is counted
-                    pieces.update(running.popleft().result())
-                done += len(batch)
+            for counts in in_order(pool, _count_batch, calls()):
+                pieces.update(counts)
+                pieces = frequent(pieces, most)
                 if progress is not None:
                     progress("counting texts", done, None)
-            for task in running:
-                pieces.update(task.result())
     except WorkerError:
         raise TokenizerError("a counting process was ended, perhaps for want of memory: use fewer processes") from None
     return pieces

@@ -62,9 +62,7 @@ def whole_folder(path: str | PathLike[str]) -> Iterator[str]:
             _synchronize_folder(folder)
         os.rename(temporary, target)
     except BaseException:
-        import shutil  # rarely needed
-
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove_tree(temporary)
         raise
     _synchronize_folder(os.path.dirname(target))
 
@@ -106,12 +104,29 @@ def read_at_most(path: str | PathLike[str], limit: int) -> bytes:
 
 
 def remove_leftovers(folder: str | PathLike[str]) -> None:
-    """Remove unfinished files that a killed process left; nobody else may be writing there."""
+    """Remove unfinished files and folders that a killed process left; nobody else may be writing there."""
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
             if _TEMPORARY_NAME.fullmatch(name):
+                path = os.path.join(folder, name)
+                if os.path.isdir(path):
+                    _remove_tree(path)
+                    continue
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, name))
+                    os.unlink(path)
+
+
+def remove_folder(path: str | PathLike[str]) -> None:
+    """Remove a folder with its content: it is gone at once, or, if a process is killed meanwhile, a leftover."""
+    temporary = _temporary_name(os.path.abspath(path))
+    os.rename(path, temporary)
+    _remove_tree(temporary)
+
+
+def _remove_tree(path: str) -> None:
+    import shutil  # rarely needed
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _temporary_name(target: str) -> str:

@@ -36,8 +36,10 @@ Recounting everything for each merge takes hours on a real corpus. Two facts mak
 
 import heapq
 import warnings
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -46,6 +48,7 @@ from .errors import TokenizerError
 from .pretokenizer import GPT2_PATTERN
 from .tokenizer import DEFAULT_SPECIAL_TOKENS, Tokenizer
 
+_no_places = partial(array, "i")
 _NONE = -1  # no symbol: the cell between two pre-tokens, and a cell that a merge emptied
 
 
@@ -58,14 +61,16 @@ def train(
     protected_terms: Sequence[str] = (),
     minimum_frequency: int = 2,
     processes: int = 1,
+    most_pretokens: int | None = None,
     progress: Progress | None = None,
 ) -> Tokenizer:
     """Learn a tokenizer of `vocabulary_size` tokens: special tokens, 256 bytes, merges, protected terms.
 
-    `texts` is read once, as a stream; memory grows with the number of distinct pre-tokens. A pair that occurs
-    fewer than `minimum_frequency` times is not merged; if pairs run out the vocabulary stays smaller, with a
-    warning. `processes` > 1 counts in that many processes, which pays off from tens of megabytes on idle cores;
-    the calling script then needs the usual `if __name__ == "__main__"`. It does not affect the result.
+    `texts` is read once, as a stream; memory grows with the number of distinct pre-tokens, up to `most_pretokens`:
+    beyond them the rarest are dropped (counting.py). A pair that occurs fewer than `minimum_frequency` times is not
+    merged; if pairs run out the vocabulary stays smaller, with a warning. `processes` > 1 counts in that many
+    processes, which pays off from tens of megabytes on idle cores; the calling script then needs the usual
+    `if __name__ == "__main__"`. It does not affect the result, unless pre-tokens are dropped.
 
     Raises TokenizerError for a vocabulary smaller than its bytes, special tokens and terms, a bad pattern,
     numbers below 1, or a `texts` that is not an iterable of str.
@@ -81,8 +86,15 @@ def train(
         raise TokenizerError(f"minimum_frequency must be at least 1, not {minimum_frequency}")
     if processes < 1:
         raise TokenizerError(f"processes must be at least 1, not {processes}")
+    if most_pretokens is not None and most_pretokens < 1:
+        raise TokenizerError(f"most_pretokens must be at least 1, not {most_pretokens}")
     counts = count_pretokens(
-        texts, untrained.pattern, untrained.protected_terms, processes=processes, progress=progress
+        texts,
+        untrained.pattern,
+        untrained.protected_terms,
+        processes=processes,
+        most_pretokens=most_pretokens,
+        progress=progress,
     )
     merges = learn_merges(counts, vocabulary_size - fixed, minimum_frequency=minimum_frequency, progress=progress)
     if len(merges) < vocabulary_size - fixed:
@@ -111,19 +123,20 @@ def learn_merges(
     tokens = [bytes([byte]) for byte in range(256)]
     keys = [tie_key(symbol, token) for symbol, token in enumerate(tokens)]
 
-    symbols = [_NONE]
-    weights = [0]
+    # Arrays of machine numbers take a fifth of the memory of lists: a large corpus has tens of millions of cells.
+    symbols = array("i", [_NONE])
+    weights = array("q", [0])
     for pretoken, count in counts.items():
         symbols.extend(pretoken)
         symbols.append(_NONE)
         weights.extend([count] * (len(pretoken) + 1))
-    following = list(range(1, len(symbols) + 1))
-    preceding = list(range(-1, len(symbols) - 1))
+    following = array("i", range(1, len(symbols) + 1))
+    preceding = array("i", range(-1, len(symbols) - 1))
 
-    def weigh(where: list[int]) -> int:
+    def weigh(where: Sequence[int]) -> int:
         return sum(map(weights.__getitem__, where))
 
-    places: dict[tuple[int, int], list[int]] = defaultdict(list)
+    places: dict[tuple[int, int], array[int]] = defaultdict(_no_places)
     for place, pair in enumerate(pairwise(symbols)):
         places[pair].append(place)
     totals = {
@@ -152,8 +165,8 @@ def learn_merges(
         del totals[pair]
 
         # The places that now have the new symbol on their right, and on their left, by the other symbol.
-        befores: dict[int, list[int]] = defaultdict(list)
-        afters: dict[int, list[int]] = defaultdict(list)
+        befores: dict[int, array[int]] = defaultdict(_no_places)
+        afters: dict[int, array[int]] = defaultdict(_no_places)
         for place in places.pop(pair):
             second = following[place]
             if symbols[place] != left or symbols[second] != right:
@@ -170,7 +183,7 @@ def learn_merges(
 
         # Each (x, left) became (x, made), and each (right, y) became (made, y). In "abab" the second place
         # finds `made` before it: the pair (made, left), counted a moment ago, is gone again.
-        born: dict[tuple[int, int], list[int]] = {}
+        born: dict[tuple[int, int], array[int]] = {}
         lost: list[tuple[tuple[int, int], int]] = []
         for symbol, where in befores.items():
             weight = weigh(where)

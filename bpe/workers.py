@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -79,6 +79,22 @@ class WorkerPool:
                 self._busy[connection] = task = self._waiting.popleft()
                 with _noticing_its_end():
                     connection.send(task.call)
+
+
+def in_order(
+    pool: WorkerPool, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], *, ahead: int = 1
+) -> Iterator[Any]:
+    """function(*arguments) for each of `calls`, in their order.
+
+    Each worker has a call, and `ahead` wait for each, so that a stream is not read faster than it is worked on.
+    """
+    running: deque[Task] = deque()
+    for arguments in calls:
+        running.append(pool.submit(function, *arguments))
+        if len(running) > (1 + ahead) * len(pool.connections):
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
 
 
 @contextlib.contextmanager

@@ -1,15 +1,22 @@
 """Learn a shortlist for the model of a run: python -m numpy_transformer.shortlist RUN; see --help."""
 
 import argparse
+import math
 import sys
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from bpe.arguments import CommandParser
+from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.large_corpus import LargeCorpus
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import add_version
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.texts import corpus_of
 from numpy_transformer.translation.ibm_model_1 import FREQUENT, TRANSLATIONS, learn_shortlist
+
+MOST_PAIRS = 200_000  # of a text that is not in memory: the lexicon itself is learned from some ten thousand
 
 
 def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: int = TRANSLATIONS) -> Path:
@@ -22,10 +29,10 @@ def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: i
         if value < least:
             raise InputError(f"--{name} is {value}; it must be at least {least}")
     options, tokenizer = run.read_options(), run.read_tokenizer()
-    text = corpus_of(options).train
+    sources, targets = _sentences(corpus_of(options))
     shortlist = learn_shortlist(
-        tokenizer.encode_batch(text.sources),
-        tokenizer.encode_batch(text.targets),
+        tokenizer.encode_batch(sources),
+        tokenizer.encode_batch(targets),
         vocabulary_size=len(tokenizer),
         special=sorted(tokenizer.special_tokens.values()),
         frequent=frequent,
@@ -33,6 +40,15 @@ def learn_for_run(path: str | Path, *, frequent: int = FREQUENT, translations: i
     )
     shortlist.save(run.shortlist_file, tokenizer=tokenizer.digest)
     return run.shortlist_file
+
+
+def _sentences(corpus: Corpus | LargeCorpus) -> tuple[Sequence[str], Sequence[str]]:
+    """The two sides of the training text; of a large one, pairs from all of it."""
+    if isinstance(corpus, Corpus):
+        return corpus.train.sources, corpus.train.targets
+    every = math.ceil(len(corpus.train) / MOST_PAIRS)
+    pairs = list(islice(corpus.train.pairs(), 0, None, every))
+    return [source for source, _ in pairs], [target for _, target in pairs]
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:

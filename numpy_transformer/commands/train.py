@@ -53,11 +53,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group("text")
     add = group.add_argument
     add("--data", metavar="NAME|FILE|FOLDER", help="phrasebook (default), multi30k, FILE.tsv[.gz|.xz], or a folder "
-        "with train.en, train.de, valid.en, ...; with other models FILE.txt, shakespeare")  # fmt: skip
+        "with train.en, train.de, valid.en, ...; for a parser phrasebook-trees, FILE.mrg, or a folder with train.mrg, "
+        "valid.mrg; with other models FILE.txt, shakespeare")  # fmt: skip
     add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
     add("--target", metavar="LANGUAGE", help="target language (de)")
     add("--data-dir", metavar="DIR", help="folder with local copies of corpora")
-    add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv (by default some are held out)")
+    add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv, or trees for FILE.mrg (by "
+        "default some are held out)")  # fmt: skip
     add("--vocabulary", type=int, metavar="N", help="BPE tokens, including bytes and special tokens")
     add("--max-length", type=int, metavar="N", help="leave out pairs with more than N tokens on a side (256)")
 
@@ -68,8 +70,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--freeze", metavar="PART,PART", help="parts that do not learn, such as encoder or decoder.0.self_attention")
     add("--model", choices=("encoder-decoder", "decoder", "encoder"), help="what is trained: encoder-decoder (default) "
         "translates, decoder completes FILE.txt or shakespeare, encoder reads")  # fmt: skip
-    add("--task", choices=("translate", "complete", "masked-words", "classify"), help="of an encoder: masked-words "
-        "(default) in FILE.txt, or classify FILE.tsv, whose lines are label TAB text")  # fmt: skip
+    add("--task", choices=("translate", "parse", "complete", "masked-words", "classify"), help="of an encoder: "
+        "masked-words (default) in FILE.txt, or classify FILE.tsv, whose lines are label TAB text; parse follows from "
+        "--data")  # fmt: skip
     add("--units", choices=("bytes", "characters", "bpe"), help="a decoder's tokens (bpe; shakespeare: characters)")
     add("--context", type=int, metavar="N", help="tokens that a decoder looks back at most")
     add("--positions", choices=("sinusoidal", "learned"), help="of a decoder or encoder (sinusoidal)")
@@ -81,6 +84,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--heads", type=int, metavar="N", help="attention heads")
     add("--preset", choices=("tiny", "small", "base", "big"), help="size (tiny)")
     add("--norm", choices=("post", "pre"), help="layer norm after each sub-layer (post, the paper) or before it")
+    add("--weights", choices=("float", "ternary"), help="ternary: those of attention and feed-forward are -1, 0 and 1 "
+        "times a scale (float)")  # fmt: skip
     add("--dropout", type=float, metavar="P", help="on sub-layer outputs and embeddings")
     add("--attention-dropout", type=float, metavar="P", help="on attention weights (0)")
 
@@ -94,6 +99,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--warmup", type=int, metavar="N", help="updates until the learning rate peaks")
     add("--rate-scale", type=float, metavar="X", help="factor on the paper's learning rate")
     add("--label-smoothing", type=float, metavar="E", help="0 to 1 (0.1)")
+    add("--exchange", type=float, metavar="P", help="a parser's constituents are replaced with this probability by "
+        "such from other trees, anew in each epoch (0; for treebanks 0.1)")  # fmt: skip
     add("--clip", type=float, metavar="NORM", help="limit the gradient norm to NORM (off)")
     add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
     add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")
@@ -186,7 +193,7 @@ def train(
     with folder.claimed(new=not resume), display or make_display() as display:
         languages = f" ({options.source} to {options.target})" if options.learns == "translate" else ""
         display.message(f"data: {options.data}{languages}")
-        corpus = corpus_of(options)
+        corpus = corpus_of(options, display)
         for note in corpus.notes:
             display.message(f"    {note}")
         if resume:
@@ -245,9 +252,17 @@ def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
     return dataclasses.replace(saved, **{**ends, **given})
 
 
+def train_alone_or_not(arguments: argparse.Namespace) -> int:
+    """Train in this process, or as one of several that share the work. Returns the exit status."""
+    if "distributed" not in arguments and "ordered_sum" not in arguments:
+        return train(arguments)
+    from numpy_transformer.commands.train_ranks import train_as_rank
+
+    return train_as_rank(arguments, given_options(arguments), train)
+
+
 def main() -> int:
     """Entry point of `numpy-transformer-train`."""
-    from numpy_transformer.commands.train_ranks import train_alone_or_not
     from numpy_transformer.training.options import LESS_MEMORY
 
     return run_program(lambda: train_alone_or_not(parse_arguments(None)), less_memory=LESS_MEMORY)

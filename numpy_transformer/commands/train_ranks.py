@@ -1,23 +1,23 @@
 """train.py with --distributed: rank 0 does what train.py does, the others follow it."""
 
 import argparse
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from numpy_transformer.errors import InputError
 
 
-def train_alone_or_not(arguments: argparse.Namespace) -> int:
-    """Train as the arguments say, in this process or as one of several. Returns the exit status."""
-    from numpy_transformer.commands.train import given_options, train
+def train_as_rank(arguments: argparse.Namespace, given: Mapping[str, Any], train: Callable[..., int]) -> int:
+    """Train as the arguments say, as one of several processes; rank 0 calls `train`, which takes a `leader`.
 
+    `given` are the training options among them. Returns the exit status. Raises InputError as `open_ranks` does.
+    """
     if "distributed" not in arguments:
-        if "ordered_sum" in arguments:
-            raise InputError("--ordered-sum goes with --distributed: there is nothing to add in one process")
-        return train(arguments)
+        raise InputError("--ordered-sum goes with --distributed: there is nothing to add in one process")
     from numpy_transformer.training.distributed.following import follow
     from numpy_transformer.training.distributed.leading import Leader
-    from numpy_transformer.training.distributed.ranks import open_ranks
+    from numpy_transformer.training.distributed.open_ranks import open_ranks
 
-    given = given_options(arguments)
     with open_ranks(arguments.distributed, ordered="ordered_sum" in arguments) as ranks:
         if ranks.rank == 0:
             return train(arguments, leader=Leader(ranks, given))

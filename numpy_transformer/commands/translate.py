@@ -288,19 +288,14 @@ def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespa
 def serve_page(options: argparse.Namespace) -> None:
     """Translate on a web page until Ctrl-C."""
     check_serving(options)
-    from numpy_transformer.serve import PageServer, about_models, serve
+    from numpy_transformer.serve import PageServer, TranslationPage, about_models, serve
 
     search = search_options(options)
     paths = model_paths(options)
     translator = load_translator(options, paths)
     translator.pack()  # the first to ask need not wait for it
-    server = PageServer(
-        translator,
-        known=known_words(paths),
-        port=PORT if options.port is None else options.port,
-        search=search,
-        about=about_models(paths),
-    )
+    content = TranslationPage(translator, known=known_words(paths), search=search, about=about_models(paths))
+    server = PageServer(content, port=PORT if options.port is None else options.port)
     serve(server, announce=lambda line: print(line, file=sys.stderr))
 
 

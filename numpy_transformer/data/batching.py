@@ -1,20 +1,17 @@
-"""Sentence pairs as padded batches of ids, of nearly equal cost and with little padding (section 5.1).
-
-A batch holds about N target tokens. The pairs are sorted by (target length, source length) and cut into batches, which
-are then shuffled. Neighbours have equal lengths, so there is almost no padding. Everything depends only on (seed,
-epoch), so a resumed run sees the same batches as an uninterrupted one.
-"""
+"""Sentence pairs as padded batches of ids. Which pairs stand together, and in which order: epoch_order.py."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
+from numpy_transformer.data.epoch_order import batches_by_length
+from numpy_transformer.data.id_rows import IdRows
 from numpy_transformer.models.config import TransformerConfig
 
 Item = TypeVar("Item")
@@ -84,8 +81,9 @@ def padded(rows: Sequence[Array], pad_id: int) -> Array:
 class EncodedText:
     """Sentence pairs as ids: the source ends with eos; the target begins with bos and ends with eos."""
 
-    sources: list[Array]
-    targets: list[Array]
+    sources: IdRows
+    targets: IdRows
+    known_digest: str | None = None  # of rows in a file, where it was computed when the file was opened
 
     @classmethod
     def from_ids(
@@ -93,20 +91,23 @@ class EncodedText:
     ) -> "EncodedText":
         """From a tokenizer's output, which has only the sentence."""
         bos, eos = config.bos_id, config.eos_id
-        return cls(
-            [np.array([*ids, eos], dtype=np.int32) for ids in sources],
-            [np.array([bos, *ids, eos], dtype=np.int32) for ids in targets],
-        )
+        return cls(IdRows.of([*ids, eos] for ids in sources), IdRows.of([bos, *ids, eos] for ids in targets))
 
     def __len__(self) -> int:
         return len(self.sources)
 
+    @property
+    def lengths(self) -> tuple[Array, Array]:
+        """Of each pair, the source's tokens and the target's predictions: what an epoch's order depends on."""
+        return self.sources.lengths, self.targets.lengths - 1  # bos is not predicted
+
     def digest(self) -> str:
         """A SHA-256 of all ids and lengths, by which a resumed run recognizes its text."""
+        if self.known_digest is not None:
+            return self.known_digest
         sha = hashlib.sha256()
-        for side in (self.sources, self.targets):
-            sha.update(np.array([len(ids) for ids in side], dtype=np.int64).tobytes())
-            sha.update(np.concatenate(side).tobytes() if side else b"")
+        for part in chain(self.sources.digested(), self.targets.digested()):
+            sha.update(part)
         return sha.hexdigest()
 
     def batch(self, indices: Array, pad_id: int) -> Batch:
@@ -117,28 +118,11 @@ class EncodedText:
 
 
 def epoch_batches(text: EncodedText, batch_tokens: int, *, seed: int | None, epoch: int = 0) -> list[Array]:
-    """The indices of each batch of one epoch. Each pair is in exactly one batch.
+    """The indices of each batch of one epoch, sorted by target length, then by source length (epoch_order.py).
 
-    `batch_tokens` bounds a batch's padded target positions, and its padded source positions too; a longer pair is a
-    batch of its own. Every epoch, `seed` reshuffles the batches and pairs of equal lengths; None keeps the sorted
-    order.
+    `batch_tokens` bounds a batch's padded target positions, and its padded source positions too.
     """
-    source_lengths = np.array([len(ids) for ids in text.sources])
-    target_lengths = np.array([len(ids) - 1 for ids in text.targets])  # positions to predict
-    rng = None if seed is None else np.random.default_rng((seed, epoch))
-    ties = np.arange(len(text)) if rng is None else rng.permutation(len(text))
-    order = np.lexsort((ties, source_lengths, target_lengths))
-    batches, start, longest = [], 0, 0
-    for end, index in enumerate(order):
-        longest = max(longest, source_lengths[index], target_lengths[index])
-        if longest * (end + 1 - start) > batch_tokens and end > start:
-            batches.append(order[start:end])
-            start, longest = end, max(source_lengths[index], target_lengths[index])
-    if start < len(order):
-        batches.append(order[start:])
-    if rng is not None:
-        rng.shuffle(batches)
-    return batches
+    return batches_by_length(text.lengths, batch_tokens, seed=seed, epoch=epoch)
 
 
 def training_batches(

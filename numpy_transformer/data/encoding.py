@@ -6,6 +6,7 @@ from typing import Protocol
 
 from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.data.files import ParallelText
+from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.models.config import TransformerConfig
 
 
@@ -26,6 +27,10 @@ class PreparedText:
 
     def __len__(self) -> int:
         return len(self.text)
+
+    def known_words(self) -> KnownWords:
+        """The words of the sources."""
+        return KnownWords.of(self.text.sources)
 
 
 def prepare_text(

@@ -21,6 +21,9 @@ from numpy_transformer.errors import InputError
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what open_decompressed, or reading then, may raise
 LINE_LIMIT = 1 << 20  # bytes; a longer "line" means that the file is not text with one sentence per line
 
+NO_SENTENCES = "is empty: give a file with one sentence per line"
+NO_PAIRS = "is empty: give a file with source TAB target on each line"
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -37,6 +40,11 @@ class ParallelText:
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    @property
+    def characters(self) -> tuple[int, int]:
+        """How many characters the sources have, and the targets."""
+        return sum(map(len, self.sources)), sum(map(len, self.targets))
 
 
 @contextmanager
@@ -70,31 +78,40 @@ def _suffix(path: str | Path) -> str:
     return Path(path).suffix.lower()
 
 
+def raw_lines(path: str | Path) -> Iterator[bytes]:
+    """Every line of a file as bytes, with its end: a stream. Raises InputError for a line longer than LINE_LIMIT."""
+    number = 0
+    with open_bytes(path) as file:
+        while line := file.readline(LINE_LIMIT + 1):
+            number += 1
+            if len(line) > LINE_LIMIT:
+                raise InputError(
+                    f"{path}, line {number}: is longer than {LINE_LIMIT:,} bytes: "
+                    "give a text file with one sentence per line"
+                )
+            yield line
+
+
+def decoded(line: bytes, path: str | Path, number: int) -> str:
+    """The text of a line of `raw_lines`, without its end. Raises InputError, naming the byte, if it is not UTF-8."""
+    if number == 1:
+        line = line.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}, line {number}: is not UTF-8 at byte {error.start + 1} of the line "
+            f"(0x{line[error.start]:02x}): convert the file to UTF-8, for example with iconv"
+        ) from error
+
+
 def read_lines(path: str | Path) -> list[str]:
     """Read every line of a text file, including blank ones, without line ends. An empty file has no lines.
 
     Raises InputError as `open_bytes` does, also for bytes that are not UTF-8 (naming line and byte) and for a line
     longer than LINE_LIMIT.
     """
-    lines: list[str] = []
-    with open_bytes(path) as file:
-        while line := file.readline(LINE_LIMIT + 1):
-            number = len(lines) + 1
-            if len(line) > LINE_LIMIT:
-                raise InputError(
-                    f"{path}, line {number}: is longer than {LINE_LIMIT:,} bytes: "
-                    "give a text file with one sentence per line"
-                )
-            if number == 1:
-                line = line.removeprefix(_BYTE_ORDER_MARK)
-            try:
-                lines.append(line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8"))
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path}, line {number}: is not UTF-8 at byte {error.start + 1} of the line "
-                    f"(0x{line[error.start]:02x}): convert the file to UTF-8, for example with iconv"
-                ) from error
-    return lines
+    return [decoded(line, path, number) for number, line in enumerate(raw_lines(path), start=1)]
 
 
 def read_parallel(source_path: str | Path, target_path: str | Path) -> ParallelText:
@@ -104,13 +121,18 @@ def read_parallel(source_path: str | Path, target_path: str | Path) -> ParallelT
     """
     sources, targets = read_lines(source_path), read_lines(target_path)
     if len(sources) != len(targets):
-        raise InputError(
-            f"{source_path} has {len(sources):,} lines but {target_path} has {len(targets):,}: "
-            "line i of one must translate line i of the other"
-        )
+        raise unequal(source_path, len(sources), target_path, len(targets))
     if not sources:
-        raise InputError(f"{source_path}: is empty: give a file with one sentence per line")
+        raise InputError(f"{source_path}: {NO_SENTENCES}")
     return ParallelText(sources, targets)
+
+
+def unequal(source_path: str | Path, sources: int, target_path: str | Path, targets: int) -> InputError:
+    """What to tell the user of two files with different numbers of lines."""
+    return InputError(
+        f"{source_path} has {sources:,} lines but {target_path} has {targets:,}: "
+        "line i of one must translate line i of the other"
+    )
 
 
 def read_tsv(path: str | Path) -> ParallelText:
@@ -120,14 +142,20 @@ def read_tsv(path: str | Path) -> ParallelText:
     """
     sources, targets = [], []
     for number, line in enumerate(read_lines(path), start=1):
-        source, tab, rest = line.partition("\t")
-        if not tab and clean_text(line):
-            raise InputError(f"{path}, line {number}: has no TAB: each line must be source TAB target")
+        source, target = columns(line, path, number)
         sources.append(source)
-        targets.append(rest.partition("\t")[0])
+        targets.append(target)
     if not sources:
-        raise InputError(f"{path}: is empty: give a file with source TAB target on each line")
+        raise InputError(f"{path}: {NO_PAIRS}")
     return ParallelText(sources, targets)
+
+
+def columns(line: str, path: str | Path, number: int) -> tuple[str, str]:
+    """Source and target of a line of a .tsv file. Raises InputError if it has no TAB and is not blank."""
+    source, tab, rest = line.partition("\t")
+    if not tab and clean_text(line):
+        raise InputError(f"{path}, line {number}: has no TAB: each line must be source TAB target")
+    return source, rest.partition("\t")[0]
 
 
 def find_text_file(folder: str | Path, name: str) -> Path | None:

@@ -60,6 +60,11 @@ class KnownWords:
         """Write the words to a text file, replaced in one piece."""
         write_text(path, "".join(f"{key}\n" for key in sorted(self._keys)))
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The words, as `word_key` writes them."""
+        return self._keys
+
     def __len__(self) -> int:
         return len(self._keys)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import bpe
 from numpy_transformer.data.clean_text import clean_letters, clean_text
-from numpy_transformer.data.corpora import HELD_OUT_LIMIT, PHRASEBOOK_TRAIN_SIZE, Corpus, hold_out
+from numpy_transformer.data.corpora import PHRASEBOOK_TRAIN_SIZE, Corpus, hold_out
+from numpy_transformer.data.corpus_files import HELD_OUT_LIMIT
 from numpy_transformer.data.files import COMPRESSED_SUFFIXES, ParallelText, read_lines, read_tsv
 from numpy_transformer.errors import InputError
 

@@ -2,7 +2,7 @@
 
 A decoder alone learns from one long stream of tokens, cut into blocks of the context's length. Every epoch cuts at
 another offset and shuffles the blocks, as a function of (seed, epoch). An encoder alone learns from texts, padded and
-batched by length like sentence pairs (batching.py): some words are hidden, or each text has a class.
+batched by length like sentence pairs (epoch_order.py): some words are hidden, or each text has a class.
 
 Masked words (Devlin et al. 2019): of the real tokens but the first, 15% are to be predicted. 80% of these are replaced
 by <mask>, 10% by a random token, and 10% are kept, so that the model has to know every word it reads.
@@ -65,25 +65,6 @@ def block_batch(stream: Array, starts: Array, context: int, pad_id: int) -> Text
     """The blocks at `starts`, each with the token after it; the stream's last block may be shorter."""
     ids = padded([stream[start : start + context + 1] for start in starts], pad_id)
     return TextBatch(ids, None, int((ids[:, 1:] != pad_id).sum()))
-
-
-def text_epoch(lengths: Array, batch_tokens: int, *, seed: int | None, epoch: int = 0) -> list[Array]:
-    """The indices of each batch of one epoch: texts of nearly equal lengths, at most `batch_tokens` padded positions.
-
-    Every epoch, `seed` reshuffles the batches and the texts of equal lengths; None keeps the sorted order.
-    """
-    rng = None if seed is None else np.random.default_rng((seed, epoch))
-    ties = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
-    order = np.lexsort((ties, lengths))
-    batches, start = [], 0
-    for end, index in enumerate(order):
-        if lengths[index] * (end + 1 - start) > batch_tokens and end > start:
-            batches.append(order[start:end])
-            start = end
-    batches.append(order[start:])
-    if rng is not None:
-        rng.shuffle(batches)
-    return batches
 
 
 def masked_batch(

@@ -34,7 +34,7 @@ def attended(models: Sequence[Transformer], source: Array, target: Array) -> Arr
     """
     found = []
     for model in models:
-        xp, tree, config = array_module(model.parameters.flat), model.parameters.tree, model.config
+        xp, tree, config = array_module(model.parameters.flat), model.quantised().parameters.tree, model.config
         start = np.full((len(target), 1), config.bos_id)
         target_input = to_device(np.concatenate([start, target[:, :-1]], axis=1), xp)
         on_device = to_device(source, xp)

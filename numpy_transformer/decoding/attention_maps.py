@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import regex
 
+from numpy_transformer.backend.arrays import Array
 from numpy_transformer.decoding.attention_weights import AttentionWeights
 
 
@@ -18,6 +19,17 @@ class AttentionMaps(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<AttentionMaps of {len(self.source)} source and {len(self.target)} target tokens>"
+
+
+class StackMaps(NamedTuple):
+    """The attention weights of one text in a model of one stack, with the tokens' bytes."""
+
+    tokens: list[bytes]  # T
+    weights: Array  # (L, H, T, T), a host array; each row is what one position looks at and sums to 1
+    looks_back: bool  # a decoder's position predicts the next token, an encoder's stands for its own
+
+    def __repr__(self) -> str:
+        return f"<StackMaps of {len(self.tokens)} tokens>"
 
 
 def token_texts(tokens: Sequence[bytes]) -> list[str]:

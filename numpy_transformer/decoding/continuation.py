@@ -31,6 +31,7 @@ class Continuation:
     """The kept keys and values of B texts of equal length."""
 
     def __init__(self, model: LanguageModel, texts: int) -> None:
+        model = model.quantised()
         self._config, self._tree = model.config, model.parameters.tree
         self._layers = packed_where_it_pays(self._tree.layers, model.parameters.flat)
         xp = array_module(model.parameters.flat)

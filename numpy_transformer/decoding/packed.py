@@ -83,6 +83,7 @@ class PackedModel:
     """
 
     def __init__(self, model: Transformer) -> None:
+        model = model.quantised()
         tree, flat = model.parameters.tree, model.parameters.flat
         self.config: TransformerConfig = model.config
         encoder, decoder = (packed_where_it_pays(part, flat) for part in (tree.encoder, tree.decoder))

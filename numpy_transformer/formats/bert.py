@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from bpe import DEFAULT_SPECIAL_TOKENS, Tokenizer
+from bpe.formats import read_huggingface
 from numpy_transformer.backend.arrays import Array, to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.hugging_face import TensorNames, model_type, read_weights, require, write_folder
@@ -50,7 +52,7 @@ def is_bert_folder(folder: Path) -> bool:
 
 def load_bert(
     path: str | Path, *, labels: Sequence[str] = (), device: str = "cpu"
-) -> tuple[Encoder, WordPieceTokenizer]:
+) -> tuple[Encoder, WordPieceTokenizer | Tokenizer]:
     """The model and its tokenizer. `labels` add a classifier to a model that has none: its projection is fresh.
 
     Raises InputError naming the file and the remedy.
@@ -60,7 +62,7 @@ def load_bert(
         raise InputError(f"{folder}: its config.json does not say model_type bert: name a folder of BERT")
     theirs = read_json(folder / "config.json")
     tensors = TensorNames(read_weights(folder, prefix="bert."), folder, "BERT")
-    tokenizer = WordPieceTokenizer.load(folder)
+    tokenizer = load_tokenizer(folder)
     if "classifier.weight" in tensors and not labels:
         names = theirs.get("id2label") or {}
         labels = [str(names.get(str(i), f"LABEL_{i}")) for i in range(len(tensors.take("classifier.weight")))]
@@ -73,6 +75,16 @@ def load_bert(
     return model, tokenizer
 
 
+def load_tokenizer(folder: Path) -> WordPieceTokenizer | Tokenizer:
+    """BERT's word pieces, or the BPE of an encoder that was trained here and exported."""
+    file = folder / "tokenizer.json"
+    if not (folder / "vocab.txt").is_file() and file.is_file():
+        model = read_json(file).get("model")
+        if isinstance(model, dict) and model.get("type") == "BPE":
+            return read_huggingface(file)
+    return WordPieceTokenizer.load(folder)
+
+
 def write_bert(model: Encoder, folder: Path) -> None:
     """The weights and config.json as transformers reads them. Raises InputError for a model that BERT's format cannot
     express."""
@@ -80,8 +92,11 @@ def write_bert(model: Encoder, folder: Path) -> None:
     needed = {"norm": "post", "positions": "learned", "activation": "gelu", "pooling": "first"}
     for field, value in needed.items():
         if getattr(config, field) != value:
-            raise InputError(f"BERT's format needs {field} {value}; this model has {getattr(config, field)}")
-    ours = {name: to_host(values) for name, values in model.parameters.named()}
+            raise InputError(
+                f"BERT's format needs {field} {value}; this model has {getattr(config, field)}: train with --norm post "
+                "--positions learned --activation gelu --pooling first"
+            )
+    ours = model.quantised().host_tensors()
     ours.setdefault("stack.input.token_types.weight", np.zeros((2, config.d_model), np.float32))
     theirs: dict[str, Array] = {}
     for name, target in _linear(config).items():
@@ -145,13 +160,15 @@ def _our_tensors(theirs: TensorNames, config: TransformerConfig) -> dict[str, Ar
 
 
 def _config(
-    theirs: dict[str, Any], tokenizer: WordPieceTokenizer, labels: tuple[str, ...], folder: Path
+    theirs: dict[str, Any], tokenizer: WordPieceTokenizer | Tokenizer, labels: tuple[str, ...], folder: Path
 ) -> TransformerConfig:
     activation = theirs.get("hidden_act", "gelu")
     require(activation in ACTIVATIONS, folder, f"unknown hidden_act {activation!r}")
     require(theirs.get("position_embedding_type", "absolute") == "absolute", folder, "its positions are relative")
     require(not theirs.get("is_decoder"), folder, "is_decoder is set")
+    names = ("[PAD]", "[CLS]", "[SEP]") if isinstance(tokenizer, WordPieceTokenizer) else DEFAULT_SPECIAL_TOKENS
     try:
+        pad_id, bos_id, eos_id = (tokenizer.special_tokens[name] for name in names)
         return TransformerConfig(
             vocabulary_size=theirs["vocab_size"],
             encoder_layers=theirs["num_hidden_layers"],
@@ -168,9 +185,9 @@ def _config(
             norm_epsilon=float(theirs.get("layer_norm_eps", 1e-12)),
             labels=labels,
             pooling="first",
-            pad_id=tokenizer.special_tokens["[PAD]"],
-            bos_id=tokenizer.special_tokens["[CLS]"],
-            eos_id=tokenizer.special_tokens["[SEP]"],
+            pad_id=pad_id,
+            bos_id=bos_id,
+            eos_id=eos_id,
         )
     except KeyError as error:
         raise InputError(f"{folder / 'config.json'}: has no {error.args[0]}: it is not from a BERT model") from None

@@ -36,7 +36,7 @@ def token_strings(tokenizer: Tokenizer) -> list[str]:
 
 def write_ctranslate2(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
     """Write model.bin, config.json and shared_vocabulary.json into the folder."""
-    config, tree = model.config, model.parameters.tree
+    config, tree = model.config, model.quantised().parameters.tree
     spec = TransformerSpec.from_config(
         (config.encoder_layers, config.decoder_layers),
         config.heads,

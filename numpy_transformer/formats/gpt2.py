@@ -11,7 +11,6 @@ from typing import Any
 
 from bpe import Tokenizer, TokenizerError
 from bpe.formats import read_gpt2, read_huggingface, write_huggingface
-from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.hugging_face import TensorNames, model_type, read_weights, require, write_folder
 from numpy_transformer.models.config import NO_PADDING, TransformerConfig
@@ -70,7 +69,7 @@ def write_gpt2(model: LanguageModel, tokenizer: Tokenizer, folder: Path) -> None
                 f"GPT-2's format needs {field} {value}, this model has {getattr(config, field)}: train with --norm pre "
                 "--positions learned --activation gelu_tanh"
             )
-    ours = {name: to_host(values) for name, values in model.parameters.named()}
+    ours = model.quantised().host_tensors()
     tensors = {f"transformer.{theirs}": ours[name] for name, theirs in _names(config).items()}
     write_folder(folder, _their_config(config), tensors)
     write_huggingface(tokenizer, folder / "tokenizer.json")

@@ -1,6 +1,7 @@
 """A trained model in a quarter of its size: a folder that this program reads like a run, without what training needs.
 
-    model.safetensors   the weights of the run's best checkpoint, 8 bits with a scale per row (storage/int8_rows.py)
+    model.safetensors   the weights of the run's best checkpoint, 8 bits with a scale per row (storage/int8_rows.py),
+                        and 1.6 bits in the matrices of a model with ternary weights (storage/trits.py)
     tokenizer.json      its vocabulary
     config.json         its languages
     words.txt           the words it has seen
@@ -18,6 +19,7 @@ from numpy_transformer.storage.int8_rows import to_int8
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import save_tensors
 from numpy_transformer.storage.text_files import write_text
+from numpy_transformer.storage.trits import to_trits
 
 
 def write_int8_folder(model: Transformer, tokenizer: Tokenizer, folder: Path, *, run: RunFiles | None = None) -> None:
@@ -25,9 +27,9 @@ def write_int8_folder(model: Transformer, tokenizer: Tokenizer, folder: Path, *,
 
     Raises InputError for weights that are not finite, or a file that cannot be written.
     """
-    made = RunFiles(folder)
+    made, model = RunFiles(folder), model.quantised()
     metadata = {"config": model.config.to_json(), "tokenizer": tokenizer.digest}
-    save_tensors(made.model_file, to_int8(model.host_tensors()), metadata)
+    save_tensors(made.model_file, to_int8(to_trits(model.host_tensors())), metadata)
     tokenizer.save(made.tokenizer_file)
     if run is None:
         return

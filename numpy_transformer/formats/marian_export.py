@@ -64,7 +64,7 @@ def their_config(config: TransformerConfig) -> dict[str, object]:
 
 def their_tensors(model: Transformer) -> dict[str, Array]:
     """Our parameters with their names, shapes and order of features."""
-    config, ours = model.config, model.host_tensors()
+    config, ours = model.config, model.quantised().host_tensors()
     theirs: dict[str, Array] = {}
     # Their i, a sine, is our 2i; their D/2 + i, its cosine, our 2i + 1.
     order = np.arange(config.d_model).reshape(-1, 2).T.reshape(-1)

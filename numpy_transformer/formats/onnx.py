@@ -84,6 +84,7 @@ class Graph:
 
 def write_onnx(model: Transformer, folder: Path) -> None:
     """Write encoder.onnx, decoder.onnx and config.json into the folder."""
+    model = model.quantised()
     for name, graph in (("encoder", encoder_graph(model)), ("decoder", decoder_graph(model))):
         with atomic_write(folder / f"{name}.onnx") as file:
             file.write(graph.SerializeToString())

@@ -37,6 +37,7 @@ MODULES = {
 
 def write_pytorch(model: Transformer, folder: Path) -> None:
     """Write model.safetensors, config.json and model.py into the folder."""
+    model = model.quantised()
     contents = {
         "model.safetensors": save(state_dict(model)),
         "config.json": model.config.to_json().encode(),

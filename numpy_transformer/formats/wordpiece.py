@@ -6,6 +6,8 @@ The vocabulary is vocab.txt, one piece per line: its line number is its id. It h
 that reading needs.
 """
 
+import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ import regex
 
 from numpy_transformer.data.files import read_lines
 from numpy_transformer.errors import InputError
-from numpy_transformer.storage.text_files import read_json
+from numpy_transformer.storage.text_files import read_json, write_text
 
 # A punctuation mark, an ideograph, or a run of other characters. ASCII signs such as $ count as punctuation in BERT.
 WORD = regex.compile(r"[\p{P}!-/:-@\[-`{-~\p{Han}]|[^\s\p{P}!-/:-@\[-`{-~\p{Han}]+")
@@ -58,6 +60,16 @@ class WordPieceTokenizer:
         if settings.is_file():
             lowercase = read_json(settings).get("do_lower_case", lowercase)
         return cls(pieces, lowercase=bool(lowercase))
+
+    def save(self, folder: Path) -> None:
+        """Write vocab.txt and tokenizer_config.json, from which `load` makes it again."""
+        write_text(folder / "vocab.txt", "".join(f"{piece}\n" for piece in self._pieces))
+        write_text(folder / "tokenizer_config.json", json.dumps({"do_lower_case": self._lowercase}) + "\n")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what it does: the same for the same pieces and case."""
+        return hashlib.sha256(json.dumps([self._lowercase, self._pieces]).encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self._pieces)

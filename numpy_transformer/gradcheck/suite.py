@@ -9,14 +9,14 @@ from collections.abc import Callable
 from types import ModuleType
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases
+from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases, ternary_cases
 from numpy_transformer.gradcheck.case import BUILDERS, Case
 from numpy_transformer.layers.activation import ACTIVATIONS
 
 Group = Callable[[int, ModuleType], list[Case]]  # seed, array module
 
 # Checked along one random direction per parameter; all others entry by entry.
-ALONG = ("encoder_layer", "decoder_layer", "transformer", "language_model", "encoder")
+ALONG = ("encoder_layer", "decoder_layer", "transformer", "language_model", "encoder", "ternary_transformer")
 
 
 def _one(builder: Callable[..., Case]) -> Group:
@@ -80,6 +80,10 @@ SUITE: dict[str, Group] = {
         one_stack_cases.encoder(seed=seed, norm=norm, head=head, learned=learned, xp=xp)
         for norm, head, learned in (("post", "words", True), ("post", "classes", True), ("pre", "classes", False))
     ],
+    "ternary": _one(ternary_cases.ternary),
+    "ternary_transformer": lambda seed, xp: [
+        ternary_cases.ternary_transformer(seed=seed, rounded=rounded, xp=xp) for rounded in (True, False)
+    ],
 }
 
 # The file whose docstring derives each group's gradients.
@@ -97,6 +101,7 @@ DERIVATIONS = {
     "transformer": "models/encoder_decoder.py",
     "language_model": "models/one_stack.py",
     "encoder": "models/encoder_only.py",
+    "ternary_transformer": "layers/ternary.py",
 }
 
 

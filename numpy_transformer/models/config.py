@@ -8,6 +8,7 @@ from typing import Any, Self
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.layer_norm import EPSILON
+from numpy_transformer.layers.ternary import WEIGHTS
 
 NO_PADDING = -1  # a pad_id for vocabularies without such a token
 
@@ -44,6 +45,9 @@ class TransformerConfig:
     how many kinds of tokens have a vector of their own, `norm_epsilon` is layer norm's, and `labels` names the classes
     of a classifier, which looks at the "first" vector of a text or at the "mean" of all (`pooling`).
 
+    `weights` are "float", or "ternary": -1, 0 and 1 times a scale in all matrices of attention and feed-forward
+    (layers/ternary.py).
+
     Raises InputError, naming the field and what it may be, for any value that cannot work.
     """
 
@@ -65,6 +69,7 @@ class TransformerConfig:
     norm_epsilon: float = EPSILON
     labels: tuple[str, ...] = ()
     pooling: str = "first"
+    weights: str = "float"
     pad_id: int = 0
     bos_id: int = 1
     eos_id: int = 2
@@ -89,6 +94,8 @@ class TransformerConfig:
         if self.activation not in ACTIVATIONS:
             others = ", ".join(name for name in ACTIVATIONS if name != "relu")
             raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or one of {others}')
+        if self.weights not in WEIGHTS:
+            raise InputError(f'weights is {self.weights!r}; it must be "float" or "ternary"')
         for name in ("output_bias", "constant_start"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} is {getattr(self, name)!r}; it must be true or false")

@@ -71,8 +71,9 @@ class LanguageModel(Model[OneStackParameters]):
         """ids (B, T) -> (B, T, V): of the token after each position, without dropout."""
         ids = self._checked(ids)
         xp = array_module(self.parameters.flat)
-        final, _ = self._forward(ids_to_device(xp, ids, np.arange(ids.size)), dropouts=NO_DROPOUT)
-        return output_projection(final, self._output(self.parameters.tree, ())).reshape(*ids.shape, -1)
+        model = self.quantised()
+        final, _ = model._forward(ids_to_device(xp, ids, np.arange(ids.size)), dropouts=NO_DROPOUT)
+        return output_projection(final, self._output(model.parameters.tree, ())).reshape(*ids.shape, -1)
 
     def _forward(self, inputs: Inputs, *, dropouts: Dropouts) -> tuple[Array, tuple[OneStackCache, Array]]:
         ids, positions = inputs

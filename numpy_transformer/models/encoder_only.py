@@ -160,21 +160,25 @@ class Encoder(Model[EncoderParameters]):
         """ids (B, T), right-padded, and their token types -> the stack's vectors (B, T, D), without dropout."""
         ids, types = self._on_device(ids, types)
         mask = source_mask(ids, self.config)
-        return one_stack_forward(ids, self.parameters.tree.stack, self.config, mask=mask, types=types)[0]
+        tree = self.quantised().parameters.tree
+        return one_stack_forward(ids, tree.stack, self.config, mask=mask, types=types)[0]
 
     def word_logits(self, ids: Array) -> Array:
         """ids (B, T) -> (B, T, V): of the word at each position."""
         ids, _ = self._on_device(ids)
         inputs = ids, np.arange(ids.size)
-        final, _ = self._forward(inputs, dropouts=NO_DROPOUT)
-        return output_projection(final, self._output(self.parameters.tree, inputs)).reshape(*ids.shape, -1)
+        return output_projection(*self._predict(inputs)).reshape(*ids.shape, -1)
 
     def class_probabilities(self, ids: Array) -> Array:
         """ids (B, T) -> (B, C). Raises InputError for a model without labels."""
         self._check_classifier()
         inputs = self._on_device(ids)  # None for positions
-        final, _ = self._forward(inputs, dropouts=NO_DROPOUT)
-        return softmax_forward(output_projection(final, self._output(self.parameters.tree, inputs)))[0]
+        return softmax_forward(output_projection(*self._predict(inputs)))[0]
+
+    def _predict(self, inputs: Inputs) -> tuple[Array, OutputParameters]:
+        """The head's vectors, without dropout, and what they are multiplied with."""
+        model = self.quantised()
+        return model._forward(inputs, dropouts=NO_DROPOUT)[0], self._output(model.parameters.tree, inputs)
 
     def _forward(self, inputs: Inputs, *, dropouts: Dropouts) -> tuple[Array, ReadingCache]:
         ids, positions = inputs

@@ -1,6 +1,7 @@
 """What all models have in common: a configuration, its parameters in one flat buffer, and their file."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
@@ -12,9 +13,11 @@ from numpy_transformer.backend.precision import check_precision, precision
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
 from numpy_transformer.layers.parameters import Parameters
+from numpy_transformer.layers.ternary import ternary_parameters
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.storage.int8_rows import from_int8
 from numpy_transformer.storage.tensors import map_tensors, save_tensors
+from numpy_transformer.storage.trits import from_trits
 
 DTYPES = ("float32", "float64", "complex128")
 KINDS = {  # what a file calls a model, and what opens it
@@ -92,8 +95,21 @@ class Model(Generic[Tree]):
         device = "CPU" if array_module(flat) is np else "GPU"
         return (
             f"<{type(self).__name__}: {depth} layers, D {config.d_model}, F {config.d_ff}, H {config.heads}, "
-            f"vocabulary {config.vocabulary_size:,}; {flat.size:,} parameters of {flat.dtype} on the {device}>"
+            f"vocabulary {config.vocabulary_size:,}; {flat.size:,} parameters of {flat.dtype} on the {device}"
+            f"{', ternary weights' if config.weights == 'ternary' else ''}>"
         )
+
+    def quantised(self) -> Self:
+        """The model that computes: this one or, with ternary weights, a float model of what they are rounded to now.
+
+        Whoever reads weights to compute with them asks for it first; there is nothing to ask of a float model.
+        """
+        if self.config.weights == "float":
+            return self
+        model = copy(self)
+        model.config = self.config.replace(weights="float")
+        model.parameters = ternary_parameters(self.parameters)
+        return model
 
     def _loss_and_gradients(
         self,
@@ -107,24 +123,26 @@ class Model(Generic[Tree]):
     ) -> tuple[Any, Parameters[Tree]]:
         """One step's loss and gradients: `gold` (N,) are the right predictions."""
         gradients = self.parameters.twin() if gradients is None else gradients
+        model = self.quantised()
         with precision(self.precision):
-            final, cache = self._forward(inputs, dropouts=self._dropouts(seed))
+            final, cache = model._forward(inputs, dropouts=self._dropouts(seed))
             # The loss: forward turns into backward. It assigns its part of the table's gradient, the rest adds to it.
             loss, dfinal = output_loss_and_gradients(
                 final,
-                self._output(self.parameters.tree, inputs),
+                self._output(model.parameters.tree, inputs),
                 gold,
                 self._output(gradients.tree, inputs),
                 label_smoothing=label_smoothing,
                 token_count=len(gold) if token_count is None else token_count,
             )
-            self._backward(dfinal, cache, gradients.tree)
+            model._backward(dfinal, cache, gradients.tree)
         return loss[()], gradients
 
     def _loss(self, inputs: Inputs, gold: Array, *, label_smoothing: float, token_count: int | None) -> Any:
         """The loss alone, without dropout."""
-        final, _ = self._forward(inputs, dropouts=NO_DROPOUT)
-        output, count = self._output(self.parameters.tree, inputs), len(gold) if token_count is None else token_count
+        model = self.quantised()
+        final, _ = model._forward(inputs, dropouts=NO_DROPOUT)
+        output, count = self._output(model.parameters.tree, inputs), len(gold) if token_count is None else token_count
         return output_loss(final, output, gold, label_smoothing=label_smoothing, token_count=count)[()]
 
     def save(self, path: str | Path) -> None:
@@ -142,13 +160,13 @@ class Model(Generic[Tree]):
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu") -> Self:
-        """The inverse of `save`; also reads a training checkpoint, and weights of 8 bits (int8_rows.py) as float32.
+        """The inverse of `save`; also reads a training checkpoint.
 
-        Raises InputError naming file and remedy.
+        Weights of few bits (int8_rows.py, trits.py) become float32. Raises InputError naming file and remedy.
         """
         tensors, metadata = map_tensors(path)
         try:
-            tensors = from_int8(tensors)
+            tensors = from_trits(from_int8(tensors))
         except ValueError as error:
             raise InputError(f"{path}: {error}: copy the file again, or export it again from its run") from None
         if "config" not in metadata:

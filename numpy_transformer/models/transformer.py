@@ -68,7 +68,7 @@ class Transformer(Model[TransformerParameters]):
         source, target_input = self._checked(source, target_input)
         xp = array_module(self.parameters.flat)
         source, target_input = to_device(source, xp), to_device(target_input, xp)
-        tree = self.parameters.tree
+        tree = self.quantised().parameters.tree
         memory, _ = encoder_forward(source, tree, self.config, dropouts=NO_DROPOUT)
         y, _ = decoder_forward(target_input, memory, source, tree, self.config, dropouts=NO_DROPOUT)
         return output_projection(y, output_parameters(tree))

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from numpy_transformer.decoding.attention_maps import AttentionMaps
+from numpy_transformer.decoding.attention_maps import AttentionMaps, StackMaps
 from numpy_transformer.errors import InputError
+from numpy_transformer.seeing.kinds import kinds_of
 from numpy_transformer.seeing.page import page
 from numpy_transformer.seeing.picture import save_picture
 from numpy_transformer.seeing.story import Story
@@ -20,9 +21,9 @@ def check_format(path: str | Path) -> None:
         raise InputError(f"{path}: attention is drawn as .png or .html: give a name that ends with one of these")
 
 
-def check_length(maps: AttentionMaps) -> None:
-    """Raises InputError for a sentence that is too long to draw."""
-    tokens = max(len(maps.source), len(maps.target))
+def check_length(maps: AttentionMaps | StackMaps) -> None:
+    """Raises InputError for a text that is too long to draw."""
+    tokens = len(maps.tokens) if isinstance(maps, StackMaps) else max(len(maps.source), len(maps.target))
     if tokens > MOST_TOKENS:
         raise InputError(
             f"attention between {tokens:,} tokens cannot be drawn, only up to {MOST_TOKENS}: split the text"
@@ -30,7 +31,7 @@ def check_length(maps: AttentionMaps) -> None:
 
 
 def save_attention(
-    path: str | Path, *, text: str, translation: str, maps: AttentionMaps, story: Story | None = None
+    path: str | Path, *, text: str, translation: str, maps: AttentionMaps | StackMaps, story: Story | None = None
 ) -> None:
     """Write the attention maps in the format given by the name's ending; the file appears complete or not at all.
 
@@ -40,7 +41,7 @@ def save_attention(
     check_format(path)
     check_length(maps)
     if Path(path).suffix.lower() == ".png":
-        save_picture(path, maps, text=text, translation=translation)
+        save_picture(path, kinds_of(maps), text=text, translation=translation)
         return
     with atomic_write(path) as file:
         file.write(page(view(text, translation, maps, story)).encode("utf-8"))

@@ -49,6 +49,7 @@ def trace_page(
     size = model.parameters.flat.size
     if size > MOST_PARAMETERS:
         raise InputError(f"the model has {size:,} parameters; a page can show up to {MOST_PARAMETERS:,}")
+    model = model.quantised()
     exact = Transformer(model.config, dtype="float64", initialise=False)
     exact.parameters.flat[...] = model.parameters.flat
     pair = np.array([source]), np.array([[model.config.bos_id, *target]])

@@ -13,7 +13,6 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
@@ -24,17 +23,14 @@ from typing import Any
 from numpy_transformer import seeing
 from numpy_transformer.errors import InputError
 from numpy_transformer.seeing.page import SCRIPTS, STYLE
-from numpy_transformer.serve.service import PageService
-from numpy_transformer.serve.translation import Event, translate_text
+from numpy_transformer.serve.service import Event, PageService, Refusal
 from numpy_transformer.serve.turns import TooManyError
 
-TRANSLATE = "/translate"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-# The files of the page by their paths: those in this folder, and the views of seeing/.
+# The files of every page by their paths: those in this folder, and the views of seeing/.
 FILES = {
-    **{f"/{name}": files(__package__).joinpath(name) for name in ("page.css", "page.js")},
+    **{f"/{name}": files(__package__).joinpath(name) for name in ("page.css", "asking.js")},
     **{f"/{name}": files(seeing).joinpath(name) for name in (STYLE, *SCRIPTS)},
-    "/": files(__package__).joinpath("page.html"),
 }
 HEADERS = {
     "Cache-Control": "no-store",
@@ -45,14 +41,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 LINGER_SECONDS = 1.0  # for a client that is still sending what was refused
-
-
-class Refusal(Exception):  # noqa: N818 (an answer, no error of ours)
-    """The request is answered with this status and message."""
-
-    def __init__(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.headers = status, message, headers or {}
 
 
 class StoppedError(Exception):
@@ -67,16 +55,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def __init__(self, service: PageService, request: socket.socket, client_address: Any, server: BaseServer) -> None:
         self.service = service
+        self.content, self.limits = service.content, service.content.limits
         super().__init__(request, client_address, server)  # which answers the request
 
     def setup(self) -> None:
         """The whole request must arrive within a time limit, not only each of its bytes."""
         super().setup()
         self.rfile.close()
-        deadline = time.monotonic() + self.service.limits.request_seconds
+        deadline = time.monotonic() + self.limits.request_seconds
         self.rfile = io.BufferedReader(_TimedReader(self.connection, deadline))
         self._refused = self._streams = False
-        self._deadline = math.inf  # of the translation
+        self._deadline = math.inf  # of the computing
 
     # --- What can be asked for ---
 
@@ -89,36 +78,33 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self._get)
 
     def do_POST(self) -> None:
-        """A translation."""
+        """The answer to a question of the page."""
         self._answer(self._post)
 
     def _get(self) -> None:
         path = self.path.partition("?")[0]
-        if path == TRANSLATE:
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "ask for translations with POST", {"Allow": "POST"})
+        own = {"/": self.content.html, f"/{self.content.script}": self.content.script}
+        if path == self.content.path:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "questions are sent with POST", {"Allow": "POST"})
         if path == "/model":
-            self._send(HTTPStatus.OK, "application/json", json.dumps(self.service.about).encode())
-        elif path in FILES:
-            file = FILES[path]
+            self._send(HTTPStatus.OK, "application/json", json.dumps(self.content.about).encode())
+        elif path in own or path in FILES:
+            file = files(__package__).joinpath(own[path]) if path in own else FILES[path]
             self._send(HTTPStatus.OK, f"{KINDS[Path(file.name).suffix]}; charset=utf-8", file.read_bytes())
         else:
             raise Refusal(HTTPStatus.NOT_FOUND, "there is nothing at this path")
 
     def _post(self) -> None:
-        if self.path != TRANSLATE:
-            raise Refusal(HTTPStatus.NOT_FOUND, f"translations are at {TRANSLATE}")
+        if self.path != self.content.path:
+            raise Refusal(HTTPStatus.NOT_FOUND, f"questions are sent to {self.content.path}")
         self._check_origin()
-        text, beam = self._check_question(self._read_json())
-        search = replace(self.service.search, beam=beam, n_best=beam)
+        asked = self.content.check(self._read_json())
         try:
             with self.service.turns.turn(lambda ahead: self._show_event({"kind": "waiting", "ahead": ahead})):
-                self._deadline = time.monotonic() + self.service.limits.translation_seconds
-                known = self.service.known
-                if known is not None:
-                    self._send_event({"kind": "unseen", "words": known.unknown(text)})
-                translate_text(self.service.translator, text, search, send=self._send_event, show=self._show_event)
+                self._deadline = time.monotonic() + self.limits.computing_seconds
+                self.content.answer(asked, send=self._send_event, show=self._show_event)
         except TooManyError:
-            message = "too many translations wait already: try again in a moment"
+            message = "too many questions wait already: try again in a moment"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": "5"}) from None
         except InputError as error:
             self._write_event({"kind": "error", "message": str(error)})
@@ -138,12 +124,12 @@ class Handler(BaseHTTPRequestHandler):
         origins = self.headers.get_all("Origin", [])
         foreign = any(origin not in {f"http://{host}" for host in self.service.hosts} for origin in origins)
         if foreign or self.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-            raise Refusal(HTTPStatus.FORBIDDEN, "only the page of this server may ask for translations")
+            raise Refusal(HTTPStatus.FORBIDDEN, "only the page of this server may ask")
         if self.headers.get_content_type() != "application/json":
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
 
     def _read_json(self) -> Any:
-        lengths, most = self.headers.get_all("Content-Length", []), self.service.limits.body_bytes
+        lengths, most = self.headers.get_all("Content-Length", []), self.limits.body_bytes
         if "Transfer-Encoding" in self.headers or not lengths:
             raise Refusal(HTTPStatus.LENGTH_REQUIRED, "send the body in one piece, with a Content-Length")
         if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
@@ -164,22 +150,6 @@ class Handler(BaseHTTPRequestHandler):
         except (ValueError, RecursionError):
             raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
 
-    def _check_question(self, question: Any) -> tuple[str, int]:
-        """The text and the beam of {"text": ..., "beam": ...}."""
-        limits = self.service.limits
-        if not isinstance(question, dict) or not {"text"} <= question.keys() <= {"text", "beam"}:
-            raise Refusal(HTTPStatus.BAD_REQUEST, 'send {"text": TEXT} or {"text": TEXT, "beam": NUMBER}')
-        text, beam = question["text"], question.get("beam", self.service.search.beam)
-        if type(text) is not str or type(beam) is not int:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "text must be a string and beam a whole number")
-        if len(text) > limits.characters:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a text has at most {limits.characters:,} characters")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "the text holds half a surrogate pair, which is not a character")
-        if not 1 <= beam <= limits.beam:
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"beam must be from 1 to {limits.beam}")
-        return text, beam
-
     # --- How it is answered ---
 
     def _answer(self, respond: Callable[[], None]) -> None:
@@ -197,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(refusal.status, "application/json", body, refusal.headers)
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.connection.settimeout(self.service.limits.send_seconds)
+        self.connection.settimeout(self.limits.send_seconds)
         self.send_response(status)
         for name, value in {**HEADERS, **(headers or {}), "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
@@ -220,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
     def _write_event(self, event: Event) -> None:
         if not self._streams:
             self._streams = True
-            self.connection.settimeout(self.service.limits.send_seconds)
+            self.connection.settimeout(self.limits.send_seconds)
             self.send_response(HTTPStatus.OK)
             for name, value in HEADERS.items():
                 self.send_header(name, value)
@@ -239,7 +209,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             raise StoppedError from None
         if time.monotonic() > self._deadline:
-            raise InputError(f"stopped after {self.service.limits.translation_seconds:g} seconds: try a shorter text")
+            raise InputError(f"stopped after {self.limits.computing_seconds:g} seconds: try a shorter text")
 
     # --- What the base class calls ---
 

@@ -1,6 +1,8 @@
 // The page: asks for translations and shows the events of the answer (translation.py) as they come.
 // make, decimal (dom.js), showAttention and showSearch are those of numpy_transformer/seeing.
 
+import { asSentence, ask, duration, lengthOf, reasonOf, written } from "./asking.js";
+
 const PAUSE = 700; // milliseconds without a key before a text is translated unasked
 const BEAMS = [1, 2, 4, 8, 16];
 const element = (id) => document.getElementById(id);
@@ -19,9 +21,9 @@ let timer;
 
 async function translate() {
   clearTimeout(timer);
-  const question = JSON.stringify({ text: text.value, beam: Number(beam.value) });
-  if (question === asked) return;
-  asked = question;
+  const question = { text: text.value, beam: Number(beam.value) };
+  if (JSON.stringify(question) === asked) return;
+  asked = JSON.stringify(question);
   request?.abort();
   const mine = (request = new AbortController());
   if (!text.value.trim()) return forget("");
@@ -29,31 +31,10 @@ async function translate() {
   markStale(true);
   say("Translating …");
   try {
-    const headers = { "Content-Type": "application/json" };
-    const response = await fetch("translate", { method: "POST", headers, body: question, signal: mine.signal });
-    if (!response.ok) throw new Error((await response.json()).error);
-    let last;
-    for await (const event of eventsOf(response)) {
-      if (mine !== request) return;
-      receive(event);
-      last = event.kind;
-    }
-    if (last !== "done" && last !== "error") throw new TypeError("the answer ended early");
+    await ask("translate", question, { signal: mine.signal, receive });
   } catch (error) {
     if (mine !== request) return;
-    forget(error instanceof TypeError ? "The server does not answer. Is it still running?" : sentenceCase(error.message));
-  }
-}
-
-async function* eventsOf(response) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    for (const line of lines) yield JSON.parse(line);
+    forget(reasonOf(error));
   }
 }
 
@@ -86,14 +67,13 @@ function receive(event) {
       sentence.attention[event.rank] = event.attention;
       return isActive && event.rank === sentence.rank && showInside();
     case "error":
-      return forget(sentenceCase(event.message));
+      return forget(asSentence(event.message));
   }
 }
 
 // --- Showing ---
 
 const textOf = ({ hypotheses, drafts, rank }) => (hypotheses?.[rank] ?? drafts?.[0] ?? [""])[0];
-const sentenceCase = (message) => message[0].toUpperCase() + message.slice(1) + ".";
 
 /** What happens, beneath the translation; screen readers may be told something else. */
 function say(message, aloud = message) {
@@ -183,8 +163,6 @@ function hypothesisRow(tag, kind, mark, content, share, score) {
     make("span", { class: "number" }, `score ${decimal(score)}`));
 }
 
-const duration = (seconds) => (seconds < 1 ? `${Math.max(1, Math.round(1000 * seconds))} ms` : `${seconds.toFixed(1)} s`);
-
 function probability(logarithm) {
   const share = 100 * Math.exp(logarithm);
   return share < 0.001 ? "under 0.001 %" : `${share.toPrecision(2)} %`;
@@ -221,15 +199,8 @@ function markUnseen(spans) {
 
 // --- The beginning ---
 
-const written = (number) => number.toLocaleString("en");
+const length = () => lengthOf(text.value);
 const excess = () => length() - model.most.characters;
-
-/** In characters, as the server counts; .length would count some twice. */
-function length() {
-  let count = 0;
-  for (const _ of text.value) count += 1;
-  return count;
-}
 
 /** The text has changed. All of one that is too long stays where it was typed or pasted, for its author to shorten. */
 function showLength() {

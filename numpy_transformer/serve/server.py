@@ -6,54 +6,37 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
 from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.errors import InputError
-from numpy_transformer.serve.about import About
 from numpy_transformer.serve.handler import Handler
-from numpy_transformer.serve.service import Limits, PageService
+from numpy_transformer.serve.service import PageContent, PageService
 from numpy_transformer.serve.turns import Turns
-from numpy_transformer.translation.search_options import SearchOptions
-from numpy_transformer.translation.translator import Translator
 
 ADDRESS = "127.0.0.1"  # of this computer, for this computer
 HTTP_PORT = 80  # the one that browsers leave out
 END_SECONDS = 3.0  # for a step of the search to end
-USUAL_LIMITS = Limits()
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page and translates texts for it, with one translator, one text at a time.
+    """Serves a page and answers its questions, one at a time.
 
-    port: 0 is any free one. search: its beam is what the page begins with, and as many hypotheses are shown. known: the
-    words of the model's training; others are marked. Raises InputError if the port cannot be had.
+    port: 0 is any free one. Raises InputError if it cannot be had.
     """
 
     daemon_threads = True
     request_queue_size = 32
     allow_reuse_address = os.name == "posix"  # elsewhere it would share the port with another program
 
-    def __init__(
-        self,
-        translator: Translator,
-        *,
-        port: int,
-        search: SearchOptions,
-        about: About,
-        known: KnownWords | None = None,
-        limits: Limits = USUAL_LIMITS,
-    ) -> None:
+    def __init__(self, content: PageContent, *, port: int) -> None:
+        limits = content.limits
         self.turns = Turns(limits.waiting)
         self.stopping = threading.Event()
         self._room = threading.BoundedSemaphore(limits.connections)
         if not 0 <= port < 1 << 16:
             raise InputError(f"port is {port}; it must be from 0 (any free one) to 65535")
-        if search.beam > limits.beam:
-            raise InputError(f"beam is {search.beam}; the page takes at most {limits.beam}")
         try:
             super().__init__((ADDRESS, port), self._answer)
         except OSError as error:
@@ -66,21 +49,11 @@ class PageServer(ThreadingHTTPServer):
         self.url = f"http://{ADDRESS}:{port}/"
         names = {ADDRESS, "localhost"}
         self._service = PageService(
-            translator=translator,
-            known=known,
-            search=search,
-            limits=limits,
+            content=content,
             turns=self.turns,
             stopping=self.stopping,
             url=self.url,
             hosts=frozenset(f"{name}:{port}" for name in names) | (names if port == HTTP_PORT else set()),
-            about={
-                **asdict(about),
-                "parameters": translator.model.parameters.flat.size,
-                "knows": None if known is None else str(known),
-                "beam": search.beam,
-                "most": {"characters": limits.characters, "beam": limits.beam},
-            },
         )
 
     def _answer(self, request: Any, client_address: Any, server: "PageServer") -> Handler:
@@ -120,7 +93,7 @@ class PageServer(ThreadingHTTPServer):
             print(f"a request could not be answered: {type(error).__name__}: {error}", file=sys.stderr)
 
     def end(self) -> None:
-        """Stop the current translation, and close."""
+        """Stop the current answer, and close."""
         self.stopping.set()
         self.turns.wait_until_free(END_SECONDS)
         self.server_close()

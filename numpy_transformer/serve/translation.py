@@ -17,20 +17,18 @@ Each draft event has the whole state of the search, so that a slow reader may mi
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
 
 from numpy_transformer.decoding.live import Draft, LiveRecorder
 from numpy_transformer.errors import InputError
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.seeing.view import view
+from numpy_transformer.serve.service import Receiver
 from numpy_transformer.translation.hypothesis import Hypothesis
 from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.streaming import line_parts
 from numpy_transformer.translation.text_errors import TextError
 from numpy_transformer.translation.translator import Translator
 
-Event = dict[str, Any]
-Receiver = Callable[[Event], None]
 LONGEST_INSIDE = 100  # largest number of tokens on a side for which the inside is shown: it grows with their square
 
 

@@ -11,11 +11,15 @@ from bpe.files import make_folder, whole_file, whole_folder
 from numpy_transformer.errors import InputError
 
 
+class UnwritableError(InputError):
+    """A file or folder cannot be written: no space, no permission, or the name of something else."""
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """Open `path` for writing bytes; it appears, or replaces an older one, only if the block succeeds.
 
-    Its folder is made if necessary. Raises InputError, naming the file, if the folder or the file cannot be written.
+    Its folder is made if necessary. Raises UnwritableError, naming the file, if it cannot be written.
     """
     with _naming(path):
         make_folder(os.path.dirname(os.path.realpath(path)))
@@ -27,7 +31,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Give an empty folder to write in; it becomes `path`, which must not exist, only if the block succeeds.
 
-    Raises InputError, naming the folder, if it cannot be written.
+    Raises UnwritableError, naming the folder, if it cannot be written.
     """
     with _naming(path), whole_folder(path) as folder:
         yield Path(folder)
@@ -35,15 +39,15 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: str | Path) -> Iterator[None]:
-    """Turn the system's errors into InputError with the name of what was to be written."""
+    """Turn the system's errors into UnwritableError with the name of what was to be written."""
     try:
         yield
     except BrokenPipeError:  # of standard output: no file is a pipe
         raise
     except OSError as error:
         if error.errno == errno.EISDIR:
-            raise InputError(f"{path}: is a folder or a device: give the name of a file to write") from error
-        raise InputError(
+            raise UnwritableError(f"{path}: is a folder or a device: give the name of a file to write") from error
+        raise UnwritableError(
             f"{path}: cannot be written ({error.strerror or error}): "
             "check the folder's permissions and the space left, or give another place"
         ) from error

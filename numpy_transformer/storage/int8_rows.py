@@ -46,14 +46,14 @@ def restore_rows(whole: Array, scale: Array) -> Array:
 
 
 def to_int8(tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Named tensors with every matrix as whole numbers and scales; vectors as float32.
+    """Named tensors with every matrix as whole numbers and scales, vectors as float32; what is no float stays.
 
     Raises InputError, naming the tensor, for numbers that are not finite.
     """
     kept: dict[str, Array] = {}
     for name, tensor in tensors.items():
         if tensor.ndim != 2:
-            kept[name] = tensor.astype(np.float32)
+            kept[name] = tensor.astype(np.float32) if tensor.dtype.kind == "f" else tensor
             continue
         try:
             kept[name], kept[name + SCALE] = quantise_rows(tensor)

@@ -124,7 +124,8 @@ def run_name(data: str) -> str:
 def kind_of_run(run: Path) -> str:
     """What its config.json says; an older run says nothing and is of an encoder-decoder."""
     try:
-        return str(json.loads((run / "config.json").read_text(encoding="utf-8"))["options"].get("model", DEFAULT_KIND))
+        options = json.loads((run / "config.json").read_text(encoding="utf-8"))["options"]
+        return "parser" if options.get("task") == "parse" else str(options.get("model", DEFAULT_KIND))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return DEFAULT_KIND
 
@@ -133,7 +134,7 @@ def runs_in(parent: Path, *, with_model: bool, kind: str | None = None) -> list[
     """The runs in `parent`, the one that was written to last first.
 
     `with_model` asks for runs that have a model to use; else for those that can be resumed. `kind` asks for one kind of
-    model: "encoder-decoder", "decoder" or "encoder".
+    model: "encoder-decoder", "parser", "decoder" or "encoder".
     """
     written = [
         (file.stat().st_mtime_ns, file.parent.parent)

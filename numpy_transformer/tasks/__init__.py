@@ -1,6 +1,8 @@
-"""What models are asked to do beyond translation: complete a text, fill in masked words, classify.
+"""What models are asked to do beyond translation: complete a text, fill in masked words, classify, parse.
 
 opening.py           a model and its tokenizer from a run, a checkpoint, or a GPT-2 or BERT folder
 completion.py        a language model goes on with a text
+parsing.py           a translator from sentences to trees parses English
+bracket_scores.py    how right trees are, counted as EVALB counts
 reading.py           an encoder fills in words, or says what class a text is of
 """

@@ -7,6 +7,8 @@ import numpy as np
 
 from bpe.decoding import IncrementalDecoder
 from numpy_transformer.data.clean_text import clean_letters
+from numpy_transformer.decoding.attention_maps import StackMaps
+from numpy_transformer.decoding.attention_weights import stack_weights
 from numpy_transformer.decoding.continuation import complete
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
@@ -17,7 +19,7 @@ class Completer:
     """A language model and its tokenizer (a bpe.Tokenizer, or what has its methods)."""
 
     def __init__(self, model: LanguageModel, tokenizer: Any) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer = model.quantised(), tokenizer
 
     def stream(
         self, prompt: str, *, length: int = 200, sampling: Sampling | None = None, texts: int = 1
@@ -40,6 +42,19 @@ class Completer:
                 for decoder, token, over in zip(decoders, tokens, ended, strict=True)
             ]
         yield [decoder.finish() for decoder in decoders]
+
+    def attention(self, text: str) -> StackMaps:
+        """What each token of a text looks at, the prompt and its completion, say: read again as a whole.
+
+        Raises InputError for a text of fewer than two tokens, and one longer than the context.
+        """
+        ids, vocabulary = self.tokenizer.encode(clean_letters(text)), self.tokenizer.vocabulary
+        context = self.model.config.context
+        if len(ids) < 2:
+            raise InputError("the text has fewer than two tokens: no token looks back at another")
+        if context is not None and len(ids) > context:
+            raise InputError(f"the text has {len(ids)} tokens; the model's context is {context}: lower --length")
+        return StackMaps([vocabulary[token] for token in ids], stack_weights(self.model, ids), looks_back=True)
 
     def complete(
         self, prompt: str, *, length: int = 200, sampling: Sampling | None = None, texts: int = 1

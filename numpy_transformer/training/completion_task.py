@@ -17,6 +17,7 @@ from numpy_transformer.data.text_batches import TextBatch, block_batch, block_st
 from numpy_transformer.decoding.continuation import complete
 from numpy_transformer.decoding.token_by_token import Sampling
 from numpy_transformer.errors import InputError
+from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.models.model import Model
 from numpy_transformer.training.configuration import make_config
@@ -36,10 +37,26 @@ class CompletionTask(Task):
     kind = LanguageModel
     example = "training token"
 
-    def __init__(self, options: TrainingOptions, corpus: PlainCorpus, tokenizer: bpe.Tokenizer, report: Report) -> None:
-        """Raises InputError for a text that is shorter than the context."""
+    def __init__(
+        self,
+        options: TrainingOptions,
+        corpus: PlainCorpus,
+        tokenizer: bpe.Tokenizer,
+        report: Report,
+        config: TransformerConfig | None = None,
+    ) -> None:
+        """`config` is that of the model that the run goes on from; else the options make it.
+
+        Raises InputError for a text that is shorter than the context, or a context that is longer than the model's.
+        """
         self.options, self.tokenizer = options, tokenizer
-        self.config = make_config(options, tokenizer, context=options.context, positions=options.positions)
+        if config is None:
+            config = make_config(options, tokenizer, context=options.context, positions=options.positions)
+        if config.context is not None and options.context > config.context:
+            raise InputError(
+                f"--context is {options.context}; {options.from_model} reads at most {config.context}: lower --context"
+            )
+        self.config = config
         self.train, self.valid = (
             np.array([token for ids in tokenizer.encode_batch(part) for token in ids], dtype=np.int32)
             for part in (corpus.train, corpus.valid)
@@ -71,11 +88,12 @@ class CompletionTask(Task):
         return in_epochs(of_epoch, start)
 
     def validation_batches(self) -> list[TextBatch]:
-        """The validation text in consecutive blocks: each token but the first is predicted once."""
-        return [
-            self._batch(self.valid, part)
-            for part in self._cut(block_starts(len(self.valid), self.options.context, seed=None))
-        ]
+        """The validation text in consecutive blocks: each token but the first is predicted once.
+
+        The last block may be shorter. It is a batch of its own, because GPT-2 has no token for padding.
+        """
+        starts = block_starts(len(self.valid), self.options.context, seed=None)
+        return [self._batch(self.valid, part) for part in (*self._cut(starts[:-1]), starts[-1:])]
 
     def evaluate(self, model: Model[Any], loss: float, workers: Steps) -> Evaluation:
         """Bits per byte, and what the model writes after the beginning of the validation text."""

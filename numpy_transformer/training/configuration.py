@@ -16,6 +16,7 @@ def make_config(options: TrainingOptions, tokenizer: ModelTokenizer, **more: Any
         attention_dropout=options.attention_dropout,
         norm=options.norm,
         activation=options.activation,
+        weights=options.weights,
         **{name: value for name, value in sizes.items() if value is not None},
         **more,
     )

@@ -86,8 +86,9 @@ def step_bytes(
 ) -> int:
     """Bytes at the peak of a training step in float32, within about a quarter.
 
-    What stays: `parameters` and both moments, a gradient buffer for each worker. What comes and goes: the caches; and
-    at their fullest either the logits of the loss or the gradients on their way through one layer.
+    What stays: `parameters` and both moments, ternary ones once more as they are rounded, a gradient buffer for each
+    worker. What comes and goes: the caches; and at their fullest either the logits of the loss or the gradients on
+    their way through one layer.
     """
     B, S, T = size
     D, F, V, H = config.d_model, config.d_ff, config.vocabulary_size, config.heads
@@ -96,5 +97,6 @@ def step_bytes(
     scores = 0 if max(S, T) >= BLOCKED_FROM else 2 * B * H * max(S * S, T * T, S * T)
     passing = B * max(S, T) * (4 * D + 2 * F) + B * T * D + scores
     remade = max(_layer_bytes(config, size, 4)) if recompute else 0
-    kept = 4 * parameters * (3 + workers) + cache_bytes(config, size, recompute=recompute)
+    buffers = 3 + (config.weights == "ternary") + workers
+    kept = 4 * parameters * buffers + cache_bytes(config, size, recompute=recompute)
     return kept + max(4 * logits, 4 * passing + remade)

@@ -14,6 +14,7 @@ LARGEST = 1e30  # near the largest double, Matplotlib's own sums overflow
 # What a task measures beside the loss: the record's field, the title, and the labels of evaluations and test.
 MEASURES = (
     ("bleu", "BLEU and chrF", ("BLEU, validation, greedy", "BLEU, test, beam search")),
+    ("f1", "F1 of labelled brackets", ("validation, greedy", "test, beam search")),
     ("accuracy", "Accuracy", ("validation", "test")),
     ("bits_per_byte", "Bits per byte", ("validation", "finished model")),
 )

@@ -28,12 +28,12 @@ class DivergenceError(InputError):
 def batch_notes(text: EncodedText, batches: Sequence[Array], *, batch_tokens: int, workers: int) -> list[str]:
     """What a user should know about these batches (indices into `text`): lines, none if all is as it should be."""
     notes = []
-    lengths = [max(len(source), len(target) - 1) for source, target in zip(text.sources, text.targets, strict=True)]
-    longer = sum(length > batch_tokens for length in lengths)
+    lengths = np.maximum(*text.lengths)
+    longer = int((lengths > batch_tokens).sum())
     if longer:
         notes.append(
             f"{longer:,} of {counted(len(text), 'training pair')} {'is' if longer == 1 else 'are'} longer than "
-            f"--batch-tokens {batch_tokens} (the longest: {max(lengths):,}); each is a batch of its own"
+            f"--batch-tokens {batch_tokens} (the longest: {lengths.max():,}); each is a batch of its own"
         )
     short = sum(len(batch) < workers for batch in batches)
     if 2 * short > len(batches):
@@ -96,11 +96,9 @@ def memory_note(
 
     Many systems grant any memory and end the program when it uses it, so that there is no error to report later.
     """
-    sizes = [
-        StepSize(len(batch), max(len(text.sources[i]) for i in batch), max(len(text.targets[i]) - 1 for i in batch))
-        for batch in batches
-    ]
-    needs = {size: step_bytes(config, parameters, size, workers=workers, recompute=recompute) for size in set(sizes)}
+    lengths = text.lengths
+    sizes = {StepSize(len(batch), *(int(side[batch].max()) for side in lengths)) for batch in batches}
+    needs = {size: step_bytes(config, parameters, size, workers=workers, recompute=recompute) for size in sizes}
     largest = max(needs, key=lambda size: needs[size])
     if available is None or needs[largest] <= available:
         return None

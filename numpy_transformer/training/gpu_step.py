@@ -71,12 +71,13 @@ class GpuStep:
         self, batches: Sequence[TrainingBatch], *, seed: Sequence[int] | None, label_smoothing: float
     ) -> Array:
         """The loss over all `batches` together, a scalar array; leaves the sum of their gradients in `gradients`."""
+        model = self.model.quantised()  # once, for all batches
         token_count = sum(batch.token_count for batch in batches)
         loss = array_module(self.gradients).zeros((), dtype=self.gradients.dtype)
         earlier = None
         for number, batch in enumerate(batches):
             attempt = partial(
-                self.model.loss_and_gradients,
+                model.loss_and_gradients,
                 seed=None if seed is None else (*seed, number, 0),  # the seed of a single CPU worker
                 label_smoothing=label_smoothing,
                 token_count=token_count,

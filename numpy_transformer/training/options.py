@@ -12,7 +12,9 @@ from numpy_transformer.backend.precision import PRECISIONS
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
+from numpy_transformer.layers.ternary import WEIGHTS
 from numpy_transformer.models.config import PRESETS
+from numpy_transformer.training.tree_options import tree_recipe
 
 LESS_MEMORY = (
     "lower --batch-tokens (and raise --accumulate as much), --max-length or --workers, add --recompute, or choose a "
@@ -27,12 +29,17 @@ FINE_TUNING: dict[str, Any] = {
     "rate_scale": 0.05,
     "evaluate_every": 100,
 }
+# The same for a model of one stack, beside its own recipe: half its peak of the rate.
+GOING_ON: dict[str, Any] = {"warmup": 100, "rate_scale": 0.25}
 TASKS = {  # by model; the first is the default
-    "encoder-decoder": ("translate",),
+    "encoder-decoder": ("translate", "parse"),
     "decoder": ("complete",),
     "encoder": ("masked-words", "classify"),
 }
 UNITS = ("bytes", "characters", "bpe")
+CHOICES: dict[str, Any] = {"model": TASKS, "preset": PRESETS, "units": UNITS, "activation": ACTIVATIONS}
+CHOICES |= {"weights": WEIGHTS, "precision": PRECISIONS, "norm": ("post", "pre"), "pooling": ("first", "mean")}
+CHOICES |= {"positions": ("sinusoidal", "learned"), "device": ("cpu", "gpu")}
 LONGEST_CONTEXT = 4096  # tokens; time and memory of attention grow with the square
 MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
 MOST_BATCHES = 10_000  # of one update: they are gathered before its first one
@@ -128,8 +135,8 @@ class TrainingOptions:
     A run ends at the first of `steps`, `epochs`, `minutes` that is set and reached. One step is one update of the
     parameters, made from `accumulate` batches of about `batch_tokens` target tokens each.
 
-    `model` is "encoder-decoder", which translates, "decoder", which completes, or "encoder", whose `task` is
-    "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace the preset's.
+    `model` is "encoder-decoder", whose `task` is "translate" or "parse", "decoder", which completes, or "encoder",
+    whose task is "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace the preset's.
     """
 
     data: str = "phrasebook"
@@ -152,6 +159,7 @@ class TrainingOptions:
     activation: str = "relu"
     pooling: str = "mean"
     norm: str = "post"
+    weights: str = "float"
     vocabulary: int = 8000
     dropout: float = 0.1
     attention_dropout: float = 0.0
@@ -168,6 +176,7 @@ class TrainingOptions:
     average: int = 5
     evaluate_every: int = 500
     patience: int | None = None
+    exchange: float = 0.0
     tokenised: bool = False
     ter: bool = False
     seed: int = 0
@@ -202,42 +211,34 @@ class TrainingOptions:
         for name in ("minutes", "clip"):
             value = getattr(self, name)
             require(name, value is None or value > 0, "above 0")
-        for name in ("dropout", "attention_dropout"):
+        for name in ("dropout", "attention_dropout", "exchange"):
             require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         require("label_smoothing", 0 <= self.label_smoothing <= 1, "between 0 and 1")
         require("rate_scale", self.rate_scale > 0, "above 0")
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
         require("max_length", 2 <= self.max_length <= LONGEST_SOURCE, f"between 2 and {LONGEST_SOURCE}")
-        require("model", self.model in TASKS, f"one of {', '.join(TASKS)}")
+        for name, choices in CHOICES.items():
+            what = " or ".join(choices) if len(choices) == 2 else f"one of {', '.join(choices)}"
+            require(name, getattr(self, name) in choices, what)
         tasks = TASKS[self.model]
         require("task", self.task in (None, *tasks), f"left out, or {' or '.join(tasks)}, with --model {self.model}")
-        require("units", self.units in UNITS, f"one of {', '.join(UNITS)}")
         require("units", self.units == "bpe" or self.model == "decoder", "bpe, unless with --model decoder")
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
-        require("positions", self.positions in ("sinusoidal", "learned"), "sinusoidal or learned")
         one_stack = self.model != "encoder-decoder"
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
-        require("activation", self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
-        require("pooling", self.pooling in ("first", "mean"), "first or mean")
         for name in ("layers", "d_model", "d_ff", "heads"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
-        translates = self.learns == "translate"
-        require("from_model", self.from_model is None or translates, "left out, unless a translator is trained")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
-        require("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}")
-        require("norm", self.norm in ("post", "pre"), "post or pre")
-        require("device", self.device in ("cpu", "gpu"), "cpu or gpu")
-        require("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")
         if self.steps is None and self.epochs is None and self.minutes is None:
             object.__setattr__(self, "epochs", 20)
 
     @property
     def learns(self) -> str:
-        """What the model learns: "translate", "complete", "masked-words" or "classify"."""
+        """What the model learns: "translate", "parse", "complete", "masked-words" or "classify"."""
         return self.task or TASKS[self.model][0]
 
     @classmethod
@@ -248,11 +249,13 @@ class TrainingOptions:
         """
         data, model = given.get("data", cls.data), given.get("model", cls.model)
         recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
+        if model == cls.model and given.get("task") in (None, "parse"):
+            recipe = tree_recipe(data, given.get("data_dir")) or recipe
         if model in TASKS and model != cls.model:
             name = data if (model, data) in ONE_STACK_RECIPES else None
             recipe = ONE_STACK_RECIPES[model, name]
         if given.get("from_model") is not None:
-            recipe = FINE_TUNING
+            recipe = FINE_TUNING if model == cls.model else {**recipe, **GOING_ON}
         if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
             recipe = {name: value for name, value in recipe.items() if name not in ("steps", "epochs", "minutes")}
         return cls(**{**recipe, **given})

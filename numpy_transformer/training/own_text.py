@@ -8,9 +8,8 @@ docs/training.md has the rules as a table, and how they were measured.
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from numpy_transformer.data.files import ParallelText
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.options import RECIPES, TrainingOptions
 
@@ -34,9 +33,16 @@ WHY = {
 }
 
 
-def suited(
-    options: TrainingOptions, given: Mapping[str, Any], text: ParallelText
-) -> tuple[TrainingOptions, str | None]:
+class SizedText(Protocol):
+    """A training text, in memory or not: how many pairs it has, and how many characters each of its sides."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def characters(self) -> tuple[int, ...]: ...
+
+
+def suited(options: TrainingOptions, given: Mapping[str, Any], text: SizedText) -> tuple[TrainingOptions, str | None]:
     """The options for training on `text`, and one line for the user: what was chosen, and why.
 
     What is `given` stays, and the rest follows it. A corpus with a recipe of its own keeps that, and there is no line.
@@ -49,12 +55,12 @@ def suited(
     return dataclasses.replace(options, **chosen), note
 
 
-def choices(options: TrainingOptions, given: Mapping[str, Any], text: ParallelText) -> dict[str, Any]:
+def choices(options: TrainingOptions, given: Mapping[str, Any], text: SizedText) -> dict[str, Any]:
     """Every option that follows from the text and is not `given`, by its name.
 
     The large presets keep the paper's schedule: at a high rate after a short warmup they may diverge.
     """
-    source_size, target_size = (sum(map(len, side)) for side in (text.sources, text.targets))
+    source_size, target_size = text.characters
     tokens = max(1, target_size // CHARACTERS_PER_TOKEN)  # of an epoch
     suiting: dict[str, Any] = {}
 

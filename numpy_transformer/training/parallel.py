@@ -148,13 +148,16 @@ class Workers:
         self, batches: Sequence[TrainingBatch], *, seed: Sequence[int] | None, label_smoothing: float
     ) -> float:
         """The loss over all `batches` together (gradient accumulation); leaves the sum in `gradients`."""
+        model = self.model.quantised()  # once, for all workers
         token_count = sum(batch.token_count for batch in batches)
         loss = 0.0
         earlier: list[Array] = []
         for number, batch in enumerate(batches):
             shards = batch.shards(self.workers, self.model.config.pad_id)
             key = None if seed is None else (*seed, number)
-            losses = self.map(partial(self._shard_loss, shards, key, label_smoothing, token_count), range(len(shards)))
+            losses = self.map(
+                partial(self._shard_loss, model, shards, key, label_smoothing, token_count), range(len(shards))
+            )
             loss += sum(losses)
             parts = [buffer.flat for buffer in self._buffers[: len(shards)]]
             self._over_slices(partial(sum_into_first, [*parts, *earlier]))
@@ -166,6 +169,7 @@ class Workers:
 
     def _shard_loss(
         self,
+        model: Model[Any],
         shards: Sequence[TrainingBatch],
         key: tuple[int, ...] | None,
         label_smoothing: float,
@@ -173,7 +177,7 @@ class Workers:
         worker: int,
     ) -> float:
         """One worker's part of the loss; its gradient goes into the worker's buffer."""
-        loss, _ = self.model.loss_and_gradients(
+        loss, _ = model.loss_and_gradients(
             *shards[worker].inputs,
             seed=None if key is None else (*key, self._first_part + worker),
             label_smoothing=label_smoothing,

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-import bpe
 from numpy_transformer.backend.arrays import Array, to_host
-from numpy_transformer.data.batching import in_epochs, padded
+from numpy_transformer.data.batching import LONGEST_SOURCE, in_epochs, padded
 from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.epoch_order import batches_by_length
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.plain_text import MASK, PlainCorpus
-from numpy_transformer.data.text_batches import TextBatch, masked_batch, text_epoch
+from numpy_transformer.data.text_batches import TextBatch, masked_batch
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.encoder_only import Encoder
 from numpy_transformer.models.model import Model
+from numpy_transformer.tasks.reading import mask_id_of
 from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.evaluation import Evaluation
 from numpy_transformer.training.options import TrainingOptions
@@ -35,19 +36,35 @@ class ReadingTask(Task):
 
     kind = Encoder
 
-    def __init__(self, options: TrainingOptions, tokenizer: bpe.Tokenizer, report: Report, **more: Any) -> None:
-        """Raises InputError for a tokenizer without <mask>."""
+    def __init__(
+        self,
+        options: TrainingOptions,
+        tokenizer: Any,
+        report: Report,
+        config: TransformerConfig | None,
+        *,
+        labels: tuple[str, ...] = (),
+    ) -> None:
+        """`config` is that of the model that the run goes on from; else the options make it.
+
+        Raises InputError for a tokenizer without a token for masked words.
+        """
         self.options, self.tokenizer, self.report = options, tokenizer, report
-        if MASK not in tokenizer.special_tokens:
+        mask_id = mask_id_of(tokenizer)
+        if mask_id is None:
             raise InputError(f"the tokenizer has no {MASK}: it is not of an encoder; begin a new run")
-        context = options.max_length + 2 if options.positions == "learned" else None
-        self.config: TransformerConfig = make_config(
-            options, tokenizer, positions=options.positions, context=context, pooling=options.pooling, **more
-        )
+        self.mask_id = mask_id
+        if config is None:
+            context = options.max_length + 2 if options.positions == "learned" else None
+            config = make_config(options, tokenizer, positions=options.positions, context=context)
+        if labels:  # another pooling needs another classifier
+            config = config.replace(labels=labels, pooling=options.pooling)
+        self.config: TransformerConfig = config
 
     def encode(self, texts: Sequence[str]) -> list[Array]:
         """Each text between bos and eos, cut off after --max-length tokens."""
-        bos, eos, longest = self.config.bos_id, self.config.eos_id, self.options.max_length
+        bos, eos = self.config.bos_id, self.config.eos_id
+        longest = min(self.options.max_length, (self.config.context or LONGEST_SOURCE + 2) - 2)
         encoded = self.tokenizer.encode_batch(texts)
         cut = sum(len(ids) > longest for ids in encoded)
         if cut:
@@ -63,14 +80,14 @@ class ReadingTask(Task):
     @property
     def batches_per_epoch(self) -> int:
         """How many batches one pass over the texts has."""
-        return len(text_epoch(self._lengths, self.options.batch_tokens, seed=None))
+        return len(batches_by_length((self._lengths,), self.options.batch_tokens, seed=None))
 
     def batches(self, start: int) -> Iterator[tuple[int, TextBatch]]:
         """(epoch, batch) without end, skipping the first `start`."""
         options = self.options
 
         def of_epoch(epoch: int) -> list[Callable[[], TextBatch]]:
-            parts = text_epoch(self._lengths, options.batch_tokens, seed=options.seed, epoch=epoch)
+            parts = batches_by_length((self._lengths,), options.batch_tokens, seed=options.seed, epoch=epoch)
             return [partial(self.batch, part, (options.seed, epoch, number)) for number, part in enumerate(parts)]
 
         return in_epochs(of_epoch, start)
@@ -81,7 +98,7 @@ class ReadingTask(Task):
 
     def valid_parts(self) -> list[Array]:
         """The indices of the batches of the validation texts."""
-        return text_epoch(self._valid_lengths, self.options.batch_tokens, seed=None)
+        return batches_by_length((self._valid_lengths,), self.options.batch_tokens, seed=None)
 
 
 class MaskedWordsTask(ReadingTask):
@@ -89,9 +106,15 @@ class MaskedWordsTask(ReadingTask):
 
     example = "training text"
 
-    def __init__(self, options: TrainingOptions, corpus: PlainCorpus, tokenizer: bpe.Tokenizer, report: Report) -> None:
-        super().__init__(options, tokenizer, report)
-        self.mask_id = tokenizer.special_tokens[MASK]
+    def __init__(
+        self,
+        options: TrainingOptions,
+        corpus: PlainCorpus,
+        tokenizer: Any,
+        report: Report,
+        config: TransformerConfig | None = None,
+    ) -> None:
+        super().__init__(options, tokenizer, report, config)
         special = set(tokenizer.special_tokens.values())
         self.words = np.array([i for i in range(len(tokenizer)) if i not in special])
         self.valid_text = corpus.valid
@@ -156,9 +179,17 @@ class ClassificationTask(ReadingTask):
 
     example = "training text"
 
-    def __init__(self, options: TrainingOptions, corpus: Corpus, tokenizer: bpe.Tokenizer, report: Report) -> None:
+    def __init__(
+        self,
+        options: TrainingOptions,
+        corpus: Corpus,
+        tokenizer: Any,
+        report: Report,
+        config: TransformerConfig | None = None,
+    ) -> None:
         labels = tuple(sorted({*corpus.train.targets, *corpus.valid.targets}))
-        super().__init__(options, tokenizer, report, labels=labels)
+        self._knows_classes = config is not None and config.labels == labels
+        super().__init__(options, tokenizer, report, config, labels=labels)
         self.classes_of = {label: number for number, label in enumerate(labels)}
         has_test = len(corpus.test) > 0
         self.test_text, self.test_name = (corpus.test, "test") if has_test else (corpus.valid, "validation")
@@ -205,6 +236,10 @@ class ClassificationTask(ReadingTask):
         return Evaluation(
             {"set": self.test_name, "accuracy": accuracy}, said, wrong, title=f"{self.test_name}, wrong, {{}}"
         )
+
+    def before(self, model: Model[Any], workers: Steps) -> Evaluation | None:
+        """What a classifier of the same classes can do; the classes of another model are fresh."""
+        return self.test(model, workers) if self._knows_classes else None
 
     def final_words(self) -> str:
         """What `test` does."""

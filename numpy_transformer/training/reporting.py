@@ -31,6 +31,13 @@ from numpy_transformer.training.parallel import StepResult
 from numpy_transformer.training.run_folder import RecentSteps, RunFolder, RunProgress
 from numpy_transformer.training.starting_point import size_of
 
+COMPARED = {  # figures of a test, before and after fine-tuning: their names, and how they are written
+    "bleu": ("BLEU", ".2f"),
+    "chrf": ("chrF", ".2f"),
+    "accuracy": ("accuracy", ".1%"),
+    "loss": ("loss", ".3f"),
+    "bits_per_byte": ("bits per byte", ".3f"),
+}
 SAMPLE_WIDTH = 200  # characters shown of a translation; a model that has not learned much repeats itself endlessly
 
 
@@ -119,6 +126,7 @@ class Report:
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
             f"model: {size_of(model.config)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
+            f"{'ternary weights, ' if model.config.weights == 'ternary' else ''}"
             f"vocabulary {model.config.vocabulary_size:,}; "
             f"{examples}, about {counted(steps_per_epoch, 'step')} an epoch; "
             + (layout if on_gpu or "rank" in layout else f"{workers} worker(s)")
@@ -237,10 +245,12 @@ class Report:
             self.say(line)
         before, after = self.base_scores(), result.figures
         if before is not None:
-            self.say(
-                f"fine-tuning: {after['set']} BLEU {before['bleu']:.2f} -> {after['bleu']:.2f}, "
-                f"chrF {before['chrf']:.2f} -> {after['chrf']:.2f}"
-            )
+            gained = [
+                f"{name} {before[key]:{form}} -> {after[key]:{form}}"
+                for key, (name, form) in COMPARED.items()
+                if key in before and key in after
+            ]
+            self.say(f"fine-tuning: {after['set']} {', '.join(gained)}")
         for title, line, samples in result.further:
             self._write_samples(title, samples)
             self.say(f"    {line}")

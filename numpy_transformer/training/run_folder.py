@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from bpe.files import make_folder, remove_leftovers
@@ -17,6 +16,7 @@ from numpy_transformer.backend.arrays import array_module, to_host
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
+from numpy_transformer.storage.locks import locked_folder
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import load_tensors, save_tensors
 from numpy_transformer.storage.text_files import append, read_json, synchronize, write_text
@@ -78,7 +78,7 @@ class RunFolder(RunFiles):
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with ExitStack() as stack:
             try:
-                while not stack.enter_context(_locked(self.path)):
+                while not stack.enter_context(locked_folder(self.path, self._is_busy)):
                     make_folder(self.path)
                 if not os.access(self.path, os.W_OK):
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -98,6 +98,11 @@ class RunFolder(RunFiles):
                 with suppress(OSError):  # ends at the first that holds something
                     for folder in made:
                         folder.rmdir()
+
+    def _is_busy(self) -> None:
+        raise InputError(
+            f"{self.path}: another process is training in it; wait for its end, or name another folder with --run"
+        )
 
     def write_config(self, options: TrainingOptions, config: TransformerConfig) -> None:
         """Record what the run is."""
@@ -236,40 +241,6 @@ def _line(record: dict[str, Any]) -> str:
     """A line of log.jsonl. JSON has no infinity and no NaN; null stands for both."""
     plain = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in record.items()}
     return json.dumps(plain) + "\n"
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a folder, which ends with the process at the latest; False if there is no such folder.
-
-    There is none, either, if another process has removed it between its opening here and the lock. Raises InputError if
-    another process holds the lock.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield folder.is_dir()
-        return
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        with suppress(OSError):  # a file system without locks
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{folder}: another process is training in it; wait for its end, or name another folder with --run"
-                ) from None
-        try:
-            is_there = os.path.samestat(os.fstat(descriptor), os.stat(folder))
-        except FileNotFoundError:
-            is_there = False
-        yield is_there
-    finally:
-        os.close(descriptor)
 
 
 def _config_of(metadata: Mapping[str, str]) -> TransformerConfig | None:

@@ -1,6 +1,7 @@
 """What the trainer asks of the thing that a model learns. Each task is a file of its own:
 
     translation_task.py    sentence pairs, for the encoder-decoder
+    parsing_task.py        sentences and their trees, for the encoder-decoder
     completion_task.py     a stream of tokens, for the decoder alone
     reading_tasks.py       masked words, and classes of texts, for the encoder alone
 
@@ -85,6 +86,10 @@ class Task(ABC):
     def try_it(self, run: str) -> str:
         """The command that uses the model of the folder `run`."""
 
+    def before(self, model: Model[Any], workers: Steps) -> Evaluation | None:
+        """What the model that the run goes on from can do, measured as `test` does; None: it has not learned this."""
+        return self.test(model, workers)
+
     def notes(self, report: Report, model: Model[Any], *, workers: int, steps_per_epoch: int) -> None:
         """Tell the user what to know before the run."""
         report.too_few_steps(steps_per_epoch)
@@ -94,7 +99,7 @@ class Task(ABC):
 
     def validation_loss(self, model: Model[Any], workers: Steps) -> float:
         """Cross-entropy in nats per prediction, without label smoothing or dropout."""
-        batches = self.validation_batches()
+        model, batches = model.quantised(), self.validation_batches()
         token_count = sum(batch.token_count for batch in batches)
         losses = workers.map(
             lambda batch: float(model.loss(*batch.inputs, label_smoothing=0.0, token_count=token_count)), batches

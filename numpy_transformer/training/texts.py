@@ -7,8 +7,11 @@ from typing import Any, TypeAlias
 import bpe
 from numpy_transformer.data.batching import LONGEST_SOURCE
 from numpy_transformer.data.corpora import Corpus, load_corpus
+from numpy_transformer.data.corpus_files import find_files
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
+from numpy_transformer.data.large_corpus import LargeCorpus, is_large, large_corpus
+from numpy_transformer.data.large_text import LargeText, PreparedIds
 from numpy_transformer.data.plain_text import (
     PlainCorpus,
     load_labelled,
@@ -25,25 +28,47 @@ from numpy_transformer.data.spellings import (
     small_without_mark,
     without_mark,
 )
+from numpy_transformer.data.tree_tokens import tokenizer_for_trees
+from numpy_transformer.data.treebank import TreeCorpus, load_treebank
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.terminal.display import Display, SilentDisplay
 from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.parallel import physical_cores
 from numpy_transformer.training.reporting import Report
 from numpy_transformer.translation.token_ids import ModelTokenizer, target_side
 
-AnyCorpus: TypeAlias = Corpus | PlainCorpus
+IN_MEMORY = ("phrasebook", "multi30k")  # however large
+
+AnyCorpus: TypeAlias = Corpus | LargeCorpus | PlainCorpus | TreeCorpus
 
 
-def corpus_of(options: TrainingOptions) -> Any:
+def corpus_of(options: TrainingOptions, display: Display | None = None) -> Any:
     """The corpus that a run's options name: the same text each time. Raises InputError if it cannot be read.
 
-    A PlainCorpus for a decoder and for masked words, else a Corpus.
+    A PlainCorpus for a decoder and for masked words, a TreeCorpus for a parser, else a Corpus, or a LargeCorpus of
+    sentence pairs that are many; to prepare these may take minutes, of which the display tells.
     """
     where: dict[str, Any] = {"data_directory": options.data_dir, "seed": options.seed}
     if options.learns == "translate":
-        return load_corpus(
-            options.data, source=options.source, target=options.target, validation=options.validation, **where
-        )
+        languages: dict[str, Any] = {"source": options.source, "target": options.target}
+        if options.data not in IN_MEMORY:
+            files = find_files(
+                options.data, **languages, data_directory=options.data_dir, validation=options.validation
+            )
+            if is_large(files):
+                shown = SilentDisplay() if display is None else display
+                return large_corpus(
+                    files,
+                    **languages,
+                    seed=options.seed,
+                    processes=physical_cores(),
+                    say=shown.message,
+                    progress=shown.progress,
+                )
+        return load_corpus(options.data, **languages, validation=options.validation, **where)
+    if options.learns == "parse":
+        return load_treebank(options.data, validation=options.validation, **where)
     if options.learns == "classify":
         return load_labelled(options.data, validation=options.validation, **where)
     if options.validation is not None:
@@ -53,10 +78,14 @@ def corpus_of(options: TrainingOptions) -> Any:
 
 def learn_tokenizer(options: TrainingOptions, corpus: AnyCorpus) -> bpe.Tokenizer:
     """A vocabulary for the training text."""
+    if isinstance(corpus, TreeCorpus):
+        return tokenizer_for_trees(corpus.train, options.vocabulary)
     if isinstance(corpus, PlainCorpus):
         if options.learns == "complete":
             return tokenizer_for_stream(options.units, corpus, options.vocabulary)
         return tokenizer_for_reading(corpus.train, options.vocabulary)
+    if isinstance(corpus, LargeCorpus):
+        return corpus.train.learn_tokenizer(options.vocabulary)
     if options.learns == "classify":
         return tokenizer_for_reading(corpus.train.sources, options.vocabulary)
     return bpe.train([*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary)
@@ -69,7 +98,7 @@ MOST_RESPELT = 1000  # sentences of each text
 class RunTexts:
     """What a run learns from, what watches it, and what it is tested with at its end."""
 
-    train: PreparedText
+    train: PreparedText | PreparedIds
     valid: PreparedText
     test: PreparedText  # the validation text, where the corpus has no test text
     test_name: str  # "test" or "validation"
@@ -77,19 +106,28 @@ class RunTexts:
 
 
 def prepare_texts(
-    corpus: Corpus, tokenizer: ModelTokenizer, config: TransformerConfig, *, max_length: int, report: Report
+    corpus: Corpus | LargeCorpus,
+    tokenizer: ModelTokenizer,
+    config: TransformerConfig,
+    *,
+    max_length: int,
+    report: Report,
 ) -> RunTexts:
     """Encode all three parts; the report says how many pairs are left out because they are too long.
 
     `max_length` bounds the training pairs only: a model is judged by every sentence that it can translate at all.
     Raises InputError if nothing is left of a part.
     """
+    sides = tokenizer, target_side(tokenizer)
 
-    def prepare(text: ParallelText, name: str, longest: int = LONGEST_SOURCE) -> PreparedText:
-        prepared = prepare_text(text, tokenizer, target_side(tokenizer), config, longest)
+    def prepare(text: ParallelText | LargeText, name: str, longest: int = LONGEST_SOURCE) -> Any:
+        if isinstance(text, LargeText):
+            prepared: PreparedText | PreparedIds = text.encoded(*sides, tokenizer.digest, config, longest)
+        else:
+            prepared = prepare_text(text, *sides, config, longest)
         if prepared.dropped:
             report.pairs_left_out(name, prepared.dropped, len(text), longest=longest)
-        if not len(prepared):
+        if not len(prepared.ids):
             remedy = "raise --max-length" if longest < LONGEST_SOURCE else "give shorter ones"
             raise InputError(f"no {name} pair has at most {longest:,} tokens; {remedy}")
         return prepared

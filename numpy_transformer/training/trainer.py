@@ -6,11 +6,11 @@ model is: evaluation.py. What is kept: run_folder.py.
 
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from numpy_transformer.backend.arrays import array_module
 from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.models.model import Model
 from numpy_transformer.terminal.display import Display
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
@@ -25,12 +25,16 @@ from numpy_transformer.training.parallel import StepResult, Steps, Workers, defa
 from numpy_transformer.training.reporting import Report, StepSums
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 from numpy_transformer.training.schedule import learning_rate
-from numpy_transformer.training.starting_point import base_config, read_taken_over, save_tokenizer
+from numpy_transformer.training.starting_point import (
+    base_config,
+    load_base,
+    read_taken_over,
+    save_tokenizer,
+    starting_values,
+)
 from numpy_transformer.training.task_choice import make_task
 from numpy_transformer.training.texts import AnyCorpus
 from numpy_transformer.training.training_step import TrainingStep
-from numpy_transformer.training.translation_task import TranslationTask
-from numpy_transformer.translation.loading import load_model
 from numpy_transformer.translation.token_ids import ModelTokenizer
 
 STEPS_PER_RECORD = 10
@@ -85,7 +89,7 @@ class Trainer:
         folder: RunFolder,
         display: Display,
         *,
-        base: Transformer | None = None,
+        base: Model[Any] | None = None,
         started: float | None = None,
         leader: Leader | None = None,
     ) -> Self:
@@ -98,7 +102,7 @@ class Trainer:
         config = None if base is None else base_config(options, base)
         trainer = cls(options, corpus, tokenizer, folder, display, started, config, leader)
         if base is not None:
-            trainer.model.assign(base.host_tensors(), str(options.from_model))
+            trainer.model.assign(starting_values(base, trainer.model), str(options.from_model))
         save_tokenizer(tokenizer, folder)
         trainer.task.write_files(folder)
         folder.write_config(options, trainer.config)
@@ -123,7 +127,8 @@ class Trainer:
         config = None if options.from_model is None else folder.read_model_config()
         trainer = cls(options, corpus, tokenizer, folder, display, started, config, leader)
         if options.from_model is not None and not folder.training_file.exists():  # stopped before it began
-            trainer.model.assign(load_model(options.from_model).model.host_tensors(), options.from_model)
+            begins_with = load_base(options, {}).model
+            trainer.model.assign(starting_values(begins_with, trainer.model), options.from_model)
         trainer.progress = folder.load_training(trainer.model, trainer.adam, trainer._digests)
         trainer.duration.earlier_seconds = trainer.progress.seconds
         folder.rewind(trainer.progress.step)
@@ -268,8 +273,9 @@ class Trainer:
     def _measure_base(self, workers: Steps) -> None:
         """How good the model is that the run goes on from, once: the fine-tuned one is compared with it."""
         if self.options.from_model is not None and self.report.base_scores() is None:
-            assert isinstance(self.task, TranslationTask)
-            self.report.base(self.task.test(self.model, workers, only_main=True))
+            before = self.task.before(self.model, workers)
+            if before is not None:
+                self.report.base(before)
 
     def _finish(self, workers: Steps) -> None:
         """Average the last checkpoints, unless the best one is better, and test the result."""

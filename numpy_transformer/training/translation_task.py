@@ -8,7 +8,7 @@ from typing import Any
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.files import ParallelText
-from numpy_transformer.data.known_words import KnownWords
+from numpy_transformer.data.large_corpus import LargeCorpus
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
 from numpy_transformer.models.transformer import Transformer
@@ -40,7 +40,7 @@ class TranslationTask(Task):
     def __init__(
         self,
         options: TrainingOptions,
-        corpus: Corpus,
+        corpus: Corpus | LargeCorpus,
         tokenizer: ModelTokenizer,
         report: Report,
         config: TransformerConfig | None = None,
@@ -49,7 +49,7 @@ class TranslationTask(Task):
         self.options, self.tokenizer = options, tokenizer
         self.config = make_config(options, tokenizer) if config is None else config
         self.texts = prepare_texts(corpus, tokenizer, self.config, max_length=options.max_length, report=report)
-        self.train_size = len(self.texts.train)
+        self.train_size = len(self.texts.train.ids)
         self.digests = {
             "training text": self.texts.train.ids.digest(),
             "validation text": self.texts.valid.ids.digest(),
@@ -138,6 +138,10 @@ class TranslationTask(Task):
             ],
         )
 
+    def before(self, model: Model[Any], workers: Steps) -> Evaluation:
+        """Translations of the test text alone."""
+        return self.test(model, workers, only_main=True)
+
     def final_words(self) -> str:
         """What `test` does."""
         return f"translating {counted(len(self.texts.test), f'{self.texts.test_name} sentence')}"
@@ -152,7 +156,7 @@ class TranslationTask(Task):
 
     def write_files(self, folder: RunFolder) -> None:
         """The words the model has seen."""
-        KnownWords.of(self.texts.train.text.sources).save(folder.words_file)
+        self.texts.train.known_words().save(folder.words_file)
 
     def _translator(self, model: Model[Any]) -> Translator:
         assert isinstance(model, Transformer)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bpe import Tokenizer, TokenizerError
+from numpy_transformer.data.tree_tokens import is_tokenizer_for_trees
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian import is_marian_folder, load_marian
@@ -58,6 +59,10 @@ def _load(path: Path, device: str) -> LoadedModel:
         tokenizer = load_tokenizer(folder, model.config)
         if tokenizer is not None:
             loaded = LoadedModel(model, tokenizer)
+            if isinstance(tokenizer, Tokenizer) and is_tokenizer_for_trees(tokenizer):
+                raise InputError(
+                    f"{path}: is a parser, no translator: python -m numpy_transformer.parse --model {path}"
+                )
             try:
                 check_tokenizer(*loaded)
             except InputError as error:

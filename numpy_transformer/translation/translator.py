@@ -70,7 +70,7 @@ class Translator:
         shortlist: Shortlist | None = None,
         sentences: bool = False,
     ) -> None:
-        self._models = list(model) if isinstance(model, Sequence) else [model]
+        self._models = [one.quantised() for one in (model if isinstance(model, Sequence) else [model])]
         if not self._models:
             raise InputError("a translator needs at least one model")
         for one in self._models:

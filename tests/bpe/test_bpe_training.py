@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bpe
-from bpe import reference
+from bpe import TokenizerError, counting, reference, train
 from bpe.counting import PretokenCounter, count_pretokens
 from bpe.training import learn_merges
 
@@ -188,3 +188,36 @@ def test_the_result_does_not_depend_on_the_seed_of_python_hashes():
         for seed in ("1", "2", "3")
     }
     assert len(digests) == 1
+
+
+def a_long_tail(words: int) -> list[str]:
+    """Frequent words among many that occur once."""
+    return [f"the new tower {number}x{number * 7919}" for number in range(words)]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_bound_on_pretokens_keeps_the_frequent_ones(processes, monkeypatch):
+    monkeypatch.setattr(counting, "_DISTINCT", 100)
+    monkeypatch.setattr(counting, "_BATCH", 50)
+    monkeypatch.setattr(counting, "_SHARE", 2000)
+    texts = a_long_tail(2000)
+    exact = count_pretokens(texts)
+    bounded = count_pretokens(texts, processes=processes, most_pretokens=200)
+    assert len(exact) > 1000
+    assert len(bounded) <= 200
+    assert all(bounded[word] == exact[word] == 2000 for word in (b"the", b" new", b" tower"))
+    assert all(bounded[word] <= exact[word] for word in bounded)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_below_the_bound_every_count_is_exact(processes):
+    texts = a_long_tail(300)
+    exact = count_pretokens(texts)
+    assert count_pretokens(texts, processes=processes, most_pretokens=len(exact)) == exact
+    tokenizers = [train(texts, 300, processes=processes, most_pretokens=most) for most in (None, len(exact))]
+    assert tokenizers[0].digest == tokenizers[1].digest
+
+
+def test_an_impossible_bound_is_told():
+    with pytest.raises(TokenizerError, match="most_pretokens must be at least 1, not 0"):
+        train(["a"], 300, most_pretokens=0)

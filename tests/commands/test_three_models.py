@@ -10,9 +10,12 @@ import pytest
 
 import numpy_transformer as nt
 from numpy_transformer.commands import complete_text, read_text, train
-from numpy_transformer.commands.export_model import export_gpt2
+from numpy_transformer.commands.export_model import export_one_stack
+from numpy_transformer.seeing.kinds import kinds_of
 from numpy_transformer.storage.tensors import load_tensors
+from numpy_transformer.tasks.completion import Completer
 from numpy_transformer.tasks.opening import open_encoder, open_language_model
+from numpy_transformer.tasks.reading import Reader
 from numpy_transformer.translation.loading import load_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,11 +184,78 @@ def test_a_run_is_exported_to_gpt2_or_told_what_it_lacks(texts, runs, tmp_path):
     options = ["--context", "16", "--norm", "pre", "--positions", "learned", "--activation", "gelu_tanh"]
     more = ["--data-dir", texts, "--steps", 2, "--run", tmp_path / "run"]
     assert train_with("--model", "decoder", "--data", "text.txt", *options, *SIZES, *STEPS, *more) == 0
-    export_gpt2(tmp_path / "run", tmp_path / "gpt2")
+    export_one_stack(tmp_path / "run", "gpt2", tmp_path / "gpt2")
     exported, tokenizer = open_language_model(tmp_path / "gpt2")
     ours, _ = open_language_model(tmp_path / "run")
     ids = np.array([tokenizer.encode("The dog eats")])
     np.testing.assert_array_equal(exported.logits(ids), ours.logits(ids))
     with pytest.raises(nt.InputError, match="train with --norm pre --positions learned"):
-        export_gpt2(runs / "decoder", tmp_path / "other")
+        export_one_stack(runs / "decoder", "gpt2", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("task", ["masked-words", "classify"])
+def test_a_run_is_exported_to_bert_or_told_what_it_lacks(task, texts, runs, tmp_path):
+    data = ["--task", task, "--data", "text.txt" if task == "masked-words" else "labelled"]
+    options = ["--model", "encoder", "--positions", "learned", "--activation", "gelu", "--pooling", "first"]
+    more = ["--data-dir", texts, "--steps", 2, "--run", tmp_path / "run"]
+    assert train_with(*options, *data, *SIZES, *STEPS, *more) == 0
+    export_one_stack(tmp_path / "run", "bert", tmp_path / "bert")
+    exported, read = open_encoder(tmp_path / "bert")
+    ours, tokenizer = open_encoder(tmp_path / "run")
+    row = [ours.config.bos_id, *tokenizer.encode("The dog eats"), ours.config.eos_id]
+    assert read.encode("The dog eats") == tokenizer.encode("The dog eats")
+    np.testing.assert_allclose(exported.hidden(np.array([row])), ours.hidden(np.array([row])), atol=1e-6)
+    with pytest.raises(nt.InputError, match="train with --norm post --positions learned --activation gelu"):
+        export_one_stack(runs / "classes", "bert", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+# --- What is looked at ---
+
+
+def test_a_completion_shows_what_its_tokens_look_back_at(runs, tmp_path, capsys):
+    picture, page = tmp_path / "map.png", tmp_path / "map.html"
+    command = ["--model", str(runs / "decoder"), "The dog", "--length", "6", "--attention"]
+    complete_text.main([*command, str(picture)])
+    complete_text.main([*command, str(page)])
+    written = capsys.readouterr()
+    assert written.err == f"attention: {picture}\nattention: {page}\n"
+    text = written.out.splitlines()[0]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "Self-attention" in page.read_text(encoding="utf-8")
+    model, tokenizer = open_language_model(runs / "decoder")
+    [kind] = kinds_of(Completer(model, tokenizer).attention(text))
+    assert "".join(token.label for token in kind.keys).startswith("The")
+    np.testing.assert_allclose(np.triu(kind.weights, 1), 0, atol=0)  # it never looks ahead
+    # A query's weights on all tokens up to itself sum to 1; the last key, of the last token, is nobody's here.
+    np.testing.assert_allclose(kind.weights.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_a_reader_shows_what_its_tokens_look_at(runs, tmp_path, capsys):
+    for name, program, text in (
+        ("words", read_text.fill, "The [mask] eats"),
+        ("classes", read_text.classify, "I see the dog"),
+    ):
+        file = tmp_path / f"{name}.png"
+        program(["--model", str(runs / name), text, "--attention", str(file)])
+        assert file.read_bytes().startswith(b"\x89PNG")
+        assert f"attention: {file}" in capsys.readouterr().err
+        model, tokenizer = open_encoder(runs / name)
+        [kind] = kinds_of(Reader(model, tokenizer).attention(text))
+        assert len(kind.queries) == len(kind.keys) == kind.weights.shape[-1]
+        np.testing.assert_allclose(kind.weights.sum(axis=-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "message"),
+    [
+        (complete_text.main, ["The", "--attention", "map.txt"], "give a name that ends with one of these"),
+        (complete_text.main, ["The", "--attention", "map.png", "--n", "2"], "--attention draws one text"),
+        (read_text.classify, ["a", "b", "--attention", "map.png"], "--attention draws one text"),
+        (read_text.fill, ["a [mask]", "--attention", "map.jpg"], "give a name that ends with one of these"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(program, arguments, message):
+    with pytest.raises(nt.InputError, match=message):
+        program(arguments)

@@ -172,6 +172,28 @@ def test_tsv_files_that_cannot_be_used(tmp_path, folder):
     assert "only goes with --data FILE.tsv" in message_of(folder, validation=str(same))
 
 
+def test_several_tsv_files_are_one_text(tmp_path):
+    lines = [f"sentence {i}\tSatz {i}" for i in range(300)]
+    write(tmp_path / "a.tsv", *lines[:200], "\t")
+    write(tmp_path / "b.tsv.gz", *lines[200:])
+    write(tmp_path / "whole.tsv", *lines)
+    several = load_corpus("a.tsv,b.tsv.gz", data_directory=tmp_path)
+    whole = load_corpus("whole.tsv", data_directory=tmp_path)
+    assert (several.name, several.train, several.valid, several.test) == (
+        *("a.tsv", whole.train, whole.valid, whole.test),
+    )
+    assert [note.partition(": ")[0] for note in several.notes] == [
+        str(tmp_path / "a.tsv"),
+        f"{tmp_path / 'a.tsv'} and 1 more",
+    ]
+    assert f"{tmp_path / 'c.tsv'}: no such file" in message_of("a.tsv,c.tsv", data_directory=tmp_path)
+    assert "no such corpus, file or folder" in message_of("a.tsv,phrasebook", data_directory=tmp_path)
+
+
+def test_a_name_with_a_comma_is_one_file(tmp_path):
+    assert len(load_corpus(str(numbered(tmp_path / "a.tsv,b.tsv", 50))).train) == 48
+
+
 def test_three_pairs_are_enough_for_a_tsv(tmp_path):
     corpus = load_corpus(str(numbered(tmp_path / "three.tsv", 3)))
     assert len(corpus.train) == len(corpus.valid) == len(corpus.test) == 1

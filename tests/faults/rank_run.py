@@ -18,8 +18,8 @@ from numpy_transformer.program import run_program
 from numpy_transformer.training import reporting
 from numpy_transformer.training.distributed.following import follow
 from numpy_transformer.training.distributed.leading import Leader
+from numpy_transformer.training.distributed.open_ranks import open_ranks
 from numpy_transformer.training.distributed.rank_workers import RankWorkers
-from numpy_transformer.training.distributed.ranks import open_ranks
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.translation import translator
 

@@ -205,17 +205,19 @@ def test_streams(name, amount, tried, folder: Path):
     rng, count, answered = random.Random(name), amount(100, 4000), 0
     words = name.split()[1:]
     if name.startswith("translate"):
-        words += ["--model", "run", "--beam", "1"]
+        words += ["--model", "run", *([] if "--score" in words else ["--beam", "1"])]
     else:
         words += ["--output", "learned"] if "train" in name else ["--tokenizer", "run/tokenizer.json"]
+    if "--score" in name:
+        good = [b"the dog\tder Hund\n", b"one\teins\n", b"\xef\xbb\xbfone\teins\r\n", "\u2028\tü😀\n".encode()]
+    else:
+        good = [b"the dog runs", b"1 2 3", b"\n"]
     for _ in range(count):
-        parts = [
-            rng.choice([*STREAMS, rng.randbytes(rng.randrange(1, 9)), b"the dog runs", b"1 2 3", b"\n"])
-            for _ in range(8)
-        ]
+        parts = [rng.choice([*STREAMS, rng.randbytes(rng.randrange(1, 9)), *good]) for _ in range(8)]
         stream = b"".join(parts[: rng.randrange(9)])
         program_name = name if name.startswith("bpe") else "translate"
         status = children.done(program(program_name, words, stream, folder), folder / "said")
         check(status, (folder / "said").read_text(errors="replace"), stream)
         answered += status == 0
+    assert answered
     tried(f"{count} streams: {answered} answered, the others refused clearly")

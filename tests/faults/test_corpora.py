@@ -32,6 +32,7 @@ CONTENTS: dict[str, tuple[bytes, str | None]] = {
     "NUL within": (GOOD.replace(" ", "\0").encode(), None),
     "emoji and right to left": (GOOD.replace("o", "😀\u202e").encode(), None),
     "combining marks": (GOOD.replace("e", "e\u0301" * 9).encode(), None),
+    "characters without width": (GOOD.replace("e", "\u200be\u00ad").encode(), None),
     "one letter": ("".join(f"{chr(97 + i % 26)}{i}\t{i}\n" for i in range(60)).encode(), None),
     "the same on both sides": ("".join(f"word {i}\tword {i}\n" for i in range(60)).encode(), None),
     "carriage returns only": (GOOD.replace("\n", "\r").encode(), FEW),
@@ -42,11 +43,13 @@ CONTENTS: dict[str, tuple[bytes, str | None]] = {
     "one line without a tab": ((GOOD + "no tab here\n").encode(), NO_TAB),
     "commas": (GOOD.replace("\t", ",").encode(), NO_TAB),
     "JSON": (b'{"en": "one", "de": "eins"}\n' * 60, NO_TAB),
+    "an empty column between": (GOOD.replace("\t", "\t\t").encode(), BLANK),
     "only sources": (GOOD.replace("\t", "\t\n\t").encode(), BLANK),
     "one pair": (b"one\teins\n", FEW),
     "two pairs": (b"one\teins\ntwo\tzwei\n", FEW),
     "one sentence a hundred times": (b"one\teins\n" * 100, FEW),
     "Latin-1": (GOOD.encode("latin-1"), NOT_UTF_8),
+    "UTF-32": (GOOD.encode("utf-32"), NOT_UTF_8),
     "UTF-16": (GOOD.encode("utf-16"), NOT_UTF_8),
     "a half character": (GOOD.encode() + b"a\tb\xc3\n", NOT_UTF_8),
     "a surrogate": (GOOD.encode() + b"a\t\xed\xa0\x80\n", NOT_UTF_8),
@@ -136,5 +139,5 @@ def test_what_is_no_text(name, tmp_path: Path):
 
 def test_there_are_so_many(tried):
     kinds = len(CONTENTS) * len(ARCHIVES) + len(SPOILT) * 2 + len(FOLDERS) + 6
-    assert kinds >= 140
+    assert kinds >= 150
     tried(f"{kinds} kinds of text, each with the documented answer")

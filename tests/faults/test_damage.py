@@ -2,7 +2,9 @@
 
 import json
 import random
+import re
 import resource
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +16,11 @@ import numpy as np
 import pytest
 
 import bpe
-from numpy_transformer import Transformer, TransformerConfig
+from numpy_transformer import Transformer, TransformerConfig, Translator
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.errors import InputError
+from numpy_transformer.formats.int8_folder import write_int8_folder
+from numpy_transformer.storage import shipped
 from numpy_transformer.storage.tensors import load_tensors, read_metadata
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits of memory")
@@ -31,13 +35,16 @@ def saved(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
     config = TransformerConfig(
         vocabulary_size=len(tokenizer), d_model=4, d_ff=4, heads=2, encoder_layers=1, decoder_layers=1
     )
-    Transformer(config, seed=0).save(folder / "checkpoint.safetensors")
+    model = Transformer(config, seed=0)
+    model.save(folder / "checkpoint.safetensors")
+    write_int8_folder(model, tokenizer, folder / "8 bits")
     translations = np.random.default_rng(0).integers(0, 9, (len(tokenizer), 3))
     Shortlist(always=np.arange(9), translations=translations).save(folder / "shortlist.safetensors", tokenizer="digest")
     return {
         "checkpoint": (folder / "checkpoint.safetensors", read_checkpoint),
         "tokenizer": (folder / "tokenizer.json", lambda path: bpe.Tokenizer.load(path).digest),
         "shortlist": (folder / "shortlist.safetensors", read_shortlist),
+        "model of 8 bits": (folder / "8 bits" / "model.safetensors", read_checkpoint),
     }
 
 
@@ -96,7 +103,7 @@ def other_header(content: bytes, rng: random.Random) -> bytes:
     return length.to_bytes(8, "little") + text + content[8 + size :]
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "tokenizer", "shortlist"])
+@pytest.mark.parametrize("name", ["checkpoint", "tokenizer", "shortlist", "model of 8 bits"])
 def test_what_is_damaged_is_refused(name, amount, tried, tmp_path: Path):
     count = amount(1700, 340_000)
 
@@ -129,7 +136,7 @@ def test_what_is_damaged_is_refused(name, amount, tried, tmp_path: Path):
     tried(f"{count} damaged files: {said.strip()} refused, the others gave what was saved, none another")
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "tokenizer", "shortlist"])
+@pytest.mark.parametrize("name", ["checkpoint", "tokenizer", "shortlist", "model of 8 bits"])
 def test_every_bit_of_the_beginning(name, amount, tried, tmp_path: Path):
     path, read = saved(tmp_path)[name]
     content, whole = path.read_bytes(), read(path)
@@ -143,3 +150,17 @@ def test_every_bit_of_the_beginning(name, amount, tried, tmp_path: Path):
         except (InputError, bpe.TokenizerError):
             refused += 1
     tried(f"{len(bits)} single bits: {refused} refused, none accepted with another content")
+
+
+def test_a_damaged_shipped_model_is_refused(tmp_path: Path):
+    folder = tmp_path / "tatoeba"
+    shutil.copytree(shipped.SHIPPED / "tatoeba", folder)
+    file = folder / "model.safetensors"
+    content, rng = file.read_bytes(), random.Random(0)
+    for at in (0, 9, *(rng.randrange(len(content)) for _ in range(20))):
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :])
+        with pytest.raises(InputError, match=re.escape(str(file))):
+            Translator.load(folder)
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=re.escape(str(file))):
+        Translator.load(folder)

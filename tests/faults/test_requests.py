@@ -14,7 +14,7 @@ import small_run
 from numpy_transformer.serve.service import Limits
 from numpy_transformer.translation.translator import Translator
 
-QUICK = Limits(request_seconds=1.0, send_seconds=1.0, translation_seconds=5.0)
+QUICK = Limits(request_seconds=1.0, send_seconds=1.0, computing_seconds=5.0)
 METHODS = [*[b"GET", b"POST"] * 8, b"HEAD", b"PUT", b"get", b"", b"\0", b"A" * 5000]
 PATHS = [
     *[b"/translate"] * 20,

@@ -16,17 +16,18 @@ import numpy as np
 
 import numpy_transformer.layers
 from numpy_transformer.backend.dropout_masks import DropoutMasks
-from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases
+from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases, ternary_cases
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.check import GradientError, assert_gradients
 from numpy_transformer.gradcheck.mutants import Mutant, installed, mutants_of
 from numpy_transformer.layers import blocked_attention, dropout, embedding, output_loss
 from numpy_transformer.models import encoder_decoder
 from numpy_transformer.models.encoder_only import Encoder
+from numpy_transformer.models.transformer import Transformer
 
 # These go forward and back in one function, or do a part of a backward.
 MODELS = ("blocks", "stack", "encoder_decoder", "one_stack", "heads", "encoder_only")
-PARTS = ("output_loss_and_gradients", "_loss_in_place", "add_rows")
+PARTS = ("output_loss_and_gradients", "_loss_in_place", "add_rows", "ternary", "ternary_parameters")
 
 
 def backward_functions() -> list[FunctionType]:
@@ -63,6 +64,8 @@ def check_layers(cases: dict[str, list[Case]], module: str) -> None:
         check_constant_start()
     if module == "one_stack":
         check_unused_token_types()
+    if module == "ternary":
+        check_ternary_values()
 
 
 def check_embedding_adds() -> None:
@@ -94,6 +97,19 @@ def check_unused_token_types() -> None:
     used, unused = dict(gradients.named())["stack.input.token_types.weight"]
     if not used.all() or unused.any():
         raise GradientError("encoder: the gradient of the token types is not that of the tokens")
+
+
+def check_ternary_values() -> None:
+    """The rounding has no derivative that an oracle could find, so its values are compared with the formula."""
+    config = model_cases.small_config(weights="ternary")
+    model = Transformer(config, seed=0, dtype="float64")
+    rounded = dict(model.quantised().parameters.named())
+    for name, weight in model.parameters.named():
+        scale, right = abs(weight).mean(), weight
+        if weight.ndim == 2 and name != "embedding.weight":
+            right = scale * np.clip(np.rint(weight / scale), -1, 1)
+        if not np.allclose(rounded[name], right, atol=1e-12):
+            raise GradientError(f"ternary: {name} is not what the formula says")
 
 
 def check_dropout_value() -> None:
@@ -155,6 +171,7 @@ def all_cases() -> dict[str, list[Case]]:
         ],
         "residual": [L.residual(seed=1, norm=norm, dropout=p) for norm in ("post", "pre") for p in (0.0, 0.3)],
         "softmax": [L.softmax(seed=1)],
+        "ternary": [ternary_cases.ternary(seed=1)],
         "blocks": blocks,
         "stack": models,
         "encoder_decoder": models,

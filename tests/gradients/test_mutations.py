@@ -29,6 +29,9 @@ EQUIVALENT = {
     "_loss_in_place: always: if with_gradient: cross_entropy_backward(1.0, cache, out=block)": (
         "without gradients nobody looks at the overwritten logits"
     ),
+    "ternary_parameters: exchange two names: trits, scale = ternary(weight)  ->  scale, trits = ternary(weight)": (
+        "they are multiplied"
+    ),
     "_loss_in_place: another number: 1  ->  2": CHUNK,
     "_loss_in_place: drop the right operand: CACHED_LOGITS // logits.shape[-1]": CHUNK,
     "_loss_in_place: drop the left operand: CACHED_LOGITS // logits.shape[-1]": CHUNK,

@@ -26,7 +26,7 @@ from numpy_transformer.decoding.live import Draft, LiveRecorder
 from numpy_transformer.decoding.recorder import BeamRecorder
 from numpy_transformer.seeing.story import tell
 from numpy_transformer.seeing.view import view
-from numpy_transformer.serve import handler
+from numpy_transformer.serve import translation_page
 from numpy_transformer.serve.handler import FILES
 from numpy_transformer.serve.service import Limits
 from numpy_transformer.serve.turns import TooManyError, Turns
@@ -42,7 +42,7 @@ def translator() -> Translator:
 
 @pytest.fixture(scope="module")
 def server(translator: Translator) -> Iterator[serve.PageServer]:
-    limits = Limits(request_seconds=PATIENCE, send_seconds=PATIENCE, translation_seconds=PATIENCE)
+    limits = Limits(request_seconds=PATIENCE, send_seconds=PATIENCE, computing_seconds=PATIENCE)
     with running(translator, limits) as server:
         yield server
 
@@ -253,7 +253,7 @@ GET = "GET / HTTP/1.1\r\n"
         ("PUT /translate HTTP/1.1\r\nHost: HOST\r\n\r\n", 405, "only GET, HEAD and POST"),
         ("OPTIONS * HTTP/1.1\r\nHost: HOST\r\n\r\n", 405, "only GET, HEAD and POST"),
         ("BREW /pot HTTP/1.1\r\nHost: HOST\r\n\r\n", 405, "only GET, HEAD and POST"),
-        ("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}", 404, "translations are at /translate"),
+        ("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}", 404, "questions are sent to /translate"),
         (GET + "\r\n", 400, "one Host header"),
         (GET + "Host: HOST\r\nHost: HOST\r\n\r\n", 400, "one Host header"),
         (GET + "Host: evil.example\r\n\r\n", 421, "not the host that was asked for"),
@@ -335,9 +335,9 @@ def test_the_pages_own_questions_carry_its_origin(server):
         ({"text": "dogs", "model": "/etc/passwd"}, 400, '{"text": TEXT}'),
         ({"text": None}, 400, "text must be a string"),
         ({"text": ["dogs"]}, 400, "text must be a string"),
-        ({"text": "dogs", "beam": 2.0}, 400, "beam a whole number"),
-        ({"text": "dogs", "beam": True}, 400, "beam a whole number"),
-        (b'{"text": "dogs", "beam": NaN}', 400, "beam a whole number"),
+        ({"text": "dogs", "beam": 2.0}, 400, "beam must be a whole number"),
+        ({"text": "dogs", "beam": True}, 400, "beam must be a whole number"),
+        (b'{"text": "dogs", "beam": NaN}', 400, "beam must be a whole number"),
         ({"text": "dogs", "beam": 0}, 400, "from 1 to 16"),
         ({"text": "dogs", "beam": 17}, 400, "from 1 to 16"),
         ({"text": "d" * 1001}, 413, "at most 1,000 characters"),
@@ -355,7 +355,7 @@ def test_the_longest_text_fits(server, monkeypatch):
     def echo(translator: Translator, text: str, search: object, *, send: Callable[[Event], None], show: object) -> None:
         send({"kind": "echo", "text": text})
 
-    monkeypatch.setattr(handler, "translate_text", echo)
+    monkeypatch.setattr(translation_page, "translate_text", echo)
     text = "\U0001f600" * 1000  # escaped, 12 bytes each
     assert events(server, {"text": text, "beam": 16}) == [{"kind": "echo", "text": text}]
 
@@ -459,7 +459,7 @@ def test_no_more_wait_than_there_are_places(translator, gate, capfd):
         with asked(server, gate):
             status, headers, body = exchange(server, question(server, {"text": "dogs run"}))
             assert (status, headers["Retry-After"]) == (503, "5")
-            assert "too many translations wait" in json.loads(body)["error"]
+            assert "too many questions wait" in json.loads(body)["error"]
             gate.opened.set()
             assert server.turns.wait_until_free(PATIENCE)
         assert_all_is_well(server, capfd)
@@ -477,7 +477,7 @@ def test_no_more_connections_than_allowed(translator, capfd):
 
 
 def test_a_translation_that_takes_too_long_is_stopped(translator):
-    with running(translator, Limits(translation_seconds=0)) as server:
+    with running(translator, Limits(computing_seconds=0)) as server:
         *_, last = events(server, {"text": "the dog runs home"})
     assert last == {"kind": "error", "message": "stopped after 0 seconds: try a shorter text"}
 
@@ -496,7 +496,7 @@ def test_a_client_that_does_not_take_what_must_be_sent_is_cut_off(translator, mo
 
     with running(translator, Limits(send_seconds=0.2)) as server, connect(server) as client:
         with monkeypatch.context() as patch:
-            patch.setattr(handler, "translate_text", endless)
+            patch.setattr(translation_page, "translate_text", endless)
             client.sendall(question(server, {"text": "dogs run"}))
             assert client.recv(10)
             assert server.turns.wait_until_free(PATIENCE)
@@ -609,13 +609,13 @@ def test_the_page_says_what_the_runs_folder_tells(tmp_path):
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_ports_that_do_not_exist(translator, port):
     with pytest.raises(nt.InputError, match=rf"port is {port}; it must be from 0"):
-        serve.PageServer(translator, port=port, search=SEARCH, about=ABOUT)
+        serve.PageServer(serve.TranslationPage(translator, search=SEARCH, about=ABOUT), port=port)
 
 
 def test_a_port_in_use(server, translator):
     port = server.server_port
     with pytest.raises(nt.InputError, match=rf"port {port} is in use: .* another with --port {port % 65535 + 1}"):
-        serve.PageServer(translator, port=port, search=SEARCH, about=ABOUT)
+        serve.PageServer(serve.TranslationPage(translator, search=SEARCH, about=ABOUT), port=port)
 
 
 def test_only_this_computer_is_served(server):

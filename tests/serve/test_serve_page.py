@@ -19,7 +19,7 @@ from numpy_transformer.serve.service import Limits
 from numpy_transformer.translation.translator import Translator
 
 TEXT = "the dog sees us"
-PATIENT = Limits(request_seconds=900, send_seconds=900, translation_seconds=900)
+PATIENT = Limits(request_seconds=900, send_seconds=900, computing_seconds=900)
 
 pytestmark = needs_browser
 

@@ -10,7 +10,7 @@ import pytest
 from numpy_transformer import serve
 from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.decoding.live import LiveRecorder
-from numpy_transformer.serve.service import Limits
+from numpy_transformer.serve.service import Limits, PageContent
 from numpy_transformer.translation.search_options import SearchOptions
 from numpy_transformer.translation.translator import Translator
 
@@ -24,7 +24,15 @@ def running(
     translator: Translator, limits: Limits, search: SearchOptions = SEARCH, known: KnownWords | None = None
 ) -> Iterator[serve.PageServer]:
     """The server, serving."""
-    with serve.PageServer(translator, port=0, search=search, about=ABOUT, known=known, limits=limits) as server:
+    content = serve.TranslationPage(translator, search=search, about=ABOUT, known=known, limits=limits)
+    with serving(content) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(content: PageContent) -> Iterator[serve.PageServer]:
+    """The server of any page, serving."""
+    with serve.PageServer(content, port=0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

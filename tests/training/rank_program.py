@@ -7,16 +7,27 @@ import numpy as np
 from test_parallel import CONFIG, make_batches
 
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.distributed.open_ranks import open_ranks
 from numpy_transformer.training.distributed.rank_workers import RankWorkers
-from numpy_transformer.training.distributed.ranks import Ranks, open_ranks
+from numpy_transformer.training.distributed.ranks import Ranks
 from numpy_transformer.training.optimizer import Adam
 
 
 def train(
-    ranks: Ranks, path: str, *, workers: int, dtype: str, dropout: float, batches: int = 1, sentences: int = 7
+    ranks: Ranks,
+    path: str,
+    *,
+    workers: int,
+    dtype: str,
+    dropout: float,
+    batches: int = 1,
+    sentences: int = 7,
+    weights: str = "float",
 ) -> None:
     """Five updates; what each rank has then goes into a file of its own."""
-    model = Transformer(CONFIG.replace(dropout=dropout, attention_dropout=dropout), seed=1, dtype=dtype)
+    model = Transformer(
+        CONFIG.replace(dropout=dropout, attention_dropout=dropout, weights=weights), seed=1, dtype=dtype
+    )
     adam = Adam.for_parameters(model.parameters.flat)
     adam.epsilon = 1e-3  # as in test_parallel.py
     figures = []

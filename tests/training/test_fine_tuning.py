@@ -140,7 +140,7 @@ def test_a_model_of_8_bits_is_a_beginning(run, base, corpus, monkeypatch, tmp_pa
     [
         (["--preset", "tiny"], "--preset tiny: base is 1 + 1 layers of width 32 (48), which is taken over"),
         (["--vocabulary", "300"], "--vocabulary 300: base has 280 tokens, which are taken over"),
-        (["--norm", "pre"], "--norm pre: base has post-norm, which is taken over"),
+        (["--norm", "pre"], "--norm pre: base has --norm post, which is taken over"),
         (["--freeze", "encodr"], "--freeze encodr: the model has no such part; it has embedding, encoder, decoder"),
         (["--freeze", "embedding,encoder,decoder"], "--freeze leaves nothing to learn"),
         (["--from", "nowhere"], "nowhere: no such run folder or checkpoint"),

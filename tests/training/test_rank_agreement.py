@@ -13,7 +13,8 @@ from numpy_transformer.training.distributed import agreement
 from numpy_transformer.training.distributed.agreement import check_agreement, code_version
 from numpy_transformer.training.distributed.leading import Leader
 from numpy_transformer.training.distributed.mpi import STARTED_BY, MpiRanks
-from numpy_transformer.training.distributed.ranks import cores_for_each, open_ranks
+from numpy_transformer.training.distributed.open_ranks import open_ranks
+from numpy_transformer.training.distributed.ranks import cores_for_each
 from numpy_transformer.training.distributed.star import VARIABLES, Star
 from numpy_transformer.training.options import TrainingOptions
 

@@ -28,6 +28,7 @@ CASES = {
     "float32": (False, {"dtype": "float32", "dropout": 0.0, "batches": 2, "workers": 1}),
     "two sentences": (False, {"dtype": "float64", "dropout": 0.0, "sentences": 2, "workers": 1}),
     "masks": (True, {"dtype": "float32", "dropout": 0.3, "workers": 1}),
+    "ternary weights": (True, {"dtype": "float32", "dropout": 0.0, "workers": 1, "weights": "ternary"}),
     "once": (False, {"dtype": "float32", "dropout": 0.3, "batches": 2, "workers": 2}),
     "twice": (False, {"dtype": "float32", "dropout": 0.3, "batches": 2, "workers": 2}),
 }
@@ -53,9 +54,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def on_one(workers: int, dtype: str, dropout: float, batches: int = 1, sentences: int = 7) -> dict[str, np.ndarray]:
+def on_one(
+    workers: int, dtype: str, dropout: float, batches: int = 1, sentences: int = 7, weights: str = "float"
+) -> dict[str, np.ndarray]:
     """The same updates, made by one process."""
-    model = Transformer(CONFIG.replace(dropout=dropout, attention_dropout=dropout), seed=1, dtype=dtype)
+    model = Transformer(
+        CONFIG.replace(dropout=dropout, attention_dropout=dropout, weights=weights), seed=1, dtype=dtype
+    )
     adam = Adam.for_parameters(model.parameters.flat)
     adam.epsilon = 1e-3
     figures = []
@@ -94,10 +99,11 @@ def test_all_ranks_have_the_same_bits(case, found):
         assert_same_bits(other, found[case][0])
 
 
-def test_ordered_sums_give_the_bits_of_one_process_with_as_many_workers(found):
+@pytest.mark.parametrize("case", ["masks", "ternary weights"])
+def test_ordered_sums_give_the_bits_of_one_process_with_as_many_workers(case, found):
     """Dropout masks, clipping, losses and all."""
-    ranks = found["masks"]
-    assert_same_bits(ranks[0], on_one(**{**CASES["masks"][1], "workers": len(ranks)}))
+    ranks = found[case]
+    assert_same_bits(ranks[0], on_one(**{**CASES[case][1], "workers": len(ranks)}))
 
 
 def test_a_layout_repeats_every_bit(found):

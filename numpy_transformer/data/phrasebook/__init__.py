@@ -12,7 +12,16 @@ once and for all:
 """
 
 from numpy_transformer.data.phrasebook.construction import Construction, Pair
-from numpy_transformer.data.phrasebook.generator import CONSTRUCTIONS, count_lower_bound, generate, split
+from numpy_transformer.data.phrasebook.generator import CONSTRUCTIONS, count_lower_bound, generate, split, split_trees
 from numpy_transformer.data.phrasebook.noun_constructions import fixed_expressions
 
-__all__ = ["CONSTRUCTIONS", "Construction", "Pair", "count_lower_bound", "fixed_expressions", "generate", "split"]
+__all__ = [
+    "CONSTRUCTIONS",
+    "Construction",
+    "Pair",
+    "count_lower_bound",
+    "fixed_expressions",
+    "generate",
+    "split",
+    "split_trees",
+]

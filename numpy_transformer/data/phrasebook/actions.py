@@ -5,6 +5,8 @@ from functools import cache
 
 from numpy_transformer.data.phrasebook import lexicon, nouns, verbs, words
 from numpy_transformer.data.phrasebook.clauses import Form, VerbPhrase, join
+from numpy_transformer.data.phrasebook.constituents import adjective_brackets, beside, prepositional_phrase, tagged
+from numpy_transformer.data.phrasebook.constituents import english as marked
 from numpy_transformer.data.phrasebook.german import GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import AN, BARE, Adjective, Adverbial, Noun, Verb
 from numpy_transformer.data.phrasebook.phrases import Nominal, NounPhrase, Pronoun, noun_phrase, preposition
@@ -63,7 +65,7 @@ def with_dative(verb: Verb, person: Nominal) -> VerbPhrase:
 
 def with_two_objects(verb: Verb, receiver: Nominal, thing: NounPhrase) -> VerbPhrase:
     """gives the child the book, gibt dem Kind das Buch: dative before accusative."""
-    source = f"{receiver.english_object} {thing.english}"
+    source = beside(receiver.english_object, thing.english)
     dative, accusative = receiver.german(GrammaticalCase.DATIVE), thing.german(GrammaticalCase.ACCUSATIVE)
     if isinstance(receiver, Pronoun):
         return VerbPhrase(verb, source, pronouns=dative, field=accusative)
@@ -77,12 +79,13 @@ def with_preposition(verb: Verb, thing: Nominal) -> VerbPhrase:
 
 def with_place(phrase: VerbPhrase, place: tuple[str, str]) -> VerbPhrase:
     """The phrase with a place behind its objects."""
-    return phrase._replace(english=join(phrase.english, place[0]), complement=join(phrase.complement, place[1]))
+    return phrase._replace(english=beside(phrase.english, place[0]), complement=join(phrase.complement, place[1]))
 
 
 def to_be(adjective: Adjective) -> VerbPhrase:
     """A predicate adjective takes no ending: is old, ist alt."""
-    return VerbPhrase(lexicon.be(), adjective.english, complement=adjective.german)
+    english = marked(adjective.english, f"(ADJP {adjective_brackets(adjective.english)})")
+    return VerbPhrase(lexicon.be(), english, complement=adjective.german)
 
 
 # --- At random -----------------------------------------------------------------------------------------------------
@@ -122,7 +125,8 @@ def an_object(draw: Draw, noun: Noun, subject: Nominal, *, definite: bool = Fals
 def measured(draw: Draw, drink: Noun) -> NounPhrase:
     """a cup of coffee, eine Tasse Kaffee: no "of" in German."""
     container = lexicon.noun(draw.pick(("cup", "glass", "bottle")))
-    tail = (f" of {drink.english[0]}", f" {drink.german[GrammaticalCase.NOMINATIVE][0]}")
+    of_it = marked(f" of {drink.english[0]}", f"(PP (IN of) (NP {tagged('NN', drink.english[0])}))")
+    tail = (of_it, f" {drink.german[GrammaticalCase.NOMINATIVE][0]}")
     if draw.chance(0.7):
         return noun_phrase(AN, container, tail=tail)
     return noun_phrase(lexicon.numeral(2 + int(draw.random() * 5)), container, True, tail=tail)
@@ -175,7 +179,7 @@ def motion(draw: Draw, subject: Nominal, *, acts: bool = True, definite: bool = 
     """Someone goes somewhere: goes to the park, geht in den Park; flies to Rome, fliegt nach Rom."""
     if draw.chance(0.25):
         town = draw.pick(cities())
-        place = (f"to {town.english}", f"nach {town.german}")
+        place = (prepositional_phrase("to", town.english), f"nach {town.german}")
         return VerbPhrase(draw.pick(usable("JOURNEY")), place[0], complement=place[1])
     english, german = a_direction(draw)
     return VerbPhrase(draw.pick(usable("MOTION")), english, complement=german)

@@ -17,9 +17,23 @@ from enum import Enum
 from typing import NamedTuple
 
 from numpy_transformer.data.phrasebook import english
+from numpy_transformer.data.phrasebook.constituents import (
+    HOLE,
+    PARTICLES,
+    Chain,
+    English,
+    brackets_of,
+    clause_brackets,
+    relative_brackets,
+    subordinate,
+)
+from numpy_transformer.data.phrasebook.constituents import english as marked
+from numpy_transformer.data.phrasebook.constituents import (
+    fronted as fronted_brackets,
+)
 from numpy_transformer.data.phrasebook.german import REFLEXIVE, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adverbial, Verb
-from numpy_transformer.data.phrasebook.phrases import Nominal, Pronoun
+from numpy_transformer.data.phrasebook.phrases import Nominal, Pronoun, Relative
 from numpy_transformer.data.phrasebook.verbs import IRREGULAR_PRESENT, MODALS, PRETERITE
 
 
@@ -131,6 +145,35 @@ def english_verb(verb: Verb, form: Form, person: Person, supported: bool) -> tup
     return form.value, infinitive
 
 
+_PAST_FORMS = (Form.PAST, Form.WANTED, Form.HAD_TO)
+_PRESENT_FORMS = (Form.PRESENT, Form.PROGRESSIVE, Form.PERFECT, Form.WANT, Form.HAVE_TO)
+
+
+def english_chain(auxiliary: str, rest: str, verb: Verb, form: Form, person: Person) -> Chain:
+    """The verbs that `english_verb` gave, one by one with their tags, without the particle.
+
+    >>> from numpy_transformer.data.phrasebook.lexicon import verb_table
+    >>> eat = verb_table("TRANSITIVE")[0]
+    >>> english_chain(*english_verb(eat, Form.WANT, Person.HE, False), eat, Form.WANT, Person.HE)
+    [('VBZ', 'wants'), ('TO', 'to'), ('VB', 'eat')]
+    """
+    words = rest.removesuffix(verb.particle).split()
+    if auxiliary:
+        words.insert(0, auxiliary)
+    if form in _PAST_FORMS:
+        finite = "VBD"
+    elif form in _PRESENT_FORMS:
+        finite = "VBZ" if person is Person.HE else "VBP"
+    else:
+        finite = "MD"
+    chain = [(finite, words[0]), *(("TO" if word == "to" else "VB", word) for word in words[1:])]
+    if form is Form.PROGRESSIVE:
+        chain[-1] = "VBG", words[-1]
+    elif form is Form.PERFECT:
+        chain[-1] = "VBN", words[-1]
+    return chain
+
+
 def english_clause(
     subject: Nominal,
     phrase: VerbPhrase,
@@ -142,22 +185,38 @@ def english_clause(
     negated: bool = False,
     contracted: bool = False,
     late: Adverbial | None = None,
-) -> str:
+) -> English:
     """The English side of `clause`; `question` is the question word, empty for yes or no, None for a statement."""
     auxiliary, rest = english_verb(phrase.verb, form, subject.person, negated or question is not None)
+    chain = english_chain(auxiliary, rest, phrase.verb, form, subject.person)
     head = f"{subject.english} {auxiliary}" if auxiliary else subject.english
+    negation = "(RB not)" if negated else ""
     if negated and contracted and auxiliary in english.NEGATED_AUXILIARY:
-        head = f"{subject.english} {english.NEGATED_AUXILIARY[auxiliary]}"
+        short = english.NEGATED_AUXILIARY[auxiliary]
+        head = f"{subject.english} {short}"
+        chain[0], negation = (chain[0][0], short.removesuffix("n't")), "(RB n't)"
     elif negated:
         head = f"{subject.english} cannot" if auxiliary == "can" else f"{head} not"
     elif contracted and isinstance(subject, Pronoun) and auxiliary in english.BE["present"]:
         head = english.CONTRACTED_BE[subject.english]
+        chain[0] = chain[0][0], head.removeprefix(subject.english)
     if question is not None:
         head = f"{question} {auxiliary} {subject.english}" if question else f"{auxiliary} {subject.english}"
     adverb, ending = (frequency.english if frequency else ""), (late.english if late else "")
     if ending in ("already", "never"):  # these stand before the participle, "yet" at the end
         adverb, ending = ending, ""
-    return join(head, adverb, rest, phrase.english, ending, time.english if time else "")
+    final = time.english if time else ""
+    objects = PARTICLES[phrase.verb.particle].format(brackets_of(phrase.english))
+    structure = clause_brackets(
+        brackets_of(subject.english),
+        chain,
+        join(objects, brackets_of(ending), brackets_of(final)) + HOLE,
+        auxiliary=bool(auxiliary),
+        between=negation,
+        adverb=brackets_of(adverb),
+        question=None if question is None else brackets_of(question),
+    )
+    return marked(join(head, adverb, rest, phrase.english, ending, final), structure)
 
 
 def german_clause(
@@ -227,9 +286,11 @@ def clause(
         late=late,
     )
     if fronted and time:
-        source = f"{time.english} {source}"
+        source = marked(f"{time.english} {source}", fronted_brackets(time.english, source))
     if word and order is Order.LAST:
-        source = f"{word.english} {source}"
+        source = marked(f"{word.english} {source}", subordinate(word.english, source))
+    elif isinstance(subject, Relative) and order is Order.LAST:
+        source = marked(source, relative_brackets(source))
     final_word = "nicht" if negated and not phrase.kein else ""
     if frequency and frequency.german == "nie" and phrase.definite:
         final_word, frequency = frequency.german, None

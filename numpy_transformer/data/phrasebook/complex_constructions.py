@@ -2,6 +2,8 @@
 
 from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
+from numpy_transformer.data.phrasebook.constituents import PARTICLES, brackets_of, filled, subordinate, verb_phrase
+from numpy_transformer.data.phrasebook.constituents import english as marked
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
 from numpy_transformer.data.phrasebook.german import REFLEXIVE, Gender, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import THE, Adverbial, Noun, Verb
@@ -12,6 +14,7 @@ from numpy_transformer.data.phrasebook.sampling import Draw, a_person
 
 REASONS = (Adverbial("because", "weil"), Adverbial("because", "weil"), Adverbial("although", "obwohl"))
 CONJUNCTIONS = ((" and ", " und "), (", but ", ", aber "))
+CONJUNCTION_BRACKETS = {" and ": "(CC and)", ", but ": "(, ,) (CC but)"}
 CONDITIONS = (Adverbial("if", "wenn"), Adverbial("when", "wenn"))
 
 RELATIVE_PRONOUN = (  # like the article, but "denen" in the dative plural
@@ -73,7 +76,12 @@ def because(draw: Draw) -> Pair:
         (Form.PAST, Form.WANTED, Form.HAD_TO) if past else (Form.PRESENT, Form.PRESENT, Form.CAN, Form.MUST, Form.WANT)
     )
     reason = a_clause(draw, other, draw.pick(REASONS), forms)
-    return sentence((f"{main[0]} {reason[0]}", f"{main[1]}, {reason[1]}"))
+    return sentence((followed(main[0], reason[0]), f"{main[1]}, {reason[1]}"))
+
+
+def followed(clause: str, inner: str) -> str:
+    """A clause with another one, or an infinitive, at the end of its verb phrase."""
+    return marked(f"{clause} {inner}", filled(clause, brackets_of(inner)))
 
 
 @construction("that and whether", 6, "I hope that she comes home.", "Ich hoffe, dass sie nach Hause kommt.")
@@ -96,7 +104,7 @@ def that_whether(draw: Draw) -> Pair:
         inner = a_clause(draw, other, Adverbial("that", "dass"), forms)
         negated = verb.base == "think" and draw.chance(0.3)
     main = clause(subject, VerbPhrase(verb), negated=negated, contracted=draw.chance(0.6))
-    return sentence((f"{main[0]} {inner[0]}", f"{main[1]}, {inner[1]}"))
+    return sentence((followed(main[0], inner[0]), f"{main[1]}, {inner[1]}"))
 
 
 @construction(
@@ -113,7 +121,8 @@ def if_first(draw: Draw) -> Pair:
         weather = draw.pick(
             (("it rains", "es regnet"), ("it snows", "es schneit"), ("the sun shines", "die Sonne scheint"))
         )
-        condition = f"{word.english} {weather[0]}", f"{word.german} {weather[1]}"
+        source = marked(f"{word.english} {weather[0]}", subordinate(word.english, weather[0]))
+        condition: tuple[str, str] = source, f"{word.german} {weather[1]}"
     else:
         condition = a_clause(draw, a_person(draw), word, (Form.PRESENT, Form.PRESENT, Form.CAN, Form.WANT))
     subject = a_person(draw)
@@ -126,7 +135,8 @@ def in_front(condition: tuple[str, str], subject: Nominal, phrase: VerbPhrase, f
     """A subordinate clause and the main clause behind it, inverted in German."""
     source, _ = clause(subject, phrase, form)
     _, inverted = clause(subject, phrase, form, order=Order.QUESTION)
-    return f"{condition[0]}, {source}", f"{condition[1]}, {inverted}"
+    structure = f"(S {brackets_of(condition[0])} (, ,) {brackets_of(source).removeprefix('(S ')}"
+    return marked(f"{condition[0]}, {source}", structure), f"{condition[1]}, {inverted}"
 
 
 @construction(
@@ -140,15 +150,20 @@ def relative(draw: Draw) -> Pair:
     last; commas enclose the clause."""
     noun, plural, inner = _person_and_clause(draw) if draw.chance(0.5) else _thing_and_clause(draw)
     if draw.chance(0.5):
-        head = noun_phrase(THE, noun, plural, tail=(f" {inner[0]}", f", {inner[1]},"))
+        head = noun_phrase(THE, noun, plural, tail=(behind(inner[0]), f", {inner[1]},"))
         phrase = actions.to_be(draw.word(lexicon.adjectives_of(noun)))
         return sentence(clause(head, phrase, draw.pick((Form.PRESENT, Form.PRESENT, Form.PAST))))
     verbs = tuple(verb for verb in actions.verbs_taking(noun) if verb.base in OUTER)
     if not verbs:
         return relative.sample(draw)
     adjective = sampling.described(draw, noun, 0.1)
-    head = noun_phrase(THE, noun, plural, adjective, (f" {inner[0]}", f", {inner[1]}"))
+    head = noun_phrase(THE, noun, plural, adjective, (behind(inner[0]), f", {inner[1]}"))
     return sentence(clause(a_person(draw), actions.with_object(draw.pick(verbs), head)))
+
+
+def behind(clause: str) -> str:
+    """A relative clause as the tail of a noun phrase."""
+    return marked(f" {clause}", filled(clause, ""))
 
 
 OUTER = ("see", "know", "like", "buy", "find", "need", "have", "read", "hear", "understand", "meet")
@@ -186,7 +201,9 @@ def object_relative(draw: Draw, noun: Noun, plural: bool, case: GrammaticalCase,
     """that the woman reads, das die Frau liest; whom I help, dem ich helfe."""
     column = Gender.PLURAL if plural else noun.gender
     whom = "whom" if noun.section in nouns.GROUPS["people"] else "that"
-    word = Adverbial(whom, RELATIVE_PRONOUN[case][column])
+    word = Adverbial(
+        marked(whom, f"(WHNP ({'WP' if whom == 'whom' else 'WDT'} {whom}))"), RELATIVE_PRONOUN[case][column]
+    )
     subject = a_person(draw)
     while isinstance(subject, NounPhrase) and subject.noun is noun:
         subject = a_person(draw)
@@ -207,10 +224,21 @@ def two_clauses(draw: Draw) -> Pair:
     left = clause(first, actions.act(draw, first, form), form)
     right = clause(second, actions.act(draw, second, form), form)
     conjunction = draw.pick(CONJUNCTIONS)
-    return sentence((f"{left[0]}{conjunction[0]}{right[0]}", f"{left[1]}{conjunction[1]}{right[1]}"))
+    both = f"{brackets_of(left[0])} {CONJUNCTION_BRACKETS[conjunction[0]]} {brackets_of(right[0])}"
+    return sentence(
+        (marked(f"{left[0]}{conjunction[0]}{right[0]}", f"(S {both})"), f"{left[1]}{conjunction[1]}{right[1]}")
+    )
 
 
 # --- Infinitives ---------------------------------------------------------------------------------------------------
+
+
+def to_group(phrase: VerbPhrase) -> str:
+    """The infinitive with "to" in front: to open the box."""
+    verb = phrase.verb
+    inner = PARTICLES[verb.particle].format(brackets_of(phrase.english))
+    words = join("to", verb.base + verb.particle, phrase.english)
+    return marked(words, verb_phrase([("TO", "to"), ("VB", verb.base)], inner))
 
 
 def zu_group(phrase: VerbPhrase, person: Person) -> str:
@@ -233,8 +261,7 @@ def infinitive(draw: Draw) -> Pair:
     phrase = actions.action(draw, subject)
     form = actions.a_form(draw, verb, subject.person, (Form.PRESENT, Form.PRESENT, Form.PAST))
     source, target = clause(subject, VerbPhrase(verb), form)
-    inner = join("to", phrase.verb.base + phrase.verb.particle, phrase.english)
-    return sentence((f"{source} {inner}", f"{target}, {zu_group(phrase, subject.person)}"))
+    return sentence((followed(source, to_group(phrase)), f"{target}, {zu_group(phrase, subject.person)}"))
 
 
 @construction(
@@ -249,5 +276,4 @@ def purpose(draw: Draw) -> Pair:
     outer = actions.motion(draw, subject)
     phrase = draw.pick((actions.transitive, actions.transitive, actions.separable))(draw, subject, acts=True)
     source, target = clause(subject, outer, draw.pick((Form.PRESENT, Form.PAST, Form.WANT)))
-    inner = join("to", phrase.verb.base + phrase.verb.particle, phrase.english)
-    return sentence((f"{source} {inner}", f"{target}, um {zu_group(phrase, subject.person)}"))
+    return sentence((followed(source, to_group(phrase)), f"{target}, um {zu_group(phrase, subject.person)}"))

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from numpy_transformer.data.phrasebook.constituents import brackets_of, with_mark
+from numpy_transformer.data.phrasebook.constituents import english as marked
 from numpy_transformer.data.phrasebook.sampling import Draw
 
 
 class Pair(NamedTuple):
     """A sentence and its translation."""
 
-    source: str  # English
+    source: str  # English; from a construction it is a constituents.English, with its tree
     target: str  # German
 
 
@@ -43,4 +45,5 @@ def construction(
 def sentence(clause: tuple[str, str], mark: str = ".") -> Pair:
     """A clause as a sentence: a capital at the beginning, a punctuation mark at the end."""
     source, target = clause
-    return Pair(source[0].upper() + source[1:] + mark, target[0].upper() + target[1:] + mark)
+    text = marked(source[0].upper() + source[1:] + mark, with_mark(brackets_of(source), mark))
+    return Pair(text, target[0].upper() + target[1:] + mark)

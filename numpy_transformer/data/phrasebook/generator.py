@@ -7,8 +7,10 @@ from numpy_transformer.data.phrasebook import complex_constructions as complexes
 from numpy_transformer.data.phrasebook import lexicon, nouns, questions, sampling
 from numpy_transformer.data.phrasebook import noun_constructions as phrases
 from numpy_transformer.data.phrasebook import verb_constructions as verbal
+from numpy_transformer.data.phrasebook.constituents import English
 from numpy_transformer.data.phrasebook.construction import Construction, Pair
 from numpy_transformer.data.phrasebook.sampling import Draw
+from numpy_transformer.data.trees import SyntaxTree
 from numpy_transformer.errors import InputError
 
 CONSTRUCTIONS: tuple[Construction, ...] = (
@@ -65,7 +67,7 @@ def generate(count: int, seed: int = 0, constructions: Sequence[Construction] = 
     """
     if count < 0:
         raise InputError(f"phrasebook: the number of sentences is {count}; give 0 or more")
-    pairs = list(islice(_stream(seed, constructions), count))
+    pairs = [_plain(pair) for pair in islice(_stream(seed, constructions), count)]
     if len(pairs) < count:
         raise InputError(f"phrasebook: only {len(pairs)} of {count} distinct sentences found; ask for fewer")
     return pairs
@@ -84,10 +86,10 @@ def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tupl
     """
     if min(train, valid, test) < 0:
         raise InputError(f"phrasebook: cannot split into {train}, {valid} and {test} sentences; give 0 or more")
-    fixed = phrases.fixed_expressions()
+    fixed = [_plain(pair) for pair in phrases.fixed_expressions()]
     used = {pair.target for pair in fixed}
     free = tuple(entry for entry in CONSTRUCTIONS if entry is not phrases.fixed)
-    stream = _stream(seed, free)
+    stream = map(_plain, _stream(seed, free))
 
     held_out: list[Pair] = []
     while len(held_out) < valid + test and (pair := next(stream, None)):
@@ -103,6 +105,36 @@ def split(train: int, valid: int = 500, test: int = 1000, seed: int = 0) -> tupl
         raise InputError(f"phrasebook: cannot make {train + valid + test} distinct sentences; ask for fewer")
     draw.shuffle(training)
     return training, held_out[test:], held_out[:test]
+
+
+def split_trees(
+    train: int, valid: int = 500, test: int = 1000, seed: int = 0
+) -> tuple[list[SyntaxTree], list[SyntaxTree], list[SyntaxTree]]:
+    """The trees of training, validation and test sentences, all distinct; the fixed expressions are in training only.
+
+    Raises InputError if a number is negative or the grammar cannot make that many.
+    """
+    if min(train, valid, test) < 0:
+        raise InputError(f"phrasebook: cannot split into {train}, {valid} and {test} trees; give 0 or more")
+    fixed = phrases.fixed_expressions()
+    known = {pair.source for pair in fixed}
+    free = tuple(entry for entry in CONSTRUCTIONS if entry is not phrases.fixed)
+    stream = (pair.source for pair in _stream(seed, free) if pair.source not in known)
+    held_out = list(islice(stream, valid + test))
+    repeated = min(train, max(len(fixed), int(train * _FIXED_SHARE)))
+    training = [fixed[i % len(fixed)].source for i in range(repeated)]
+    training += islice(stream, train - repeated)
+    if len(held_out) < valid + test or len(training) < train:
+        raise InputError(f"phrasebook: cannot make {train + valid + test} distinct sentences; ask for fewer")
+    Draw(seed).shuffle(training)
+    parts = (training, held_out[test:], held_out[:test])
+    trees = [[text.tree for text in part if isinstance(text, English)] for part in parts]
+    return trees[0], trees[1], trees[2]
+
+
+def _plain(pair: Pair) -> Pair:
+    """The pair without its tree."""
+    return Pair(str(pair.source), pair.target)
 
 
 def _small_talk(fixed: Sequence[Pair], count: int, draw: Draw) -> list[Pair]:

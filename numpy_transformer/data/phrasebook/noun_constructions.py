@@ -4,7 +4,15 @@ from functools import cache
 
 from numpy_transformer.data.phrasebook import actions, english, expressions, german, lexicon, nouns, sampling, words
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
+from numpy_transformer.data.phrasebook.constituents import (
+    adjective_brackets,
+    brackets_of,
+    prepositional_phrase,
+    with_mark,
+)
+from numpy_transformer.data.phrasebook.constituents import english as marked
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
+from numpy_transformer.data.phrasebook.expression_trees import EXPRESSION_TREES
 from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase
 from numpy_transformer.data.phrasebook.lexicon import Adjective, Noun
 from numpy_transformer.data.phrasebook.phrases import Nominal, NounPhrase, named_owner, noun_phrase, owned
@@ -37,7 +45,10 @@ def predicate(draw: Draw) -> Pair:
     phrase = actions.to_be(adjective)
     if draw.chance(0.3):
         degree = draw.pick(DEGREES)
-        phrase = VerbPhrase(phrase.verb, f"{degree[0]} {phrase.english}", complement=f"{degree[1]} {phrase.complement}")
+        how = marked(
+            f"{degree[0]} {adjective.english}", f"(ADJP (RB {degree[0]}) {adjective_brackets(adjective.english)})"
+        )
+        phrase = VerbPhrase(phrase.verb, how, complement=f"{degree[1]} {phrase.complement}")
     form = Form.PAST if draw.chance(0.3) else Form.PRESENT
     if draw.chance(0.25):
         return sentence(clause(subject, phrase, form, order=Order.QUESTION), "?")
@@ -71,14 +82,23 @@ def _class_of(noun: Noun) -> tuple[Noun, ...]:
 def compare(subject: Nominal, adjective: Adjective, other: Nominal, degree: str) -> tuple[str, str]:
     """A clause of comparison; `degree` is "more", "as" or "not as"."""
     assert adjective.comparative is not None
-    source, target = f"than {other.english}", f"als {other.german(GrammaticalCase.NOMINATIVE)}"
-    if degree == "more":
-        source, target = f"{adjective.comparative[0]} {source}", f"{adjective.comparative[1]} {target}"
-    else:
-        source = f"as {adjective.english} as {other.english}"
+    word, more = ("than", adjective.comparative[0]) if degree == "more" else ("as", f"as {adjective.english}")
+    than = prepositional_phrase(word, other.english)
+    structure = f"(ADJP (ADJP {_compared(more)}) {than.brackets})"
+    source = marked(f"{more} {than}", structure)
+    target = f"{adjective.comparative[1]} als {other.german(GrammaticalCase.NOMINATIVE)}"
+    if degree != "more":
         target = f"so {adjective.german} wie {other.german(GrammaticalCase.NOMINATIVE)}"
     phrase = VerbPhrase(lexicon.be(), source, complement=target)
     return clause(subject, phrase, negated=degree == "not as")
+
+
+def _compared(words: str) -> str:
+    """The brackets of bigger, more expensive, as big."""
+    first, _, adjective = words.rpartition(" ")
+    if not first:
+        return f"(JJR {adjective})"
+    return f"({'RBR' if first == 'more' else 'RB'} {first}) (JJ {adjective})"
 
 
 @construction("introducing", 4, "This is an old friend.", "Das ist ein alter Freund.")
@@ -90,7 +110,8 @@ def introducing(draw: Draw) -> Pair:
         woman = name.gender == Gender.FEMININE
         owner, bearer = ("her", "sie heißt") if woman else ("his", "er heißt")
         owner, bearer = draw.pick(((owner, bearer), ("my", "ich heiße")))
-        return sentence((f"{owner} name is {name.english}", f"{bearer} {name.english}"))
+        structure = f"(S (NP (PRP$ {owner}) (NN name)) (VP (VBZ is) {brackets_of(name.english)}))"
+        return sentence((marked(f"{owner} name is {name.english}", structure), f"{bearer} {name.english}"))
     noun = draw.word(lexicon.select(EVERYTHING))
     phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
     while phrase.determiner in NOT_INTRODUCED:
@@ -108,7 +129,11 @@ def introduce(phrase: NounPhrase, demonstrative: tuple[str, str], *, negated: bo
     source = join(*demonstrative, "not" if negated else "", phrase.english)
     kein = negated and not phrase.determiner.definite
     named = (phrase.negated() if kein else phrase).german(GrammaticalCase.NOMINATIVE)
-    return source, join("das", "sind" if phrase.plural else "ist", "nicht" if negated and not kein else "", named)
+    this, be = demonstrative
+    verb = f"({'VBP' if be == 'are' else 'VBZ'} {be}) {'(RB not)' if negated else ''} {brackets_of(phrase.english)}"
+    return marked(source, f"(S (NP (DT {this})) (VP {verb}))"), join(
+        "das", "sind" if phrase.plural else "ist", "nicht" if negated and not kein else "", named
+    )
 
 
 @construction("possession", 5, "The teacher's car is new.", "Das Auto des Lehrers ist neu.")
@@ -167,7 +192,8 @@ def numbers(draw: Draw) -> Pair:
     if draw.chance(0.25):
         subject = sampling.a_person(draw, pronoun=0.5)
         n = 2 + int(draw.random() * 98)
-        age = (f"{english.number(n)} years old", f"{german.number(n)} Jahre alt")
+        years = f"(ADJP (NP (CD {english.number(n)}) (NNS years)) (JJ old))"
+        age = (marked(f"{english.number(n)} years old", years), f"{german.number(n)} Jahre alt")
         return sentence(clause(subject, VerbPhrase(lexicon.be(), age[0], complement=age[1])))
     subject = sampling.a_person(draw)
     n = 2 + int(draw.random() * (11 if draw.chance(0.5) else 98))
@@ -200,7 +226,8 @@ def professions(draw: Draw) -> Pair:
 
 def to_be_a(profession: tuple[str, str, str], woman: bool) -> VerbPhrase:
     """is a doctor, ist Arzt or ist Ärztin; a profession is (English, German of a man, of a woman)."""
-    source = f"{english.indefinite_article(profession[0])} {profession[0]}"
+    article = english.indefinite_article(profession[0])
+    source = marked(f"{article} {profession[0]}", f"(NP (DT {article}) (NN {profession[0]}))")
     return VerbPhrase(lexicon.be(), source, complement=profession[2 if woman else 1])
 
 
@@ -217,11 +244,16 @@ def clock_times(draw: Draw) -> Pair:
         day = draw.pick(lexicon.adverbials(words.WEEKDAYS))
         days = (("today is", "heute ist"), ("tomorrow is", "morgen ist"), ("yesterday was", "gestern war"))
         source, target = draw.pick(days)
-        return sentence((f"{source} {day.english}", f"{target} {day.german}"))
+        when, be = source.split()
+        named = f"(VP ({'VBD' if be == 'was' else 'VBZ'} {be}) (NP (NNP {day.english})))"
+        structure = f"(S (NP (NN {when})) {named})"
+        return sentence((marked(f"{source} {day.english}", structure), f"{target} {day.german}"))
     time = sampling.clock_time(draw)
     if draw.chance(0.2):
-        return sentence((f"is it {time.english} already", f"ist es schon {time.german}"), "?")
-    return sentence((f"it is {time.english}", f"es ist {time.german}"))
+        structure = f"(SQ (VBZ is) (NP (PRP it)) {brackets_of(time.english)} (ADVP (RB already)))"
+        return sentence((marked(f"is it {time.english} already", structure), f"ist es schon {time.german}"), "?")
+    structure = f"(S (NP (PRP it)) (VP (VBZ is) {brackets_of(time.english)}))"
+    return sentence((marked(f"it is {time.english}", structure), f"es ist {time.german}"))
 
 
 @construction("ordering", 2, "I would like a cup of coffee, please.", "Ich möchte bitte eine Tasse Kaffee.")
@@ -237,8 +269,13 @@ def ordering(draw: Draw) -> Pair:
         determiner = lexicon.AN if noun.countable else lexicon.BARE
         phrase = noun_phrase(determiner, noun, False, sampling.described(draw, noun, 0.3))
     if draw.chance(0.2):
+        structure = f"(SQ (MD would) (NP (PRP you)) (VP (VB like) {brackets_of(phrase.english)}))"
         return sentence(
-            (f"would you like {phrase.english}", f"möchtest du {phrase.german(GrammaticalCase.ACCUSATIVE)}"), "?"
+            (
+                marked(f"would you like {phrase.english}", structure),
+                f"möchtest du {phrase.german(GrammaticalCase.ACCUSATIVE)}",
+            ),
+            "?",
         )
     return sentence(order(draw.chance(0.4), phrase, polite=draw.chance(0.5)))
 
@@ -247,7 +284,11 @@ def order(several: bool, phrase: NounPhrase, *, polite: bool) -> tuple[str, str]
     """I would like an egg, please; ich möchte bitte ein Ei."""
     person, verb = ("we", "wir möchten") if several else ("I", "ich möchte")
     please, bitte = (", please", "bitte") if polite else ("", "")
-    return f"{person} would like {phrase.english}{please}", join(verb, bitte, phrase.german(GrammaticalCase.ACCUSATIVE))
+    would = f"(VP (MD would) (VP (VB like) {brackets_of(phrase.english)}))"
+    structure = f"(S (NP (PRP {person})) {would} {'(, ,) (INTJ (UH please))' if polite else ''})"
+    return marked(f"{person} would like {phrase.english}{please}", structure), join(
+        verb, bitte, phrase.german(GrammaticalCase.ACCUSATIVE)
+    )
 
 
 @construction("fixed expressions", 1, "Good morning!", "Guten Morgen!")
@@ -262,7 +303,19 @@ def fixed_expressions() -> tuple[Pair, ...]:
     found: dict[Pair, None] = {}
     for row in lexicon.rows(expressions.GREETINGS):
         for source, target in ((row[0], row[1]), (row[0].rstrip(".!?"), row[1].rstrip(".!?"))):
-            found[Pair(source, target)] = None
+            found[Pair(_expression(source), target)] = None
     for row in lexicon.rows(expressions.SMALL_TALK):
-        found[Pair(row[0], row[1])] = None
+        found[Pair(_expression(row[0]), row[1])] = None
     return tuple(found)
+
+
+def _expression(text: str) -> str:
+    """A fixed expression and its brackets."""
+    words = text.rstrip(".!?")
+    structure = _expression_trees()[words]
+    return marked(text, with_mark(structure, text[len(words) :]) if text != words else structure)
+
+
+@cache
+def _expression_trees() -> dict[str, str]:
+    return {row[0]: row[1] for row in lexicon.rows(EXPRESSION_TREES)}

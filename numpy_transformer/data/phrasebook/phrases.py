@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from numpy_transformer.data.phrasebook import english, german
+from numpy_transformer.data.phrasebook import constituents, english, german
+from numpy_transformer.data.phrasebook.constituents import (
+    adjective_brackets,
+    brackets_of,
+    determiner_brackets,
+    noun_brackets,
+)
 from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import (
     AN,
@@ -12,6 +18,7 @@ from numpy_transformer.data.phrasebook.lexicon import (
     NO,
     NO_ENDINGS,
     THE,
+    WHICH,
     Adjective,
     Determiner,
     Noun,
@@ -152,20 +159,42 @@ def noun_phrase(
     """A noun phrase; `tail` is attached behind, with its own space or comma: (" of coffee", " Kaffee")."""
     plural = plural or noun.plural_only
     words = noun.english[plural] + tail[0]
+    structure = _noun(noun, plural, adjective)
     if adjective:
         words = f"{adjective.english} {words}"
     if determiner is AN:
-        words = f"{english.indefinite_article(words)} {words}"
+        article = english.indefinite_article(words)
+        words = f"{article} {words}"
+        structure = f"(DT {article}) {structure}"
     elif determiner is not BARE:
         words = f"{determiner.english} {words}"
-    return NounPhrase(words, determiner, adjective, noun, plural, tail[1])
+        structure = f"{determiner_brackets(determiner.english)} {structure}"
+    structure = f"({'WHNP' if determiner is WHICH else 'NP'} {structure})"
+    if tail[0]:
+        structure = f"(NP {structure} {brackets_of(tail[0])})"
+    return NounPhrase(constituents.english(words, structure), determiner, adjective, noun, plural, tail[1])
+
+
+def _noun(noun: Noun, plural: bool, adjective: Adjective | None) -> str:
+    """The brackets of adjective and noun."""
+    before = f"{adjective_brackets(adjective.english)} " if adjective else ""
+    return before + noun_brackets(noun.english[plural], plural=plural, name=noun.section == "language")
 
 
 def owned(owner: NounPhrase, noun: Noun, plural: bool = False, adjective: Adjective | None = None) -> NounPhrase:
     """The possessor in front in English, behind in the German genitive: the man's dog, der Hund des Mannes."""
     words = f"{adjective.english} {noun.english[plural]}" if adjective else noun.english[plural]
-    source = f"{english.possessive(owner.english, owner.plural)} {words}"
-    return NounPhrase(source, THE, adjective, noun, plural, " " + owner.german(GrammaticalCase.GENITIVE))
+    possessive = english.possessive(owner.english, owner.plural)
+    mark = possessive.removeprefix(owner.english)
+    structure = f"(NP {brackets_of(owner.english)[:-1]} (POS {mark})) {_noun(noun, plural, adjective)})"
+    return NounPhrase(
+        constituents.english(f"{possessive} {words}", structure),
+        THE,
+        adjective,
+        noun,
+        plural,
+        " " + owner.german(GrammaticalCase.GENITIVE),
+    )
 
 
 @cache

@@ -4,6 +4,8 @@ from functools import cache
 
 from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause
+from numpy_transformer.data.phrasebook.constituents import english as marked
+from numpy_transformer.data.phrasebook.constituents import noun_brackets
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
 from numpy_transformer.data.phrasebook.german import GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adverbial, Noun, Verb
@@ -97,7 +99,11 @@ def which_whose_how(draw: Draw) -> Pair:
     noun = draw.pick(_countable_things(verb))
     form = actions.a_form(draw, verb, subject.person, (*QUESTION_FORMS, Form.PROGRESSIVE))
     if draw.chance(0.4):
-        word = Adverbial(f"how many {noun.english[1]}", f"wie viele {noun.german[GrammaticalCase.ACCUSATIVE][1]}")
+        nouns_of_it = noun_brackets(noun.english[1], plural=True, name=False)
+        how_many = f"(WHNP (WHADJP (WRB how) (JJ many)) {nouns_of_it})"
+        word = Adverbial(
+            marked(f"how many {noun.english[1]}", how_many), f"wie viele {noun.german[GrammaticalCase.ACCUSATIVE][1]}"
+        )
     else:
         phrase = noun_phrase(lexicon.WHICH, noun, draw.chance(0.2), sampling.described(draw, noun, 0.1))
         word = Adverbial(phrase.english, phrase.german(GrammaticalCase.ACCUSATIVE))
@@ -108,7 +114,12 @@ def _whose(draw: Draw) -> tuple[str, str]:
     noun = draw.word(lexicon.select("kinsman kinswoman animal clothes object vehicle reading"))
     several = draw.chance(0.2)
     source = f"whose {noun.english[several]} {'are these' if several else 'is this'}"
-    return source, f"wessen {noun.german[GrammaticalCase.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
+    owned = noun_brackets(noun.english[several], plural=several, name=False)
+    verb, this = ("VBP are", "these") if several else ("VBZ is", "this")
+    structure = f"(SBARQ (WHNP (WP$ whose) {owned}) (SQ ({verb}) (NP (DT {this}))))"
+    return marked(
+        source, structure
+    ), f"wessen {noun.german[GrammaticalCase.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
 
 
 def _how(draw: Draw) -> tuple[str, str]:
@@ -119,7 +130,8 @@ def _how(draw: Draw) -> tuple[str, str]:
         noun = draw.word(lexicon.select("animal vehicle object place clothes"))
         subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
         adjective = draw.pick(tuple(a for a in lexicon.adjectives_of(noun) if a.english in MEASURES))
-    word = Adverbial(f"how {adjective.english}", f"wie {adjective.german}")
+    how = marked(f"how {adjective.english}", f"(WHADJP (WRB how) (JJ {adjective.english}))")
+    word = Adverbial(how, f"wie {adjective.german}")
     return clause(subject, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=word)
 
 

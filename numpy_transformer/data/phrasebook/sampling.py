@@ -10,6 +10,8 @@ from functools import cache
 from typing import TypeVar
 
 from numpy_transformer.data.phrasebook import english, german, lexicon, nouns, words
+from numpy_transformer.data.phrasebook.constituents import english as marked
+from numpy_transformer.data.phrasebook.constituents import prepositional_phrase
 from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adjective, Adverbial, Determiner, Noun
 from numpy_transformer.data.phrasebook.phrases import (
@@ -74,7 +76,13 @@ def with_possessives(determiners: tuple[Determiner, ...], noun: Noun, plural: bo
 def names() -> tuple[Name, ...]:
     """The persons of `nouns.NAMES`."""
     genders = {"male": Gender.MASCULINE, "female": Gender.FEMININE}
-    return tuple(Name(name, genders[group]) for group, group_names in nouns.NAMES.items() for name in group_names)
+    return tuple(
+        Name(_named(name), genders[group]) for group, group_names in nouns.NAMES.items() for name in group_names
+    )
+
+
+def _named(name: str) -> str:
+    return marked(name, f"(NP (NNP {name}))")
 
 
 # --- Noun phrases --------------------------------------------------------------------------------------------------
@@ -165,7 +173,7 @@ def place_phrase(draw: Draw) -> NounPhrase:
 @cache
 def cities() -> tuple[Adverbial, ...]:
     """The towns and countries."""
-    return lexicon.adverbials(nouns.CITIES)
+    return tuple(Adverbial(_named(town.english), town.german) for town in lexicon.adverbials(nouns.CITIES))
 
 
 def a_location(draw: Draw) -> tuple[str, str]:
@@ -173,7 +181,7 @@ def a_location(draw: Draw) -> tuple[str, str]:
     chance = draw.random()
     if chance < 0.1:
         town = draw.pick(cities())
-        return f"in {town.english}", f"in {town.german}"
+        return prepositional_phrase("in", town.english), f"in {town.german}"
     if chance < 0.16:
         home = lexicon.rows(words.HOME)[0]
         return home[0], home[1]
@@ -184,7 +192,9 @@ def location(phrase: NounPhrase) -> tuple[str, str]:
     """in the kitchen, in der Küche: the preposition comes from the noun."""
     place = phrase.noun.place
     assert place is not None
-    return f"{place.english} {phrase.english}", preposition(place.location, phrase, GrammaticalCase.DATIVE)
+    return prepositional_phrase(place.english, phrase.english), preposition(
+        place.location, phrase, GrammaticalCase.DATIVE
+    )
 
 
 def direction(phrase: NounPhrase) -> tuple[str, str]:
@@ -192,7 +202,7 @@ def direction(phrase: NounPhrase) -> tuple[str, str]:
     place = phrase.noun.place
     assert place is not None
     case = GrammaticalCase.DATIVE if place.direction == "zu" else GrammaticalCase.ACCUSATIVE
-    return f"to {phrase.english}", preposition(place.direction, phrase, case, contract=True)
+    return prepositional_phrase("to", phrase.english), preposition(place.direction, phrase, case, contract=True)
 
 
 def a_direction(draw: Draw) -> tuple[str, str]:
@@ -203,7 +213,7 @@ def a_direction(draw: Draw) -> tuple[str, str]:
         return home[2], home[3]
     if chance < 0.25:
         person = a_noun_phrase(draw, draw.word(lexicon.select("people")), definite=True, singular=True, adjective=0.05)
-        return f"to {person.english}", preposition("zu", person, GrammaticalCase.DATIVE)
+        return prepositional_phrase("to", person.english), preposition("zu", person, GrammaticalCase.DATIVE)
     return direction(place_phrase(draw))
 
 
@@ -211,7 +221,7 @@ def a_spot(draw: Draw, case: GrammaticalCase) -> tuple[str, str]:
     """A place at a piece of furniture: on the table, auf dem Tisch or auf den Tisch, by the case."""
     word = draw.pick(two_way_prepositions())
     phrase = a_noun_phrase(draw, draw.word(lexicon.select("furniture")), definite=True, singular=True, adjective=0.12)
-    return f"{word.english} {phrase.english}", preposition(word.german, phrase, case)
+    return prepositional_phrase(word.english, phrase.english), preposition(word.german, phrase, case)
 
 
 @cache
@@ -227,7 +237,9 @@ def two_way_prepositions() -> tuple[Adverbial, ...]:
 def _times(tense: str) -> tuple[Adverbial, ...]:
     fixed = tuple(Adverbial(row[0], row[1]) for row in lexicon.rows(words.TIMES) if tense in row[2].split())
     weekdays = tuple(
-        Adverbial(f"on {day}", f"am {tag}") for day, tag in lexicon.rows(words.WEEKDAYS) if tense != "present"
+        Adverbial(prepositional_phrase("on", _named(day)), f"am {tag}")
+        for day, tag in lexicon.rows(words.WEEKDAYS)
+        if tense != "present"
     )
     return fixed + weekdays
 
@@ -236,7 +248,7 @@ def a_time(draw: Draw, tense: str, *, clock: float = 0.15) -> Adverbial:
     """A time that fits the tense ("present", "past", "future", "modal"), sometimes by the clock."""
     if draw.chance(clock):
         time = clock_time(draw)
-        return Adverbial(f"at {time.english}", f"um {time.german}")
+        return Adverbial(prepositional_phrase("at", time.english), f"um {time.german}")
     return draw.pick(_times(tense))
 
 
@@ -253,15 +265,23 @@ def clock(minute: int, hour: int) -> Adverbial:
     `hour` (1 to 12) is the hour that is named in English, so clock(40, 4) is twenty to four.
     """
     if minute == 0:
-        return Adverbial(f"{words.ENGLISH_UNITS[hour]} o'clock", f"{words.GERMAN_UNITS[hour]} Uhr")
+        full = f"{words.ENGLISH_UNITS[hour]} o'clock"
+        return Adverbial(
+            marked(full, f"(NP (CD {words.ENGLISH_UNITS[hour]}) (RB o'clock))"), f"{words.GERMAN_UNITS[hour]} Uhr"
+        )
     if minute == 30:
-        return Adverbial(f"half past {words.ENGLISH_UNITS[hour]}", f"halb {_hour(hour % 12 + 1)}")
+        return Adverbial(_relative_time("half", "past", hour), f"halb {_hour(hour % 12 + 1)}")
     distance = minute if minute < 30 else 60 - minute
     relation = ("past", "nach") if minute < 30 else ("to", "vor")
     amount = ("quarter", "Viertel") if distance == 15 else (english.number(distance), german.number(distance))
-    return Adverbial(
-        f"{amount[0]} {relation[0]} {words.ENGLISH_UNITS[hour]}", f"{amount[1]} {relation[1]} {_hour(hour)}"
-    )
+    return Adverbial(_relative_time(amount[0], relation[0], hour), f"{amount[1]} {relation[1]} {_hour(hour)}")
+
+
+def _relative_time(amount: str, relation: str, hour: int) -> str:
+    """half past three."""
+    tag = "NN" if amount in ("half", "quarter") else "CD"
+    named = prepositional_phrase(relation, marked(words.ENGLISH_UNITS[hour], f"(NP (CD {words.ENGLISH_UNITS[hour]}))"))
+    return marked(f"{amount} {named}", f"(NP (NP ({tag} {amount})) {named.brackets})")
 
 
 def _hour(hour: int) -> str:

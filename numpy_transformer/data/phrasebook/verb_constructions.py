@@ -2,6 +2,16 @@
 
 from numpy_transformer.data.phrasebook import actions, lexicon, sampling
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
+from numpy_transformer.data.phrasebook.constituents import (
+    HOLE,
+    PARTICLES,
+    beside,
+    brackets_of,
+    clause_brackets,
+    prepositional_phrase,
+    verb_phrase,
+)
+from numpy_transformer.data.phrasebook.constituents import english as marked
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
 from numpy_transformer.data.phrasebook.german import REFLEXIVE, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import Adverbial
@@ -133,7 +143,11 @@ def two_way(draw: Draw) -> Pair:
     if draw.chance(0.06):
         town = draw.pick(sampling.cities())
         come = next(verb for verb in actions.usable("MOTION") if verb.base == "come")
-        return sentence(clause(subject, VerbPhrase(come, f"from {town.english}", complement=f"aus {town.german}")))
+        return sentence(
+            clause(
+                subject, VerbPhrase(come, prepositional_phrase("from", town.english), complement=f"aus {town.german}")
+            )
+        )
     kind = draw.pick((actions.position, actions.position, actions.placing, actions.motion, actions.intransitive))
     return sentence(clause(subject, kind(draw, subject)))
 
@@ -170,9 +184,9 @@ def there_is(draw: Draw) -> Pair:
 def exists(subject: NounPhrase, place: tuple[str, str]) -> tuple[str, str]:
     """there is a cat under the table, unter dem Tisch ist eine Katze."""
     be, sein = ("are", "sind") if subject.plural else ("is", "ist")
-    return join("there", be, subject.english, place[0]), join(
-        place[1], sein, subject.german(GrammaticalCase.NOMINATIVE)
-    )
+    what = f"({'VBP' if subject.plural else 'VBZ'} {be}) {beside(subject.english, place[0]).brackets}"
+    source = marked(join("there", be, subject.english, place[0]), f"(S (NP (EX there)) (VP {what}))")
+    return source, join(place[1], sein, subject.german(GrammaticalCase.NOMINATIVE))
 
 
 @construction("governed prepositions", 5, "We are waiting for the bus.", "Wir warten gerade auf den Bus.")
@@ -230,7 +244,11 @@ def command(phrase: VerbPhrase, *, negated: bool = False, polite: bool = False) 
     """The imperative of a verb phrase."""
     verb = phrase.verb
     opening = "please" if polite else "don't" if negated else ""
-    source = join(opening, verb.base + verb.particle, phrase.english)
+    objects = PARTICLES[verb.particle].format(brackets_of(phrase.english))
+    chain = [("VB", "do"), ("VB", verb.base)] if negated else [("VB", verb.base)]
+    inner = verb_phrase(chain, objects, behind_first="(RB n't)" if negated else "")
+    structure = f"(S {'(INTJ (UH please))' if polite else ''} {inner})"
+    source = marked(join(opening, verb.base + verb.particle, phrase.english), structure)
     target = join(
         verb.imperative,
         REFLEXIVE[Person.YOU] if verb.reflexive else "",
@@ -269,6 +287,21 @@ def like_to(
     """The clause of `gern`."""
     third = subject.person is Person.HE
     infinitive = f"to {phrase.verb.base}{phrase.verb.particle}"
+    objects = PARTICLES[phrase.verb.particle].format(brackets_of(phrase.english))
+    chain = [("TO", "to"), ("VB", phrase.verb.base)]
+    if question or negated:
+        chain = [("VBZ", "does") if third else ("VBP", "do"), ("VB", "like"), *chain]
+    else:
+        chain = [("VBZ", "likes") if third else ("VBP", "like"), *chain]
+    structure = clause_brackets(
+        brackets_of(subject.english),
+        chain,
+        objects + HOLE,
+        auxiliary=question or negated,
+        between="" if not negated else "(RB n't)" if contracted else "(RB not)",
+        adverb="",
+        question="" if question else None,
+    )
     if question:
         head = f"{'does' if third else 'do'} {subject.english} like"
     elif negated:
@@ -279,4 +312,4 @@ def like_to(
     adverb = Adverbial("", "nicht gern" if negated else "gern")
     order = Order.QUESTION if question else Order.MAIN
     _, target = clause(subject, phrase, order=order, frequency=adverb)
-    return join(head, infinitive, phrase.english), target
+    return marked(join(head, infinitive, phrase.english), structure), target

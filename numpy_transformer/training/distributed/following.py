@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.storage.atomic import atomic_write
 from numpy_transformer.terminal.display import SilentDisplay
 from numpy_transformer.training.distributed.agreement import check_agreement
 from numpy_transformer.training.distributed.rank_steps import rank_steps
@@ -39,7 +40,8 @@ def follow(ranks: Ranks, given: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(place)
         for name, content in plan["tokenizer"].items():
-            (Path(place) / name).write_bytes(base64.b64decode(content))
+            with atomic_write(Path(place) / name) as file:
+                file.write(base64.b64decode(content))
         tokenizer = load_tokenizer(folder.path, config)
         assert tokenizer is not None
         task = make_task(options, corpus_of(options), tokenizer, Report(options, folder, SilentDisplay()), config)

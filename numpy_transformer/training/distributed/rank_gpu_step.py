@@ -38,13 +38,14 @@ class RankGpuStep(GpuStep):
         self, batches: Sequence[TrainingBatch], *, seed: Sequence[int] | None, label_smoothing: float
     ) -> Array:
         """The loss over all `batches` together and all ranks, a scalar array; leaves the sum in `gradients`."""
+        model = self.model.quantised()  # once, for all batches
         token_count = sum(batch.token_count for batch in batches)
         loss = array_module(self.gradients).zeros((), dtype=self.gradients.dtype)
         earlier: Array | None = None
         for number, batch in enumerate(batches):
             shards = batch.shards(self._ranks.size, self.model.config.pad_id)
             attempt = partial(
-                self.model.loss_and_gradients,
+                model.loss_and_gradients,
                 seed=None if seed is None else (*seed, number, self._ranks.rank),
                 label_smoothing=label_smoothing,
                 token_count=token_count,

@@ -69,6 +69,7 @@ class RankWorkers(Workers):
         self, batches: Sequence[TrainingBatch], *, seed: Sequence[int] | None, label_smoothing: float
     ) -> float:
         """The loss over all `batches` together and all ranks; leaves the sum in `gradients`."""
+        model = self.model.quantised()  # once, for all workers
         token_count = sum(batch.token_count for batch in batches)
         losses: list[float] = []
         earlier: list[Array] = []
@@ -78,7 +79,7 @@ class RankWorkers(Workers):
             if not shards:  # fewer sentences than parts: this rank adds nothing
                 self.gradients[...] = 0
             key = None if seed is None else (*seed, number)
-            work = partial(self._shard_loss, shards, key, label_smoothing, token_count)
+            work = partial(self._shard_loss, model, shards, key, label_smoothing, token_count)
             parts = [self.gradients, *(buffer.flat for buffer in self._buffers[1 : len(shards)]), *earlier]
             if number < len(batches) - 1:
                 losses += self.map(work, range(len(shards)))
