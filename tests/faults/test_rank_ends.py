@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import child_run
+import children
 import pytest
 import small_run
 
 from numpy_transformer.storage.tensors import load_tensors
+from numpy_transformer.training.run_folder import RunFolder
 
 pytest.importorskip("mpi4py", reason="pip install -r requirements-mpi.txt")
 HERE = Path(__file__).parent
@@ -139,3 +141,28 @@ def test_a_signal_to_any_rank_or_to_all_saves_once(rank, number, tmp_path: Path,
     assert said.count("stopping after this step and saving") == 1
     _, metadata = load_tensors(tmp_path / "run/checkpoints/training.safetensors")
     assert json.loads(metadata["progress"])["step"] >= 10
+
+
+def test_another_number_of_ranks_goes_on_with_the_same_batches(tmp_path: Path, data: Path):
+    """Begun by two ranks that are killed, ended by one process: to rounding as if it had never been two."""
+    options = {"steps": 24, "dropout": 0.0, "accumulate": 2}
+    path, whole = tmp_path / "run", tmp_path / "whole"
+    process = start(path, data, **options)
+    victim = process_of(path, 1)
+    wait_until_trained(path, process)
+    os.kill(victim, signal.SIGKILL)
+    process.communicate()
+    forget_processes(path)
+
+    def one_process(at: Path) -> int:
+        small_run.smaller(pytest.MonkeyPatch())
+        return child_run.go_on(at, data, **options)
+
+    assert children.done(lambda: one_process(path), tmp_path / "said") == 0
+    assert children.done(lambda: one_process(whole)) == 0
+    said = "saved by 2 ranks with 2 workers in all, goes on with 1 worker: the same batches in the same order, but "
+    assert said in (tmp_path / "said").read_text(), (tmp_path / "said").read_text()
+    logs = [RunFolder(folder).read_log() for folder in (path, whole)]
+    losses, expected = ([one["loss"] for one in log if one["kind"] == "evaluation"] for log in logs)
+    assert losses == pytest.approx(expected, rel=1e-4)  # another batch would change the first digits
+    assert len(losses) == 6

@@ -34,23 +34,28 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=[2, 3])
-def found(request, tmp_path_factory) -> dict[str, list[dict[str, np.ndarray]]]:
-    """By the name of the case, what each of two or three ranks has after five updates (rank_program.py)."""
-    folder = tmp_path_factory.mktemp("ranks")
+def on_ranks(count: int, device: str, cases: dict, folder: Path) -> dict[str, list[dict[str, np.ndarray]]]:
+    """By the name of the case, what each rank has after five updates (rank_program.py)."""
     done = subprocess.run(
-        [MPIEXEC, "-n", str(request.param), sys.executable, HERE / "rank_program.py", folder, json.dumps(CASES)],
+        [MPIEXEC, "-n", str(count), sys.executable, HERE / "rank_program.py", device, folder, json.dumps(cases)],
         capture_output=True,
         text=True,
         env=environment(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return {name: [dict(np.load(folder / f"{name}.{rank}.npz")) for rank in range(request.param)] for name in CASES}
+    return {name: [dict(np.load(folder / f"{name}.{rank}.npz")) for rank in range(count)] for name in cases}
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def found(request, tmp_path_factory) -> dict[str, list[dict[str, np.ndarray]]]:
+    """All cases on two and on three ranks."""
+    return on_ranks(request.param, "cpu", CASES, tmp_path_factory.mktemp("ranks"))
 
 
 def environment() -> dict[str, str]:
     """Where the ranks find the package and the tests; one BLAS thread each, as all ranks are on this machine."""
-    folders = (HERE.parents[1], HERE.parent / "support", HERE)
+    support = HERE.parent / "support"
+    folders = (HERE.parents[1], support / "stand_in", support, HERE)
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -108,3 +113,12 @@ def test_ordered_sums_give_the_bits_of_one_process_with_as_many_workers(case, fo
 
 def test_a_layout_repeats_every_bit(found):
     assert_same_bits(found["twice"][0], found["once"][0])
+
+
+def test_gpu_ranks_do_what_one_process_does(tmp_path):
+    """On the stand-in, whose NCCL sums through MPI."""
+    options = {"dtype": "float64", "dropout": 0.0, "batches": 2, "workers": 1}
+    ranks = on_ranks(2, "gpu", {"gpu": (False, options)}, tmp_path)["gpu"]
+    assert_same_bits(*ranks)
+    for name, values in on_one(**options).items():
+        np.testing.assert_allclose(ranks[0][name], values, rtol=0, atol=1e-12 * abs(values).max(), err_msg=name)
