@@ -14,7 +14,7 @@ from typing import Any
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.storage.atomic import atomic_write
 from numpy_transformer.terminal.display import SilentDisplay
-from numpy_transformer.training.distributed.agreement import check_agreement
+from numpy_transformer.training.distributed.agreement import OF_EACH_RANK, check_agreement
 from numpy_transformer.training.distributed.rank_steps import rank_steps
 from numpy_transformer.training.distributed.ranks import Ranks
 from numpy_transformer.training.freezing import frozen_names, frozen_slices
@@ -35,7 +35,8 @@ def follow(ranks: Ranks, given: Mapping[str, Any]) -> None:
     """
     plan = ranks.broadcast(None)
     options = options_from_dict(plan["options"], "rank 0")
-    options = dataclasses.replace(options, workers=given.get("workers"), data_dir=given.get("data_dir"))
+    own = {name: given.get(name, getattr(options, name)) for name in OF_EACH_RANK}
+    options = dataclasses.replace(options, workers=own["workers"], data_dir=own["data_dir"])
     config = None if plan["config"] is None else TransformerConfig.from_json(plan["config"])
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(place)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bpe import TokenizerError
+from bpe.signals import SAME_SECONDS
 from numpy_transformer.errors import InputError
 from numpy_transformer.program import INPUT_ERROR_STATUS
 from numpy_transformer.training.distributed.mpi import MpiRanks
@@ -32,6 +33,8 @@ def open_ranks(kind: str, *, ordered: bool = False) -> Iterator[Ranks]:
         yield ranks
         ranks.close()
     except BaseException as error:
+        if ranks.rank and isinstance(error, KeyboardInterrupt):
+            time.sleep(SAME_SECONDS)  # rank 0 has mostly received the signal too, and says so
         ranks.watch.failed(_said(error))
         ranks.give_up()
         if not isinstance(error, InputError | TokenizerError | KeyboardInterrupt):

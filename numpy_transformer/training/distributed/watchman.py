@@ -282,7 +282,17 @@ class Watchman:
         self.selector.register(peer.descriptor, selectors.EVENT_READ, peer)
 
 
+def allow_many_connections() -> None:
+    """As many as the system lets this process have, where it tells."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 if __name__ == "__main__":
+    allow_many_connections()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they are for the rank
         signal.signal(number, signal.SIG_IGN)
     own_rank, all_ranks, own_host, called, rank_process = sys.argv[1:]
