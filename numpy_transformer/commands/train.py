@@ -212,9 +212,9 @@ def train(
         finished = trainer.run()
         name = shlex.quote(str(path))
         if not finished:
-            display.message(
-                f"stopped at step {trainer.progress.step}; go on with: {command('train')} --resume --run {name}"
-            )
+            again = f"{command('train')} --resume --run {name}"
+            again = again if leader is None else leader.started_so(again)
+            display.message(f"stopped at step {trainer.progress.step}; go on with: {again}")
             return 128 + (trainer.stopped_by or signal.SIGINT)  # what a shell reports for this signal
         display.message(f"run folder: {path}")
         display.message(f"try it: {trainer.task.try_it(name)}")

@@ -13,40 +13,40 @@ from numpy_transformer.training.distributed.rank_gpu_step import RankGpuStep
 from numpy_transformer.training.distributed.rank_workers import RankWorkers
 from numpy_transformer.training.distributed.ranks import Ranks
 from numpy_transformer.training.optimizer import Adam
+from numpy_transformer.training.parallel import Steps
 
 
-def train(
-    ranks: Ranks,
-    path: str,
-    *,
-    workers: int,
-    dtype: str,
-    dropout: float,
-    batches: int = 1,
-    sentences: int = 7,
-    weights: str = "float",
-) -> None:
-    """Five updates; what each rank has then goes into a file of its own."""
-    config = CONFIG.replace(dropout=dropout, attention_dropout=dropout, weights=weights)
-    model = Transformer(config, seed=1, dtype=dtype, device=ranks.device)
-    adam = Adam.for_parameters(model.parameters.flat)
+def five_updates(
+    steps: Steps, adam: Adam, *, dropout: float, batches: int = 1, sentences: int = 7
+) -> dict[str, np.ndarray]:
+    """What there is after five updates of a fresh model."""
     adam.epsilon = 1e-3  # as in test_parallel.py
+    results = []
+    for step in range(5):
+        parts, seed = make_batches(batches, sentences), (4, step) if dropout else None
+        results += steps.step(adam, parts, rate=0.01, seed=seed, label_smoothing=0.1, clip=0.5)
+    results += steps.collect()
+    return {
+        "figures": np.array([[result.loss, result.gradient_norm] for result in results]),
+        "parameters": to_host(steps.model.parameters.flat),
+        "first": to_host(adam.first_moment),
+        "second": to_host(adam.second_moment),
+    }
+
+
+def fresh_model(dtype: str, dropout: float, device: str = "cpu", weights: str = "float") -> Transformer:
+    config = CONFIG.replace(dropout=dropout, attention_dropout=dropout, weights=weights)
+    return Transformer(config, seed=1, dtype=dtype, device=device)
+
+
+def train(ranks: Ranks, path: str, *, workers: int, dtype: str, dropout: float, weights: str = "float", **size) -> None:
+    """What each rank has after five updates goes into a file of its own."""
+    model = fresh_model(dtype, dropout, ranks.device, weights)
     on_cpu = ranks.device == "cpu"
     steps = RankWorkers(model, workers, ranks, least_bucket=1) if on_cpu else RankGpuStep(model, ranks, least_bucket=1)
-    results = []
-    with steps as pool:
-        for step in range(5):
-            parts = make_batches(batches, sentences)
-            seed = (4, step) if dropout else None
-            results += pool.step(adam, parts, rate=0.01, seed=seed, label_smoothing=0.1, clip=0.5)
-        results += pool.collect()
-    np.savez(
-        f"{path}.{ranks.rank}.npz",
-        figures=[[result.loss, result.gradient_norm] for result in results],
-        parameters=to_host(model.parameters.flat),
-        first=to_host(adam.first_moment),
-        second=to_host(adam.second_moment),
-    )
+    with steps:
+        found = five_updates(steps, Adam.for_parameters(model.parameters.flat), dropout=dropout, **size)
+    np.savez(f"{path}.{ranks.rank}.npz", **found)
 
 
 if __name__ == "__main__":

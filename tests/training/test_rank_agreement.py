@@ -27,6 +27,7 @@ class Gathered:
     """Ranks of which this one is the first; the others say what they were made with."""
 
     device = "cpu"
+    ordered = True
 
     def __init__(self, *others) -> None:
         self.rank, self.size, self.host = 0, 1 + len(others), "first"
@@ -109,6 +110,11 @@ def test_more_ranks_than_rows():
 def test_a_device_without_sums():
     with pytest.raises(InputError, match="mpi goes with --device cpu, --distributed nccl with --device gpu"):
         Leader(Gathered(), GIVEN).announce(TrainingOptions(steps=1, device="gpu"), None, None)
+
+
+def test_how_to_go_on():
+    told = Leader(Gathered(["second", GIVEN, facts()]), GIVEN).started_so("python train.py --resume --run here")
+    assert told == "mpiexec -n 2 python train.py --resume --run here --distributed mpi --ordered-sum"
 
 
 def test_cores_are_shared_by_the_ranks_that_may_use_the_same():

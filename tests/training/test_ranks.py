@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_parallel import CONFIG, make_batches
+from rank_program import five_updates, fresh_model
 
-from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.parallel import Workers
 
@@ -59,28 +58,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def on_one(
-    workers: int, dtype: str, dropout: float, batches: int = 1, sentences: int = 7, weights: str = "float"
-) -> dict[str, np.ndarray]:
+def on_one(workers: int, dtype: str, dropout: float, weights: str = "float", **size) -> dict[str, np.ndarray]:
     """The same updates, made by one process."""
-    model = Transformer(
-        CONFIG.replace(dropout=dropout, attention_dropout=dropout, weights=weights), seed=1, dtype=dtype
-    )
-    adam = Adam.for_parameters(model.parameters.flat)
-    adam.epsilon = 1e-3
-    figures = []
+    model = fresh_model(dtype, dropout, weights=weights)
     with Workers(model, workers) as pool:
-        for step in range(5):
-            parts = make_batches(batches, sentences)
-            seed = (4, step) if dropout else None
-            [result] = pool.step(adam, parts, rate=0.01, seed=seed, label_smoothing=0.1, clip=0.5)
-            figures.append([result.loss, result.gradient_norm])
-    return {
-        "figures": np.array(figures),
-        "parameters": model.parameters.flat,
-        "first": adam.first_moment,
-        "second": adam.second_moment,
-    }
+        return five_updates(pool, Adam.for_parameters(model.parameters.flat), dropout=dropout, **size)
 
 
 def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:

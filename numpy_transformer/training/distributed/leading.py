@@ -64,6 +64,11 @@ class Leader:
         self.ranks.broadcast({"step": step, "updates": adam.step})
         return LeadingSteps(self.ranks, rank_steps(self.ranks, options, model, adam, frozen))
 
+    def started_so(self, command: str) -> str:
+        """The command line that starts as many ranks of the same kind."""
+        kind = ("nccl" if self.ranks.device == "gpu" else "mpi") + (" --ordered-sum" if self.ranks.ordered else "")
+        return f"mpiexec -n {self.ranks.size} {command} --distributed {kind}"
+
     def _check_rows(self, task: Task) -> None:
         """Raises InputError if ranks would have nothing to do in most steps."""
         batches = task.batches(0)

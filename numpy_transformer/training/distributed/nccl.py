@@ -21,6 +21,7 @@ class NcclRanks:
     """The processes of one run, one for each card; `ranks.Ranks` says what the methods do."""
 
     device = "gpu"
+    ordered = False
 
     def __init__(self) -> None:
         """Raises InputError without CuPy, a card for each rank of this host, or NCCL."""

@@ -59,7 +59,8 @@ class RankWorkers(Workers):
     @property
     def layout(self) -> str:
         """How the work is divided."""
-        return f"{counted(self._ranks.size, 'rank')} with {counted(self._parts, 'worker')} in all"
+        ordered = " and ordered sums" if self._ranks.ordered else ""
+        return f"{counted(self._ranks.size, 'rank')} with {counted(self._parts, 'worker')} in all{ordered}"
 
     def close(self) -> None:
         self._adder.shutdown(wait=False, cancel_futures=True)  # after a failure it may wait for a rank that is gone

@@ -18,6 +18,7 @@ class Ranks(Protocol):
     """
 
     device: str  # "cpu" or "gpu": where it sums
+    ordered: bool  # whether sums are made in the order of ranks
     rank: int  # 0 leads
     size: int
     host: str  # this rank's
