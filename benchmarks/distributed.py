@@ -137,7 +137,11 @@ def link(ranks: Any, flat: Any, adam: Any) -> dict[str, float]:
             taken.append(time.perf_counter() - began)
         return statistics.median(taken)
 
-    one, many, rounds = np.zeros(1, dtype="float32"), np.zeros(1 << 22, dtype="float32"), math.log2(ranks.size)
+    one, many, rounds = (
+        np.zeros(1, dtype="float32"),
+        np.zeros(1 << 22, dtype="float32"),
+        max(1.0, math.log2(ranks.size)),
+    )
     latency = seconds(lambda: ranks.sum(one), 50) / rounds
     moved = 2 * (ranks.size - 1) / ranks.size * many.nbytes
     bandwidth = moved / max(1e-9, seconds(lambda: ranks.sum(many), 7) - 2 * rounds * latency)
