@@ -90,13 +90,13 @@ def install_command(extra: str = "") -> str:
 def _complain(message: str, status: int = INPUT_ERROR_STATUS) -> int:
     line = " ".join(message.splitlines())
     try:
-        print(f"{_program_name()}: {line}", file=sys.stderr)
+        print(f"{program_name()}: {line}", file=sys.stderr)
     except OSError:  # nobody reads it, or its disk is full
         _silence_standard_streams()
     return status
 
 
-def _program_name() -> str:
+def program_name() -> str:
     """As the user called it: translate.py, or python -m some.package."""
     spec = sys.modules["__main__"].__spec__
     if spec is not None and spec.origin == sys.argv[0]:

@@ -16,6 +16,7 @@ from numpy_transformer.program import add_version, command, run_program
 if TYPE_CHECKING:  # imported when needed: --help should not wait for them
     from bpe import Tokenizer
     from numpy_transformer.terminal.display import Display
+    from numpy_transformer.training.distributed.leading import Leader
     from numpy_transformer.training.options import TrainingOptions
     from numpy_transformer.training.texts import AnyCorpus
     from numpy_transformer.training.training_step import TrainingStep
@@ -119,6 +120,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "on a GPU; sums are float32 (float32)")  # fmt: skip
     add("--workers", type=int, metavar="N", help="CPU threads, each with a part of the batch (the physical cores, "
         "fewer for small batches); with 1, BLAS uses threads instead")  # fmt: skip
+    add("--distributed", choices=("mpi", "nccl"), help="this process is one of several that share the work, on one "
+        "machine or many: mpiexec -n 4 python train.py ... --distributed mpi (docs/scaling.md)")  # fmt: skip
+    add("--ordered-sum", action="store_true", help="add the gradients of processes in their order, whatever the MPI "
+        "library would do")  # fmt: skip
     add("--run", metavar="DIR", help="folder for everything the run writes (runs/NAME)")
     add("--resume", action="store_true", help="continue the run in --run, or the latest one")
     add("--resume-or-begin", action="store_true", help="continue the run in --run (runs/NAME) if there is one, else "
@@ -146,7 +151,7 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     from numpy_transformer.training.options import read_toml
 
     options = dict(vars(arguments))
-    for name in ("run", "resume", "resume_or_begin", "config"):
+    for name in ("run", "resume", "resume_or_begin", "config", "distributed", "ordered_sum"):
         options.pop(name, None)
     file = read_toml(arguments.config) if "config" in arguments else {}
     return {**file, **options}
@@ -157,11 +162,12 @@ def train(
     *,
     display: "Display | None" = None,
     on_step: "Callable[[TrainingStep], bool | None] | None" = None,
+    leader: "Leader | None" = None,
 ) -> int:
     """Prepare the run that the arguments describe, train it, and print what to do next.
 
     Returns the exit status: 0 when the run reached its end. `display` replaces standard output's; `on_step` is called
-    after each step, and ends the run by returning False.
+    after each step, and ends the run by returning False. A `leader` shares the work with other processes.
     """
     started = time.monotonic()
     from numpy_transformer.backend.arrays import device_module
@@ -211,7 +217,7 @@ def train(
         for note in corpus.notes:
             display.message(f"    {note}")
         if resume:
-            trainer = Trainer.resume(options, corpus, folder, display, started=started)
+            trainer = Trainer.resume(options, corpus, folder, display, started=started, leader=leader)
         else:
             if options.learns == "translate" and base is None:
                 options, choice = suited(options, given, corpus.train)
@@ -219,14 +225,16 @@ def train(
                     display.message(f"    {choice}")
             tokenizer = learn_vocabulary(options, corpus, display) if base is None else base.tokenizer
             model = None if base is None else base.model
-            trainer = Trainer.begin(options, corpus, tokenizer, folder, display, base=model, started=started)
+            trainer = Trainer.begin(
+                options, corpus, tokenizer, folder, display, base=model, started=started, leader=leader
+            )
         trainer.on_step = on_step
         finished = trainer.run()
         name = shlex.quote(str(path))
         if not finished:
-            display.message(
-                f"stopped at step {trainer.progress.step}; go on with: {command('train')} --resume --run {name}"
-            )
+            again = f"{command('train')} --resume --run {name}"
+            again = again if leader is None else leader.started_so(again)
+            display.message(f"stopped at step {trainer.progress.step}; go on with: {again}")
             return 128 + (trainer.stopped_by or signal.SIGINT)  # what a shell reports for this signal
         display.message(f"run folder: {path}")
         display.message(f"try it: {trainer.task.try_it(name)}")
@@ -264,8 +272,17 @@ def resumed_options(saved: Any, given: dict[str, Any], path: Path) -> Any:
     return dataclasses.replace(saved, **{**ends, **given})
 
 
+def train_alone_or_not(arguments: argparse.Namespace) -> int:
+    """Train in this process, or as one of several that share the work. Returns the exit status."""
+    if "distributed" not in arguments and "ordered_sum" not in arguments:
+        return train(arguments)
+    from numpy_transformer.commands.train_ranks import train_as_rank
+
+    return train_as_rank(arguments, given_options(arguments), train)
+
+
 def main() -> int:
     """Entry point of `numpy-transformer-train`."""
     from numpy_transformer.training.options import LESS_MEMORY
 
-    return run_program(lambda: train(parse_arguments(None)), less_memory=LESS_MEMORY)
+    return run_program(lambda: train_alone_or_not(parse_arguments(None)), less_memory=LESS_MEMORY)

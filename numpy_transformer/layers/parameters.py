@@ -130,6 +130,25 @@ class Parameters(Generic[Tree]):
         map_tree(lambda path, leaf: leaves.append((path, leaf)), self.tree)
         return iter(leaves)
 
+    def layers(self) -> list[tuple[Any, slice]]:
+        """Each layer of the model's stacks, a subtree, and its place in the flat buffer, in the buffer's order."""
+        found: list[tuple[Any, slice]] = []
+
+        def walk(tree: Any, start: int, *, in_stack: bool) -> int:
+            if tree is None:
+                return start
+            if not isinstance(tree, tuple):
+                return start + tree.size
+            end = start
+            for child in tree:
+                end = walk(child, end, in_stack=not hasattr(tree, "_fields"))  # a plain tuple is a stack
+            if in_stack:
+                found.append((tree, slice(start, end)))
+            return end
+
+        walk(self.tree, 0, in_stack=False)
+        return found
+
     def twin(self) -> "Parameters[Tree]":
         """A new set of zeros of the same shapes: a home for gradients, moments, averages."""
         return type(self).view(array_module(self.flat).zeros_like(self.flat), self.tree)

@@ -18,6 +18,7 @@ from numpy_transformer.layers.layer_norm import (
     layer_norm_backward,
     layer_norm_forward,
 )
+from numpy_transformer.models.backward_progress import layer_is_done
 from numpy_transformer.models.recompute import layer_cache, layer_forward
 
 
@@ -55,11 +56,15 @@ def stack_backward(
     gradients: tuple[Sequence[Any], LayerNormParameters | None],
     backward: Callable[[Array, Any, Any, Any], Array],
 ) -> Array:
-    """dy (B, T, D) -> dx (B, T, D); writes the gradients of layers and norm. `backward` is one layer's."""
+    """dy (B, T, D) -> dx (B, T, D); writes the gradients of layers and norm. `backward` is one layer's.
+
+    Whoever waits for a layer's gradients is told as soon as they are complete (backward_progress.py).
+    """
     (layers, norm), (layer_gradients, norm_gradients) = parameters, gradients
     dx = dy
     if cache.norm is not None and norm is not None and norm_gradients is not None:
         dx = layer_norm_backward(dy, cache.norm, norm, norm_gradients)
     for kept, layer, gradient in reversed(list(zip(cache.layers, layers, layer_gradients, strict=True))):
         dx = backward(dx, layer_cache(kept), layer, gradient)
+        layer_is_done(gradient)
     return dx

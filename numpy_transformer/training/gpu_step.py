@@ -37,6 +37,7 @@ class GpuStep:
     """
 
     workers = 1
+    layout = "one GPU"
 
     def __init__(self, model: Model[Any], *, frozen: Sequence[slice] = ()) -> None:
         """`frozen` parts of the flat buffer (freezing.py) get the gradient 0."""

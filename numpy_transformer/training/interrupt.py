@@ -43,6 +43,15 @@ class StopRequest:
                 before(number, frame)
             else:  # the system's default would end the process past every `finally`
                 raise signals.SignalInterrupt(number)
-        elif not self.requested:
+        else:
+            self._request(number)
+
+    def ask(self, number: int) -> None:
+        """Another process has received the signal `number`; if this one does, too, it is the same request."""
+        self._is_repeated()
+        self._request(number)
+
+    def _request(self, number: int) -> None:
+        if not self.requested:
             self.number = number
             self._announce("stopping after this step and saving (once more to end at once)")

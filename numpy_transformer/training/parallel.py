@@ -21,6 +21,7 @@ from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.memory import keep_freed_memory
 from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.models.model import Model
+from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.optimizer import Adam
 
 Argument = TypeVar("Argument")
@@ -33,14 +34,19 @@ TOKENS_PER_WORKER = 256
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000", or microseconds of CPU time in each period
 
 
+def allowed_processors() -> list[int]:
+    """The numbers of the processors, hyper-threads included, that this process may run on."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return sorted(allowed)
+
+
 def physical_cores() -> int:
     """The cores this process may use, hyper-threads of one core counted once: the arithmetic units are shared.
 
     A container that may use only the time of some cores counts as having that many.
     """
-    available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     cores = set()
-    for cpu in available:
+    for cpu in allowed_processors():
         siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         cores.add(siblings.read_text() if siblings.exists() else str(cpu))
     quota, period = CPU_QUOTA.read_text().split() if CPU_QUOTA.exists() else ("max", "1")
@@ -65,6 +71,10 @@ class Steps(Protocol):
     @property
     def workers(self) -> int:
         """How many parts of a text should be worked on at once."""
+
+    @property
+    def layout(self) -> str:
+        """How the work is divided, in words: with another layout sums have another order, and so other last bits."""
 
     @property
     def gradients(self) -> Array:
@@ -100,6 +110,7 @@ class Workers:
         self.model = model
         self._frozen = frozen
         self.workers = workers
+        self._first_part = 0  # the batch is cut into parts; the number of this process's first one
         keep_freed_memory()
         self._buffers = [model.parameters.twin() for _ in range(workers)]
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="worker") if workers > 1 else None
@@ -124,6 +135,11 @@ class Workers:
             self._blas_limit.restore_original_limits()
 
     @property
+    def layout(self) -> str:
+        """How the work is divided."""
+        return counted(self.workers, "worker")
+
+    @property
     def gradients(self) -> Array:
         """The flat gradient of the last `loss_and_gradients`."""
         return self._buffers[0].flat
@@ -144,7 +160,7 @@ class Workers:
             )
             loss += sum(losses)
             parts = [buffer.flat for buffer in self._buffers[: len(shards)]]
-            self._over_slices(partial(_sum_into_first, [*parts, *earlier]))
+            self._over_slices(partial(sum_into_first, [*parts, *earlier]))
             if number < len(batches) - 1:  # the next batch will overwrite the buffers
                 earlier = [self.gradients.copy()]
         for part in self._frozen:
@@ -163,7 +179,7 @@ class Workers:
         """One worker's part of the loss; its gradient goes into the worker's buffer."""
         loss, _ = model.loss_and_gradients(
             *shards[worker].inputs,
-            seed=None if key is None else (*key, worker),
+            seed=None if key is None else (*key, self._first_part + worker),
             label_smoothing=label_smoothing,
             token_count=token_count,
             gradients=self._buffers[worker],
@@ -223,7 +239,7 @@ class Workers:
         return list(self._executor.map(call, arguments))
 
 
-def _sum_into_first(buffers: Sequence[Array], part: slice) -> None:
+def sum_into_first(buffers: Sequence[Array], part: slice) -> None:
     """One slice of the sum of all buffers, in their order."""
     for buffer in buffers[1:]:
         array_module(buffer).add(buffers[0][part], buffer[part], out=buffers[0][part])

@@ -114,7 +114,14 @@ class Report:
         """Where the run goes on."""
         self.say(f"resumed at step {step}" if step else "nothing was saved yet: the run begins anew")
 
-    def begins(self, model: Model[Any], *, examples: str, steps_per_epoch: int, workers: int) -> None:
+    def divided(self, before: str, now: str) -> None:
+        """How the work is divided, if the run began with another division."""
+        if before not in ("", now):
+            self.say(
+                f"saved by {before}, goes on with {now}: the same batches in the same order, but last bits may differ"
+            )
+
+    def begins(self, model: Model[Any], *, examples: str, steps_per_epoch: int, workers: int, layout: str) -> None:
         """What will be trained, and on what."""
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
@@ -122,7 +129,8 @@ class Report:
             f"{'ternary weights, ' if model.config.weights == 'ternary' else ''}"
             f"vocabulary {model.config.vocabulary_size:,}; "
             f"{examples}, about {counted(steps_per_epoch, 'step')} an epoch; "
-            + ("one GPU" if on_gpu else f"{workers} worker(s), each on {blas_description(pools)}")
+            + (layout if on_gpu or "rank" in layout else f"{workers} worker(s)")
+            + ("" if on_gpu else f", each on {blas_description(pools)}")
         )
         if self.options.from_model is not None:
             frozen = "" if self.options.freeze is None else f"; frozen: {self.options.freeze}"

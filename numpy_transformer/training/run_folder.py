@@ -52,6 +52,7 @@ class RunProgress:
     best_loss: float | None = None  # lowest validation loss, nats a token
     best_step: int = 0
     evaluations_since_best: int = 0
+    layout: str = ""  # how the work was divided; an older state does not say
     recent: RecentSteps = field(default_factory=RecentSteps)
 
     def evaluated(self, loss: float, seconds: float) -> bool:

@@ -59,6 +59,13 @@ class Task(ABC):
     def batches(self, start: int) -> Iterator[tuple[int, TrainingBatch]]:
         """(epoch, batch) without end, skipping the first `start`: a function of the seed only."""
 
+    def updates(self, step: int) -> Iterator[tuple[int, list[TrainingBatch]]]:
+        """(epoch, the batches of one update) without end, from the one after update number `step`."""
+        count = self.options.accumulate
+        stream = self.batches(step * count)
+        for epoch, batch in stream:
+            yield epoch, [batch, *(next(stream)[1] for _ in range(count - 1))]
+
     @abstractmethod
     def validation_batches(self) -> Sequence[TrainingBatch]:
         """The whole validation text, always the same batches."""

@@ -5,16 +5,16 @@ model is: evaluation.py. What is kept: run_folder.py.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 from numpy_transformer.backend.arrays import array_module
-from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
 from numpy_transformer.terminal.display import Display
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.diagnostics import KEPT, DivergenceError
+from numpy_transformer.training.distributed.leading import Leader
 from numpy_transformer.training.duration import Duration
 from numpy_transformer.training.freezing import frozen_names, frozen_slices
 from numpy_transformer.training.gpu_step import GpuStep
@@ -57,8 +57,12 @@ class Trainer:
         display: Display,
         started: float | None,
         config: TransformerConfig | None = None,
+        leader: Leader | None = None,
     ) -> None:
         """Everything at step 0, as a new run and a resumed one have it in common. Nothing is written yet."""
+        self.leader = leader
+        if leader is not None:
+            leader.announce(options, tokenizer, config)
         self.options, self.tokenizer, self.folder = options, tokenizer, folder
         self.report = Report(options, folder, display)
         self.task = make_task(options, corpus, tokenizer, self.report, config)
@@ -87,14 +91,16 @@ class Trainer:
         *,
         base: Model[Any] | None = None,
         started: float | None = None,
+        leader: Leader | None = None,
     ) -> Self:
         """A new run: tokenizer, configuration and known words are written into its folder.
 
         It goes on from `base`, whose tokenizer this is, if there is one (starting_point.py). `started` is when the
-        program began, by time.monotonic(), so that --minutes counts preparation too.
+        program began, by time.monotonic(), so that --minutes counts preparation too. A `leader` shares the work with
+        other ranks (distributed/).
         """
         config = None if base is None else base_config(options, base)
-        trainer = cls(options, corpus, tokenizer, folder, display, started, config)
+        trainer = cls(options, corpus, tokenizer, folder, display, started, config, leader)
         if base is not None:
             trainer.model.assign(starting_values(base, trainer.model), str(options.from_model))
         save_tokenizer(tokenizer, folder)
@@ -111,6 +117,7 @@ class Trainer:
         display: Display,
         *,
         started: float | None = None,
+        leader: Leader | None = None,
     ) -> Self:
         """The run in `folder`, from where its state was saved; `options` may change how long and where it runs.
 
@@ -118,7 +125,7 @@ class Trainer:
         """
         tokenizer: ModelTokenizer = folder.read_tokenizer() if options.from_model is None else read_taken_over(folder)
         config = None if options.from_model is None else folder.read_model_config()
-        trainer = cls(options, corpus, tokenizer, folder, display, started, config)
+        trainer = cls(options, corpus, tokenizer, folder, display, started, config, leader)
         if options.from_model is not None and not folder.training_file.exists():  # stopped before it began
             begins_with = load_base(options, {}).model
             trainer.model.assign(starting_values(begins_with, trainer.model), options.from_model)
@@ -132,15 +139,25 @@ class Trainer:
     def run(self) -> bool:
         """Train to the end that the options set. True if it was reached, False if the user stopped the run before."""
         model, frozen = self.model, self.frozen
-        on_gpu = self.options.device == "gpu"
-        steps = GpuStep(model, frozen=frozen) if on_gpu else Workers(model, self.workers, frozen=frozen)
+        steps: Steps
+        if self.leader is not None:
+            steps = self.leader.steps(self.options, self.task, model, self.adam, self.progress.step, frozen)
+        elif self.options.device == "gpu":
+            steps = GpuStep(model, frozen=frozen)
+        else:
+            steps = Workers(model, self.workers, frozen=frozen)
         with steps as workers, StopRequest(self.report.say) as stop:
+            if self.leader is not None:
+                self.leader.ranks.watch.on_stop = stop.ask
             self.report.begins(
                 model,
                 examples=counted(self.task.train_size, self.task.example),
                 steps_per_epoch=self.steps_per_epoch,
                 workers=self.workers,
+                layout=workers.layout,
             )
+            self.report.divided(self.progress.layout, workers.layout)
+            self.progress.layout = workers.layout
             if self.progress.step == 0:
                 # A disk that is full is noticed before the work, and no checkpoint ever stands without a state.
                 self._save_state()
@@ -165,7 +182,7 @@ class Trainer:
         options, progress = self.options, self.progress
         self.duration.steps_begin(progress.step)
         sums = StepSums(progress.recent)
-        for epoch, batches in self._updates():
+        for epoch, batches in self.task.updates(progress.step):
             if self._is_over(epoch):
                 break
             if stop.requested or self._end_is_wanted:
@@ -199,13 +216,6 @@ class Trainer:
                 sums.started += time.monotonic() - before
         self._account(workers.collect(), sums, workers)
         return True
-
-    def _updates(self) -> Iterator[tuple[int, list[TrainingBatch]]]:
-        """(epoch, the batches of one update), from where the run stands."""
-        count = self.options.accumulate
-        stream = self.task.batches(self.progress.step * count)
-        for epoch, batch in stream:
-            yield epoch, [batch, *(next(stream)[1] for _ in range(count - 1))]
 
     def _is_over(self, epoch: int) -> bool:
         patience = self.options.patience

@@ -71,14 +71,17 @@ def _load(path: Path, device: str) -> LoadedModel:
     raise InputError(f"{checkpoint}: no tokenizer.json in its folder or the one above: copy it from the run")
 
 
-def load_tokenizer(folder: Path, config: TransformerConfig) -> ModelTokenizer | None:
+def load_tokenizer(folder: Path, config: TransformerConfig | None) -> ModelTokenizer | None:
     """The tokenizer in a run's folder: tokenizer.json or, if the run went on from a Marian model, that model's files.
 
-    None if there is none. Raises InputError, or bpe.TokenizerError, naming the file and the remedy.
+    Only a Marian model's needs the `config`. None if there is none. Raises InputError, or bpe.TokenizerError, naming
+    the file and the remedy.
     """
     if (folder / "tokenizer.json").is_file():
         return Tokenizer.load(folder / "tokenizer.json")
-    return MarianTokenizer.load(folder, config) if (folder / "vocab.json").is_file() else None
+    if config is None or not (folder / "vocab.json").is_file():
+        return None
+    return MarianTokenizer.load(folder, config)
 
 
 class LoadedModels(NamedTuple):

@@ -11,6 +11,7 @@ import bpe
 from numpy_transformer import Transformer, TransformerConfig
 from numpy_transformer.terminal.display import PlainDisplay
 from numpy_transformer.training import translation_task
+from numpy_transformer.training.distributed.leading import Leader
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.texts import corpus_of
@@ -68,20 +69,20 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translation_task, "make_config", config)
 
 
-def begun(path: Path, data: Path, **changes: Any) -> Trainer:
+def begun(path: Path, data: Path, leader: Leader | None = None, **changes: Any) -> Trainer:
     """A new run at step 0."""
     path.mkdir(parents=True, exist_ok=True)
     options = TrainingOptions(data=str(data), **{**OPTIONS, **changes})
     corpus = corpus_of(options)
     tokenizer = bpe.train([*corpus.train.sources, *corpus.train.targets], vocabulary_size=options.vocabulary)
-    return Trainer.begin(options, corpus, tokenizer, RunFolder(path), PlainDisplay())
+    return Trainer.begin(options, corpus, tokenizer, RunFolder(path), PlainDisplay(), leader=leader)
 
 
-def resumed(path: Path) -> Trainer:
+def resumed(path: Path, leader: Leader | None = None) -> Trainer:
     """The run in the folder, from its state."""
     folder = RunFolder(path)
     options = folder.read_options()
-    return Trainer.resume(options, corpus_of(options), folder, PlainDisplay())
+    return Trainer.resume(options, corpus_of(options), folder, PlainDisplay(), leader=leader)
 
 
 def write_model(path: Path) -> Path:

@@ -5,6 +5,7 @@ clock.
 """
 
 import time
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,12 +26,19 @@ class Device:
     id = 0
     compute_capability = "90"
 
+    def __init__(self, device: int = 0) -> None:
+        if device:
+            raise RuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+
+    def use(self) -> None:
+        """There is only one."""
+
     def synchronize(self) -> None:
         strict_gpu.wait()
 
 
 class Event:
-    """A moment on the stream."""
+    """A moment on a stream."""
 
     def __init__(self) -> None:
         self.seconds = time.perf_counter()
@@ -39,25 +47,48 @@ class Event:
         strict_gpu.wait()
 
 
-class Stream:
-    """The current stream, busy from when it is asked for until the host waits."""
+# What streams were given, in order, for tests to read: (number of the stream, what, the event or the memory).
+work: list[tuple[int, str, Any]] = []
+_current = [0]  # the number of the current stream; 0: the default one
+_made = 0
 
-    def __init__(self) -> None:
+
+class Stream:
+    """A stream, busy from when it is asked for until the host waits."""
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False) -> None:
+        global _made
+        _made += 1
+        self.ptr = _made
         self._waits = strict_gpu.waits()
+
+    def __enter__(self) -> "Stream":
+        _current.append(self.ptr)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        _current.pop()
 
     @property
     def done(self) -> bool:
         return strict_gpu.waits() > self._waits
 
     def record(self) -> Event:
-        return Event()
+        event = Event()
+        work.append((self.ptr, "record", event))
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        work.append((self.ptr, "wait", event))
 
     def synchronize(self) -> None:
         strict_gpu.wait()
 
 
 def get_current_stream() -> Stream:
-    return Stream()
+    stream = Stream.__new__(Stream)
+    stream.ptr, stream._waits = _current[-1], strict_gpu.waits()
+    return stream
 
 
 def get_elapsed_time(start_event: Event, end_event: Event) -> float:
@@ -76,3 +107,9 @@ class _Pool:
 
 
 pool = _Pool()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nccl":
+        return import_module("strict_nccl")
+    raise AttributeError(name)

@@ -196,6 +196,8 @@ class ndarray:  # noqa: N801  (CuPy's name)
             return ndarray(getattr(self._host, name))
         if name == "flags":
             return self._host.flags
+        if name == "data":  # where it stands on the card
+            return SimpleNamespace(ptr=self._host.ctypes.data)
         if name in METHODS:
             return _wrapped(getattr(self._host, name), METHODS[name], f"ndarray.{name}", [self._host])
         raise AttributeError(f"an array of CuPy has no {name!r}, or strict_gpu.py does not know it yet")

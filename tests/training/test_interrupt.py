@@ -39,6 +39,18 @@ def test_the_first_asks_and_a_later_one_interrupts(number, clock):
             os.kill(os.getpid(), number)
 
 
+def test_a_signal_to_another_process_and_to_this_one_is_one_request(clock):
+    said: list[str] = []
+    with StopRequest(said.append) as stop:
+        stop.ask(signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        stop.ask(signal.SIGTERM)
+        assert (stop.requested, stop.number, len(said)) == (True, signal.SIGTERM, 1)
+        clock[0] += signals.SAME_SECONDS
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 def test_everything_is_saved_already(clock):
     with StopRequest(print) as stop:
         stop.at_once = True
