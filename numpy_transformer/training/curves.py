@@ -16,6 +16,7 @@ MEASURES = (
     ("bleu", "BLEU and chrF", ("BLEU, validation, greedy", "BLEU, test, beam search")),
     ("f1", "F1 of labelled brackets", ("validation, greedy", "test, beam search")),
     ("accuracy", "Accuracy", ("validation", "test")),
+    ("word_error_rate", "Word error rate", ("validation, greedy", "test, beam search")),
     ("bits_per_byte", "Bits per byte", ("validation", "finished model")),
 )
 
