@@ -11,11 +11,12 @@ SOUND_RECIPES: dict[str, dict[str, Any]] = {
         "minutes": 1.0,
         "vocabulary": 271,
         "layers": 2,
+        "norm": "pre",
         "batch_tokens": 2048,
         "dropout": 0.0,
         "label_smoothing": 0.05,
-        "warmup": 150,
-        "rate_scale": 0.4,
+        "warmup": 200,
+        "rate_scale": 0.5,
         "evaluate_every": 100,
     },
     # 2,400 recordings are few: what keeps the model from knowing them by heart is augmentation and dropout.
@@ -23,10 +24,11 @@ SOUND_RECIPES: dict[str, dict[str, Any]] = {
         "model": "sound",
         "minutes": 10.0,
         "vocabulary": 300,
+        "norm": "pre",
         "batch_tokens": 2048,
         "dropout": 0.1,
         "warmup": 400,
-        "rate_scale": 0.5,
+        "rate_scale": 0.7,
         "evaluate_every": 200,
         "average": 10,
     },
@@ -38,7 +40,7 @@ def check_sound(data: str, model: str, leave_out: str | None) -> None:
     hears = model == "sound"
     names = " or ".join(SOUND_RECIPES)
     if data in SOUND_RECIPES and not hears:
-        raise InputError(f"--model {model}: --data {data} is sound: leave --model out")
+        raise InputError(f"--data {data} is sound, which a model of its own learns: leave --model and --from out")
     if hears and data not in SOUND_RECIPES:
         raise InputError(f"--model sound hears --data {names}, not {data}")
     if leave_out is not None and data != "spoken-digits":

@@ -1,7 +1,7 @@
 """The same sound otherwise: faster or slower, in noise, with holes. A model that hears it so learns what matters.
 
     speed        played 10% slower to 10% faster, pitch included                    (Ko et al. 2015)
-    noise        white noise, 15 to 45 dB below the sound
+    noise        white noise, 20 to 50 dB below the sound
     masks        some pitches and some frames of the spectrogram are silenced       (SpecAugment, Park et al. 2019)
 
 Everything is drawn from the generator that is given, so a sound is the same each time it is made.
@@ -13,10 +13,10 @@ from numpy_transformer.backend.arrays import Array
 from numpy_transformer.data.sound.features import SILENCE, FeatureSettings
 
 SLOWEST, FASTEST = 0.9, 1.1
-NOISE = (15.0, 45.0)  # decibels below the sound's power
+NOISE = (20.0, 50.0)  # decibels below the sound's power
 WIDEST_MASK = 6  # pitches
 LONGEST_MASK = 6  # frames
-FRAMES_PER_MASK = 40
+FRAMES_PER_MASK = 60
 
 
 def length_at_speed(samples: int, speed: float) -> int:
@@ -39,7 +39,7 @@ def with_noise(samples: Array, rng: np.random.Generator, *, below: tuple[float, 
 
 
 def masked(frames: Array, rng: np.random.Generator, settings: FeatureSettings) -> Array:
-    """A spectrogram (frames, pitches) with one band of pitches, and about one piece in every 40 frames, silenced."""
+    """A spectrogram (frames, pitches) with one band of pitches, and about one piece in every 60 frames, silenced."""
     frames = frames.copy()
     width = int(rng.integers(0, WIDEST_MASK + 1))
     low = rng.integers(0, settings.pitches - width + 1)

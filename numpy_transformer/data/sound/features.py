@@ -6,10 +6,11 @@
     log         loudness as ears perceive it: equal ratios are equal steps
     range       everything more than 60 dB below the recording's loudest pitch counts as silence; then from -2 to 2,
                 so that the same sound from farther away has nearly the same features
-    stacking    4 neighbouring frames, which overlap and are much alike, become one vector of 160 numbers
+    stacking    8 neighbouring frames become one vector of 320 numbers, a new one every 4 frames
 
 Attention compares every position with every other: four times fewer positions cost a sixteenth of that. The linear
-layer that reads the stacked vector is a convolution over time of width and step 4.
+layer that reads the stacked vectors is a convolution over time of width 8 and step 4. That they overlap spares the
+model from learning each sound anew for every place at which a vector may cut it.
 """
 
 import math
@@ -39,7 +40,8 @@ class FeatureSettings:
     step: int = 80  # samples from frame to frame: 10 ms
     transform: int = 256  # samples of a Fourier transform: the frame and zeros
     pitches: int = 40  # mel filters
-    stacked: int = 4  # frames in one vector
+    stacked: int = 8  # frames in one vector
+    stride: int = 4  # frames from vector to vector
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -47,6 +49,8 @@ class FeatureSettings:
                 raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
         if self.window > self.transform:
             raise InputError(f"window is {self.window}; it must be at most transform ({self.transform})")
+        if self.stride > self.stacked:
+            raise InputError(f"stride is {self.stride}; it must be at most stacked ({self.stacked})")
 
     @property
     def size(self) -> int:
@@ -56,7 +60,7 @@ class FeatureSettings:
     @property
     def seconds(self) -> float:
         """From one vector to the next."""
-        return self.stacked * self.step / self.rate
+        return self.stride * self.step / self.rate
 
     def frames(self, samples: int) -> int:
         """How many frames so many samples have; the last one may be filled up with zeros."""
@@ -64,7 +68,7 @@ class FeatureSettings:
 
     def positions(self, samples: int) -> int:
         """How many vectors so many samples become."""
-        return -(-self.frames(samples) // self.stacked)
+        return -(-self.frames(samples) // self.stride)
 
     @classmethod
     def read(cls, file: Path) -> "FeatureSettings":
@@ -90,10 +94,16 @@ def log_mel(samples: Array, settings: FeatureSettings) -> Array:
 
 
 def stack_frames(frames: Array, settings: FeatureSettings) -> Array:
-    """(frames, pitches) -> (positions, size): each vector is `stacked` frames, the last filled up with silence."""
-    missing = -len(frames) % settings.stacked
-    filled = np.pad(frames, ((0, missing), (0, 0)), constant_values=SILENCE)
-    return filled.reshape(-1, settings.size)
+    """(frames, pitches) -> (positions, size): vector p is the `stacked` frames around those of its own stride.
+
+    There is silence before the first frame and after the last.
+    """
+    before = (settings.stacked - settings.stride) // 2
+    positions = -(-len(frames) // settings.stride)
+    after = (positions - 1) * settings.stride + settings.stacked - before - len(frames)
+    filled = np.pad(frames, ((before, after), (0, 0)), constant_values=SILENCE)
+    windows = np.lib.stride_tricks.sliding_window_view(filled, settings.stacked, axis=0)[:: settings.stride]
+    return windows.swapaxes(1, 2).reshape(positions, settings.size)
 
 
 def features_of(samples: Array, settings: FeatureSettings) -> Array:
