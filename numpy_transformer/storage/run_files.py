@@ -3,7 +3,7 @@
     config.json                             the run's options and the model's configuration
     tokenizer.json                          the learned BPE
     words.txt                               every word of the source sentences it learned from (data/known_words.py)
-    features.json                           how a model hears (data/sound/features.py)
+    features.json  sample.wav               how a model hears (data/sound/features.py); a sound to try it with
     checkpoints/step-00001000.safetensors   weights after an evaluation; the last ones are kept, for the average
     checkpoints/best.safetensors            weights with the lowest validation loss so far
     checkpoints/averaged.safetensors        the mean of the last checkpoints, if that is better than the best one
@@ -39,6 +39,7 @@ class RunFiles:
         self.tokenizer_file = self.path / "tokenizer.json"
         self.words_file = self.path / "words.txt"
         self.features_file = self.path / "features.json"
+        self.sample_file = self.path / "sample.wav"
         self.checkpoints = self.path / "checkpoints"
         self.best_file = self.checkpoints / "best.safetensors"
         self.averaged_file = self.checkpoints / "averaged.safetensors"

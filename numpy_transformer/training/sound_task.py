@@ -1,13 +1,13 @@
 """Sounds as the trainer sees them: feature vectors in batches, word error rate of real decoding."""
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 import bpe
+from numpy_transformer.data.sound.audio_file import write_wav
 from numpy_transformer.data.sound.features import features_of
 from numpy_transformer.data.sound.sound_batches import (
     SoundBatch,
@@ -84,12 +84,14 @@ class SoundTask(Task):
         return f"transcribing {sum(map(len, self.corpus.tests.values())):,} test sounds"
 
     def try_it(self, run: str) -> str:
-        """How a file of one's own is transcribed."""
-        return f"{command('translate')} --model {run} --audio {shlex.quote('FILE.wav')}"
+        """How the sound in the run's folder is transcribed, or any other."""
+        return f"{command('translate')} --model {run} --audio {run}/sample.wav"
 
     def write_files(self, folder: RunFolder) -> None:
-        """How the model hears."""
+        """How the model hears, and a validation sound to try it with."""
         write_text(folder.features_file, json.dumps(asdict(self.corpus.settings), indent=2) + "\n")
+        *_, group = self.corpus.validation.values()
+        write_wav(folder.sample_file, group[0].samples, self.corpus.settings.rate)
 
     def _judged(
         self, groups: Mapping[str, Sequence[Utterance]], model: Model[Any], workers: Steps, *, beam: int

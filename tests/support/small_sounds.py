@@ -27,9 +27,9 @@ def write_sound(path: Path, samples: np.ndarray, rate: int = RATE, **options: An
     return path
 
 
-def write_digits(folder: Path, *, takes: int = 11) -> Path:
+def write_digits(folder: Path, *, digits: int = 10, takes: int = 11) -> Path:
     """{digit}_{speaker}_{take}.wav: each digit is a note, each speaker an octave, each take a little longer."""
-    for digit in range(10):
+    for digit in range(digits):
         for octave, speaker in enumerate(SPEAKERS, 1):
             for take in range(takes):
                 samples = note(200 * octave * 2 ** (digit / 12), 0.1 + 0.005 * take)

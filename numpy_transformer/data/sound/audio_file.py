@@ -11,8 +11,8 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.errors import InputError
+from numpy_transformer.storage.atomic import atomic_write
 
-NEEDED = "pip install soundfile soxr"
 SHORTEST = 0.02  # seconds
 SILENT = 1e-4  # of the largest possible sample: below it, a recording holds nothing that could be heard
 
@@ -23,7 +23,8 @@ def read_samples(file: str | Path | bytes, rate: int, *, longest: float, name: s
     `file` may be its content, with `name` for messages. Raises InputError naming file and remedy for what is no sound,
     lasts more than `longest` seconds, or is silent; the length is looked at before the samples are read.
     """
-    soundfile = _soundfile()
+    import soundfile
+
     name = str(file) if name is None else name
     try:
         with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else str(file)) as opened:
@@ -46,22 +47,18 @@ def read_samples(file: str | Path | bytes, rate: int, *, longest: float, name: s
         raise InputError(f"{name}: holds samples that are not finite numbers: record or convert it again")
     if np.abs(mono - mono.mean()).max() < SILENT:
         raise InputError(f"{name}: is silent: record it again, nearer to the microphone")
-    return mono if its_rate == rate else _resampled(mono, its_rate, rate)
+    if its_rate == rate:
+        return mono
+    import soxr
+
+    return soxr.resample(mono, its_rate, rate)
 
 
-def _soundfile():  # type: ignore[no-untyped-def]  # a module
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:  # OSError: its C library is missing
-        raise InputError(f"reading sound needs the package soundfile ({error}): {NEEDED}") from None
-    return soundfile
+def write_wav(path: Path, samples: Array, rate: int) -> None:
+    """Samples (n,) from -1 to 1 as a WAV file of 16 bits, which appears complete or not at all."""
+    import soundfile
 
-
-def _resampled(samples: Array, rate: int, wanted: int) -> Array:
-    try:
-        import soxr
-    except ImportError as error:
-        raise InputError(
-            f"a rate of {rate:,} instead of {wanted:,} needs the package soxr ({error}): {NEEDED}"
-        ) from None
-    return soxr.resample(samples, rate, wanted)
+    content = io.BytesIO()
+    soundfile.write(content, samples, rate, format="WAV", subtype="PCM_16")
+    with atomic_write(path) as file:
+        file.write(content.getvalue())
