@@ -235,7 +235,7 @@ class TrainingOptions:
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")
-        check_sound(self.data, self.model, self.leave_out)
+        check_sound(self.data, self.model, self.leave_out, self.from_model)
         if self.steps is None and self.epochs is None and self.minutes is None:
             object.__setattr__(self, "epochs", 20)
 

@@ -35,11 +35,11 @@ SOUND_RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-def check_sound(data: str, model: str, leave_out: str | None) -> None:
+def check_sound(data: str, model: str, leave_out: str | None, from_model: str | None) -> None:
     """Raises InputError for options that sounds, or other data, cannot have."""
     hears = model == "sound"
     names = " or ".join(SOUND_RECIPES)
-    if data in SOUND_RECIPES and not hears:
+    if data in SOUND_RECIPES and (not hears or from_model is not None):
         raise InputError(f"--data {data} is sound, which a model of its own learns: leave --model and --from out")
     if hears and data not in SOUND_RECIPES:
         raise InputError(f"--model sound hears --data {names}, not {data}")

@@ -11,10 +11,10 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.data.batching import in_epochs, padded
+from numpy_transformer.data.epoch_order import batches_by_length
 from numpy_transformer.data.sound.augmentation import masked
 from numpy_transformer.data.sound.features import FeatureSettings, features_of, log_mel, stack_frames
 from numpy_transformer.data.sound.sound_corpus import PlannedSound, SoundCorpus, Utterance
-from numpy_transformer.data.text_batches import text_epoch
 
 
 class SoundBatch(NamedTuple):
@@ -81,7 +81,7 @@ def fixed_batches(utterances: Sequence[Utterance], corpus: SoundCorpus, ids: Tex
         make_batch(
             [features_of(utterances[i].samples, corpus.settings) for i in part], [utterances[i].text for i in part], ids
         )
-        for part in text_epoch(lengths, size, seed=None)
+        for part in batches_by_length([lengths], size, seed=None)
     ]
 
 
@@ -90,7 +90,7 @@ def epoch_parts(
 ) -> list[Array]:
     """The numbers of the sounds of each batch of one epoch, shuffled."""
     lengths = np.array([settings.positions(plan.length) for plan in plans])
-    return text_epoch(lengths, size, seed=seed, epoch=epoch)
+    return batches_by_length([lengths], size, seed=seed, epoch=epoch)
 
 
 def training_batches(
