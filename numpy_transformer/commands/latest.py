@@ -27,7 +27,8 @@ def named_or_latest(model: str | None, *, kind: str) -> Path:
         return Path(model)
     runs = runs_in(RUNS, with_model=True, kind=kind)
     if not runs:
-        raise InputError(f"there is no run of a model of the kind {kind} in {RUNS}/: python train.py --model {kind}")
+        how = "--data tones" if kind == "sound" else f"--model {kind}"
+        raise InputError(f"there is no run of a model of the kind {kind} in {RUNS}/: python train.py {how}")
     return take_latest(runs, what="model", option="--model")
 
 

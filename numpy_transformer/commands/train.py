@@ -54,12 +54,14 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = group.add_argument
     add("--data", metavar="NAME|FILE|FOLDER", nargs="+", help="phrasebook (default), multi30k, wmt14, one or more "
         "FILE.tsv[.gz|.xz], or a folder with train.en, train.de, valid.en, ...; for a parser phrasebook-trees, "
-        "FILE.mrg, or a folder with train.mrg, valid.mrg; with other models FILE.txt, shakespeare")  # fmt: skip
+        "FILE.mrg, or a folder with train.mrg, valid.mrg; of sounds tones, spoken-digits; with other models FILE.txt, "
+        "shakespeare")  # fmt: skip
     add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
     add("--target", metavar="LANGUAGE", help="target language (de)")
     add("--data-dir", metavar="DIR", help="folder with local copies of corpora")
     add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv, or trees for FILE.mrg (by "
         "default some are held out)")  # fmt: skip
+    add("--leave-out", metavar="SPEAKER", help="of spoken-digits: learn without this speaker, who is then tested")
     add("--vocabulary", type=int, metavar="N", help="BPE tokens, including bytes and special tokens")
     add("--max-length", type=int, metavar="N", help="leave out pairs with more than N tokens on a side (256)")
 

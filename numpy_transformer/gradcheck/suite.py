@@ -42,6 +42,7 @@ SUITE: dict[str, Group] = {
     "embedding": lambda seed, xp: [
         layer_cases.embedding(seed=seed, positions=positions, xp=xp) for positions in (False, True)
     ],
+    "feature_projection": _one(layer_cases.feature_projection),
     "positional_encoding": _one(layer_cases.positional_encoding),
     "learned_positions": _one(layer_cases.learned_positions),
     "layer_norm": _one(layer_cases.layer_norm),
@@ -71,7 +72,10 @@ SUITE: dict[str, Group] = {
     ],
     "encoder_layer": _both_norms(model_cases.encoder_layer),
     "decoder_layer": _both_norms(model_cases.decoder_layer),
-    "transformer": _both_norms(model_cases.transformer),
+    "transformer": lambda seed, xp: [
+        model_cases.transformer(seed=seed, norm=norm, features=features, xp=xp)
+        for norm, features in (("post", 0), ("pre", 0), ("post", 5))
+    ],
     "language_model": lambda seed, xp: [
         one_stack_cases.language_model(seed=seed, norm=norm, learned=learned, xp=xp)
         for norm, learned in (("post", False), ("pre", True))

@@ -46,7 +46,8 @@ class TransformerConfig:
     of a classifier, which looks at the "first" vector of a text or at the "mean" of all (`pooling`).
 
     `weights` are "float", or "ternary": -1, 0 and 1 times a scale in all matrices of attention and feed-forward
-    (layers/ternary.py).
+    (layers/ternary.py). The source of a SoundTransformer is a sequence of vectors of `source_features` numbers; 0: a
+    sequence of tokens.
 
     Raises InputError, naming the field and what it may be, for any value that cannot work.
     """
@@ -70,6 +71,7 @@ class TransformerConfig:
     labels: tuple[str, ...] = ()
     pooling: str = "first"
     weights: str = "float"
+    source_features: int = 0
     pad_id: int = 0
     bos_id: int = 1
     eos_id: int = 2
@@ -96,6 +98,8 @@ class TransformerConfig:
             raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or one of {others}')
         if self.weights not in WEIGHTS:
             raise InputError(f'weights is {self.weights!r}; it must be "float" or "ternary"')
+        if not isinstance(self.source_features, int) or self.source_features < 0:
+            raise InputError(f"source_features is {self.source_features!r}; it must be 0 or a positive whole number")
         for name in ("output_bias", "constant_start"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} is {getattr(self, name)!r}; it must be true or false")

@@ -24,6 +24,7 @@ KINDS = {  # what a file calls a model, and what opens it
     "encoder-decoder": "nt.Transformer, translate.py",
     "decoder": "nt.LanguageModel, python -m numpy_transformer.complete",
     "encoder": "nt.Encoder, python -m numpy_transformer.fill or .classify",
+    "sound": "nt.SoundTransformer, translate.py --audio",
 }
 
 Tree = TypeVar("Tree")
@@ -91,7 +92,7 @@ class Model(Generic[Tree]):
     def __repr__(self) -> str:
         config, flat = self.config, self.parameters.flat
         layers = {"encoder": config.encoder_layers, "decoder": config.decoder_layers}
-        depth = "+".join(str(layers[stack]) for stack in self.kind.split("-"))
+        depth = layers.get(self.kind, f"{config.encoder_layers}+{config.decoder_layers}")
         device = "CPU" if array_module(flat) is np else "GPU"
         return (
             f"<{type(self).__name__}: {depth} layers, D {config.d_model}, F {config.d_ff}, H {config.heads}, "
@@ -220,6 +221,29 @@ def check_rows(name: str, ids: Array, config: TransformerConfig) -> None:
     if ids.ndim != 2 or ids.shape[1] == 0 or not np.issubdtype(ids.dtype, np.integer):
         raise InputError(f"{name} must be a 2-D array of integer ids, one row a sentence; got {ids.dtype} {ids.shape}")
     check_ids(name, ids, config)
+
+
+def check_vectors(name: str, vectors: Array, config: TransformerConfig) -> None:
+    """Raises InputError unless `vectors` is an array (B, S, F) of finite numbers, with padding only at the end."""
+    F = config.source_features
+    if vectors.ndim != 3 or vectors.shape[1] == 0 or vectors.shape[2] != F or vectors.dtype.kind != "f":
+        raise InputError(
+            f"{name} must be a 3-D array of floating-point vectors of {F} numbers, one row a sound; got "
+            f"{vectors.dtype} {vectors.shape}"
+        )
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{name} holds numbers that are not finite")
+    real = (vectors != 0).any(axis=2)
+    if (real[:, 1:] > real[:, :-1]).any():
+        raise InputError(f"{name} holds a vector of zeros, which is padding, before another vector")
+
+
+def check_source(source: Array, config: TransformerConfig) -> None:
+    """Raises InputError for a source that a model of this configuration cannot read."""
+    if config.source_features:
+        check_vectors("source", source, config)
+    else:
+        check_ids("source", source, config)
 
 
 def check_smoothing(label_smoothing: float) -> None:

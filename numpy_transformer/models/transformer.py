@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend.arrays import Array, array_module, ids_to_device, to_device
+from numpy_transformer.backend.arrays import Array, array_module, ids_to_device
 from numpy_transformer.backend.dropout_masks import NO_DROPOUT, Dropouts
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import OutputParameters, output_projection
@@ -66,8 +66,7 @@ class Transformer(Model[TransformerParameters]):
     def logits(self, source: Array, target_input: Array) -> Array:
         """source (B, S), target_input (B, T) beginning with bos_id -> (B, T, V), without dropout."""
         source, target_input = self._checked(source, target_input)
-        xp = array_module(self.parameters.flat)
-        source, target_input = to_device(source, xp), to_device(target_input, xp)
+        source, target_input = self._to_device(source, target_input)
         tree = self.quantised().parameters.tree
         memory, _ = encoder_forward(source, tree, self.config, dropouts=NO_DROPOUT)
         y, _ = decoder_forward(target_input, memory, source, tree, self.config, dropouts=NO_DROPOUT)
@@ -99,7 +98,11 @@ class Transformer(Model[TransformerParameters]):
         check_smoothing(label_smoothing)
         labels = target[:, 1:].reshape(-1)
         real = np.flatnonzero(labels != self.config.pad_id)
-        return ids_to_device(array_module(self.parameters.flat), source, target[:, :-1], real, labels[real])
+        return self._to_device(source, target[:, :-1], real, labels[real])
+
+    def _to_device(self, source: Array, *ids: Array) -> list[Array]:
+        """The source and arrays of ids, on the model's device."""
+        return ids_to_device(array_module(self.parameters.flat), source, *ids)
 
     def _checked(self, source: Array, target: Array) -> tuple[Array, Array]:
         """Host arrays of ids, two axes each, with equally many sentences."""

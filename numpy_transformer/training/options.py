@@ -15,6 +15,7 @@ from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.ternary import WEIGHTS
 from numpy_transformer.models.config import PRESETS
 from numpy_transformer.training.paper_recipe import WMT14
+from numpy_transformer.training.sound_options import SOUND_RECIPES, check_sound
 from numpy_transformer.training.tree_options import tree_recipe
 
 LESS_MEMORY = (
@@ -36,6 +37,7 @@ TASKS = {  # by model; the first is the default
     "encoder-decoder": ("translate", "parse"),
     "decoder": ("complete",),
     "encoder": ("masked-words", "classify"),
+    "sound": ("transcribe",),  # --data tones or spoken-digits
 }
 UNITS = ("bytes", "characters", "bpe")
 CHOICES: dict[str, Any] = {"model": TASKS, "preset": PRESETS, "units": UNITS, "activation": ACTIVATIONS}
@@ -73,6 +75,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "average": 10,
     },
     "wmt14": WMT14,
+    **SOUND_RECIPES,
 }
 # The same for the models of one stack, by model and corpus; None: any other text.
 ONE_STACK_RECIPES: dict[tuple[str, str | None], dict[str, Any]] = {
@@ -137,8 +140,9 @@ class TrainingOptions:
     A run ends at the first of `steps`, `epochs`, `minutes` that is set and reached. One step is one update of the
     parameters, made from `accumulate` batches of about `batch_tokens` target tokens each.
 
-    `model` is "encoder-decoder", whose `task` is "translate" or "parse", "decoder", which completes, or "encoder",
-    whose task is "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace the preset's.
+    `model` is "encoder-decoder", whose `task` is "translate" or "parse", "sound", which transcribes, "decoder", which
+    completes, or "encoder", whose task is "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace
+    the preset's.
     """
 
     data: str = "phrasebook"
@@ -146,6 +150,7 @@ class TrainingOptions:
     target: str = "de"
     data_dir: str | None = None
     validation: str | None = None
+    leave_out: str | None = None
     from_model: str | None = None
     freeze: str | None = None
     model: str = "encoder-decoder"
@@ -227,17 +232,18 @@ class TrainingOptions:
         require("task", self.task in (None, *tasks), f"left out, or {' or '.join(tasks)}, with --model {self.model}")
         require("units", self.units == "bpe" or self.model == "decoder", "bpe, unless with --model decoder")
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
-        one_stack = self.model != "encoder-decoder"
+        one_stack = self.model in ("encoder", "decoder")
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")
+        check_sound(self.data, self.model, self.leave_out, self.from_model)
         if self.steps is None and self.epochs is None and self.minutes is None:
             object.__setattr__(self, "epochs", 20)
 
     @property
     def learns(self) -> str:
-        """What the model learns: "translate", "parse", "complete", "masked-words" or "classify"."""
+        """What the model learns: "translate", "parse", "transcribe", "complete", "masked-words" or "classify"."""
         return self.task or TASKS[self.model][0]
 
     @classmethod
@@ -250,7 +256,7 @@ class TrainingOptions:
         recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
         if model == cls.model and given.get("task") in (None, "parse"):
             recipe = tree_recipe(data, given.get("data_dir")) or recipe
-        if model in TASKS and model != cls.model:
+        if model in ("encoder", "decoder"):
             name = data if (model, data) in ONE_STACK_RECIPES else None
             recipe = ONE_STACK_RECIPES[model, name]
         if given.get("from_model") is not None:
@@ -269,11 +275,8 @@ def option_name(field: str) -> str:
     return "--from" if field == "from_model" else "--" + field.replace("_", "-")
 
 
-_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"} | {
-    str | None: "text",
-    int | None: "a whole number",
-    float | None: "a finite number",
-}
+_NAMES: dict[Any, str] = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"}
+_KINDS = {kind: name for plain, name in _NAMES.items() for kind in (plain, plain | None)}
 
 
 def _fits(value: object, kind: Any) -> bool:

@@ -134,6 +134,7 @@ def all_cases() -> dict[str, list[Case]]:
         M.transformer(seed=1, norm=norm, layers=2, label_smoothing=smoothing)
         for norm, smoothing in (("post", 0.1), ("pre", 0.0))
     ]
+    hearing = M.transformer(seed=1, layers=2, features=5)
     encoders = [
         S.encoder(seed=1, norm=norm, head=head, layers=2, pooling=pooling, learned=learned)
         for norm, learned in (("post", True), ("pre", False))
@@ -160,6 +161,7 @@ def all_cases() -> dict[str, list[Case]]:
         "cross_entropy": [L.cross_entropy(seed=1, label_smoothing=smoothing) for smoothing in (0.0, 0.3)],
         "dropout": [L.dropout(seed=1), L.dropout(seed=1, probability=0.0)],
         "embedding": [*(L.embedding(seed=seed) for seed in range(3)), L.embedding(seed=1, scale=3.0)],
+        "feature_projection": [L.feature_projection(seed=1)],
         "feed_forward": [L.feed_forward(seed=1, activation=activation) for activation in ("relu", "swish")],
         "learned_positions": [L.learned_positions(seed=1)],
         "layer_norm": [L.layer_norm(seed=1)],
@@ -175,7 +177,7 @@ def all_cases() -> dict[str, list[Case]]:
         "ternary": [ternary_cases.ternary(seed=1)],
         "blocks": blocks,
         "stack": models,
-        "encoder_decoder": models,
+        "encoder_decoder": [*models, hearing],
         "one_stack": one_stack,
         "heads": encoders,
         "encoder_only": encoders,
