@@ -60,6 +60,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv, or trees for FILE.mrg (by "
         "default some are held out)")  # fmt: skip
     add("--vocabulary", type=int, metavar="N", help="BPE tokens, including bytes and special tokens")
+    add("--bpe-dropout", type=float, metavar="P", help="BPE-dropout: each epoch cuts words anew and leaves out each "
+        "merge with probability P (0)")  # fmt: skip
     add("--max-length", type=int, metavar="N", help="leave out pairs with more than N tokens on a side (256)")
 
     group = parser.add_argument_group("model")

@@ -22,13 +22,8 @@ LESS_MEMORY = (
 )
 # Going on from a trained model: a low rate, which rises quickly, and a look every few steps. The rate's peak is 0.0003
 # at width 256, 0.0002 at 512.
-FINE_TUNING: dict[str, Any] = {
-    "epochs": 10,
-    "batch_tokens": 1024,
-    "warmup": 100,
-    "rate_scale": 0.05,
-    "evaluate_every": 100,
-}
+FINE_TUNING: dict[str, Any] = {"epochs": 10, "batch_tokens": 1024, "warmup": 100, "rate_scale": 0.05}
+FINE_TUNING |= {"evaluate_every": 100}
 # The same for a model of one stack, beside its own recipe: half its peak of the rate.
 GOING_ON: dict[str, Any] = {"warmup": 100, "rate_scale": 0.25}
 TASKS = {  # by model; the first is the default
@@ -163,6 +158,7 @@ class TrainingOptions:
     vocabulary: int = 8000
     dropout: float = 0.1
     attention_dropout: float = 0.0
+    bpe_dropout: float = 0.0
     label_smoothing: float = 0.1
     steps: int | None = None
     epochs: int | None = None
@@ -211,7 +207,7 @@ class TrainingOptions:
         for name in ("minutes", "clip"):
             value = getattr(self, name)
             require(name, value is None or value > 0, "above 0")
-        for name in ("dropout", "attention_dropout", "exchange"):
+        for name in ("dropout", "attention_dropout", "bpe_dropout", "exchange"):
             require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         require("label_smoothing", 0 <= self.label_smoothing <= 1, "between 0 and 1")
         require("rate_scale", self.rate_scale > 0, "above 0")
@@ -230,6 +226,7 @@ class TrainingOptions:
         for name in ("layers", "d_model", "d_ff", "heads"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
+        require("bpe_dropout", not self.bpe_dropout or self.learns == "translate", "0, unless a translator is trained")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")

@@ -87,6 +87,11 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
             f"--weights float: {name} has ternary weights, which are taken over: leave --weights out, or go on from "
             "its export (python -m numpy_transformer.export --to ternary), whose weights are float numbers"
         )
+    if options.bpe_dropout and isinstance(tokenizer, MarianTokenizer):
+        raise InputError(
+            f"--bpe-dropout {options.bpe_dropout}: {name} has a SentencePiece vocabulary, whose tokens are not made by "
+            "merges: leave --bpe-dropout out"
+        )
     taken: dict[str, Any] = {
         **{field: getattr(config, field) for field in ("norm", "activation", "positions")},
         "vocabulary": config.vocabulary_size,
