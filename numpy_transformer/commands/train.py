@@ -102,6 +102,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--label-smoothing", type=float, metavar="E", help="0 to 1 (0.1)")
     add("--exchange", type=float, metavar="P", help="a parser's constituents are replaced with this probability by "
         "such from other trees, anew in each epoch (0; for treebanks 0.1)")  # fmt: skip
+    add("--consistency", type=float, metavar="A", help="R-Drop: two passes a batch, whose predictions must agree; A "
+        "weighs that (0; the paper has 5); twice the time")  # fmt: skip
     add("--clip", type=float, metavar="NORM", help="limit the gradient norm to NORM (off)")
     add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
     add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")

@@ -159,6 +159,7 @@ class TrainingOptions:
     dropout: float = 0.1
     attention_dropout: float = 0.0
     bpe_dropout: float = 0.0
+    consistency: float = 0.0
     label_smoothing: float = 0.1
     steps: int | None = None
     epochs: int | None = None
@@ -210,6 +211,8 @@ class TrainingOptions:
         for name in ("dropout", "attention_dropout", "bpe_dropout", "exchange"):
             require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         require("label_smoothing", 0 <= self.label_smoothing <= 1, "between 0 and 1")
+        masked = self.dropout + self.attention_dropout > 0  # else both passes are the same
+        require("consistency", self.consistency == 0 or (self.consistency > 0 and masked), "0, or above 0 with dropout")
         require("rate_scale", self.rate_scale > 0, "above 0")
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
@@ -227,6 +230,7 @@ class TrainingOptions:
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
         require("bpe_dropout", not self.bpe_dropout or self.learns == "translate", "0, unless a translator is trained")
+        require("consistency", not self.consistency or self.model == "encoder-decoder", "0, with a model of one stack")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")

@@ -32,10 +32,9 @@ TAKEN_OVER = ("norm", "activation", "positions", "d_model", "d_ff", "heads", "la
 
 
 def base_config(options: TrainingOptions, base: Model[Any]) -> TransformerConfig:
-    """The configuration of the model that a run goes on from, with the run's dropout and kind of weights."""
-    return base.config.replace(
-        dropout=options.dropout, attention_dropout=options.attention_dropout, weights=options.weights
-    )
+    """The configuration of the model that a run goes on from, with what the run says of masks, consistency and weights."""
+    names = ("dropout", "attention_dropout", "consistency", "weights")
+    return base.config.replace(**{name: getattr(options, name) for name in names})
 
 
 def starting_values(base: Model[Any], model: Model[Any]) -> Mapping[str, Array]:

@@ -96,6 +96,20 @@ def test_words_are_cut_anew_for_translators_only(model):
         TrainingOptions(model=model, bpe_dropout=0.1)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"consistency": -1.0}, "--consistency is -1.0; it must be 0, or above 0 with dropout"),
+        ({"consistency": 1.0, "dropout": 0.0}, "--consistency is 1.0; it must be 0, or above 0 with dropout"),
+        ({"consistency": 1.0, "model": "decoder"}, "--consistency is 1.0; it must be 0, with a model of one stack"),
+    ],
+)
+def test_passes_that_must_agree_need_two_stacks_and_dropout(options, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        TrainingOptions(**options)
+    assert TrainingOptions(consistency=1.0, dropout=0.0, attention_dropout=0.1).consistency == 1
+
+
 def test_the_dropout_of_merges_is_a_probability():
     for wrong in (-0.1, 1.0):
         with pytest.raises(InputError, match=r"--bpe-dropout is .*; it must be at least 0 and below 1"):

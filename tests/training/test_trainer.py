@@ -71,8 +71,8 @@ def test_a_resumed_run_has_the_log_and_the_samples_of_an_uninterrupted_one(step,
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("step", [5, 29])  # in the first epoch, and in the second
-def test_a_resumed_run_cuts_its_words_as_an_uninterrupted_one(step, workers, data, tmp_path, monkeypatch):
-    options = {"bpe_dropout": 0.3, "workers": workers, "steps": 32, "evaluate_every": 32}
+def test_a_resumed_run_draws_tokens_and_passes_as_an_uninterrupted_one(step, workers, data, tmp_path, monkeypatch):
+    options = {"bpe_dropout": 0.3, "consistency": 2.0, "workers": workers, "steps": 32, "evaluate_every": 32}
     whole, parts = (small_run.begun(tmp_path / name, data, **options) for name in ("whole", "parts"))
     assert whole.steps_per_epoch < 29
     assert whole.run()
