@@ -66,7 +66,7 @@ class DrawnPairs:
     def _shuffled(self, epoch: int) -> list[Callable[[], Batch]]:
         """What makes each batch of one epoch."""
         text = self.encoded(epoch) if epoch else self.first
-        source_lengths, target_lengths = (np.array([len(ids) for ids in side]) for side in (text.sources, text.targets))
+        source_lengths, target_lengths = text.lengths
         rng = np.random.default_rng((self._seed, epoch))
         order = np.lexsort((rng.permutation(len(text)), source_lengths, target_lengths))
         parts = np.split(order, self._ends[:-1])

@@ -32,7 +32,7 @@ TAKEN_OVER = ("norm", "activation", "positions", "d_model", "d_ff", "heads", "la
 
 
 def base_config(options: TrainingOptions, base: Model[Any]) -> TransformerConfig:
-    """The configuration of the model that a run goes on from, with what the run says of masks, consistency and weights."""
+    """The configuration of the model that a run goes on from, with the run's dropout, consistency and weights."""
     names = ("dropout", "attention_dropout", "consistency", "weights")
     return base.config.replace(**{name: getattr(options, name) for name in names})
 

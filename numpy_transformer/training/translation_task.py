@@ -9,6 +9,7 @@ from bpe import Tokenizer
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
 from numpy_transformer.data.bpe_dropout import DrawnPairs
 from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.encoding import PreparedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.large_corpus import LargeCorpus
 from numpy_transformer.models.config import TransformerConfig
@@ -62,10 +63,11 @@ class TranslationTask(Task):
         self._epoch = epoch_batches(self._first, options.batch_tokens, seed=None)
 
     def _drawn_pairs(self) -> DrawnPairs:
-        options, tokenizer = self.options, self.tokenizer
-        assert isinstance(tokenizer, Tokenizer)  # load_base refuses others
+        options, tokenizer, train = self.options, self.tokenizer, self.texts.train
+        assert isinstance(tokenizer, Tokenizer)  # load_base refuses others,
+        assert isinstance(train, PreparedText)  # and corpus_of large texts
         return DrawnPairs(
-            self.texts.train.text,
+            train.text,
             tokenizer,
             self.config,
             dropout=options.bpe_dropout,

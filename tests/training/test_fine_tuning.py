@@ -260,7 +260,7 @@ def test_a_constant_start_has_no_gradient_by_its_lookup():
 def test_a_vocabulary_without_merges_is_refused_for_dropout_on_merges(monkeypatch):
     model = nt.Transformer(nt.TransformerConfig.preset("tiny", vocabulary_size=10))
     tokenizer = MarianTokenizer({"<unk>": 1, "a": 3}, {"</s>": 2}, None, None)
-    monkeypatch.setattr(starting_point, "load_model", lambda name: (model, tokenizer))
+    monkeypatch.setitem(starting_point.OPENERS, "encoder-decoder", lambda name: (model, tokenizer))
     with pytest.raises(InputError, match=r"--bpe-dropout 0\.1: opus has a SentencePiece vocabulary, .*: leave"):
         load_base(TrainingOptions(from_model="opus", bpe_dropout=0.1), {})
     assert load_base(TrainingOptions(from_model="opus"), {}).tokenizer is tokenizer

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import small_run
 
+from numpy_transformer.data import large_corpus
 from numpy_transformer.errors import InputError
 from numpy_transformer.storage.tensors import load_tensors, save_tensors
 from numpy_transformer.training.diagnostics import DivergenceError
@@ -94,6 +95,12 @@ def test_words_are_cut_anew_in_training_only(data, tmp_path):
     assert [batch.source.tolist() for _, batch in islice(drawn.task.batches(0), 9)] != [
         batch.source.tolist() for _, batch in islice(plain.task.batches(0), 9)
     ]
+
+
+def test_a_text_that_stays_on_disk_cannot_be_cut_anew(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(large_corpus, "LARGE", 1)
+    with pytest.raises(InputError, match=r"--bpe-dropout 0\.3: .* is so large that .*: leave --bpe-dropout out"):
+        small_run.begun(tmp_path / "run", data, bpe_dropout=0.3)
 
 
 def test_the_signal_is_known(data, tmp_path, monkeypatch):
