@@ -63,6 +63,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "default some are held out)")  # fmt: skip
     add("--leave-out", metavar="SPEAKER", help="of spoken-digits: learn without this speaker, who is then tested")
     add("--vocabulary", type=int, metavar="N", help="BPE tokens, including bytes and special tokens")
+    add("--bpe-dropout", type=float, metavar="P", help="BPE-dropout: each epoch cuts words anew and leaves out each "
+        "merge with probability P (0)")  # fmt: skip
     add("--max-length", type=int, metavar="N", help="leave out pairs with more than N tokens on a side (256)")
 
     group = parser.add_argument_group("model")
@@ -103,6 +105,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--label-smoothing", type=float, metavar="E", help="0 to 1 (0.1)")
     add("--exchange", type=float, metavar="P", help="a parser's constituents are replaced with this probability by "
         "such from other trees, anew in each epoch (0; for treebanks 0.1)")  # fmt: skip
+    add("--consistency", type=float, metavar="A", help="R-Drop: two passes a batch, whose predictions must agree; A "
+        "weighs that (0; the paper has 5); twice the time")  # fmt: skip
     add("--clip", type=float, metavar="NORM", help="limit the gradient norm to NORM (off)")
     add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
     add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")

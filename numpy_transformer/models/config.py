@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -31,7 +32,8 @@ class TransformerConfig:
     `norm` is "post" for LayerNorm(x + Sublayer(x)), as the paper writes it in section 3.1, or "pre" for
     x + Sublayer(LayerNorm(x)), which also adds a final norm after each stack. `dropout` is applied where section
     5.4 says: to the output of every sub-layer and to the sums of embeddings and positions. `attention_dropout`, on
-    the attention weights, is not in the paper's text (its published code has it) and is off by default.
+    the attention weights, is not in the paper's text (its published code has it) and is off by default. `consistency`,
+    a Transformer's alone, is the weight A of R-Drop's term in training (consistency.py); 0 is off.
 
     The other options are not the paper's. Imported models need them (formats/): `activation` inside the feed-forward
     layers may be "swish", "gelu" or "gelu_tanh" (activation.py), and `output_bias` adds a bias to the logits. Marian
@@ -60,6 +62,7 @@ class TransformerConfig:
     heads: int = 8
     dropout: float = 0.1
     attention_dropout: float = 0.0
+    consistency: float = 0.0
     norm: str = "post"
     activation: str = "relu"
     output_bias: bool = False
@@ -91,6 +94,9 @@ class TransformerConfig:
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
                 raise InputError(f"{name} is {value!r}; it must be at least 0 and below 1")
+        weight = self.consistency
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+            raise InputError(f"consistency is {weight!r}; it must be 0 or a positive number")
         if self.norm not in ("post", "pre"):
             raise InputError(f'norm is {self.norm!r}; it must be "post" (the paper) or "pre"')
         if self.activation not in ACTIVATIONS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
@@ -11,6 +12,7 @@ from numpy_transformer.backend.arrays import Array, array_module, device_module,
 from numpy_transformer.backend.dropout_masks import NO_DROPOUT, DropoutMasks, Dropouts
 from numpy_transformer.backend.precision import check_precision, precision
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.consistency import consistent_loss_and_gradients
 from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.layers.ternary import ternary_parameters
@@ -121,14 +123,21 @@ class Model(Generic[Tree]):
         label_smoothing: float,
         token_count: int | None,
         gradients: Parameters[Tree] | None,
+        consistency: float = 0.0,
     ) -> tuple[Any, Parameters[Tree]]:
-        """One step's loss and gradients: `gold` (N,) are the right predictions."""
+        """One step's loss and gradients: `gold` (N,) are the right predictions.
+
+        With `consistency` the inputs hold everything twice, and their neighbouring predictions must agree.
+        """
+        loss_and_dfinal: Callable[..., tuple[Array, Array]] = output_loss_and_gradients
+        if consistency:
+            loss_and_dfinal = partial(consistent_loss_and_gradients, consistency=consistency)
         gradients = self.parameters.twin() if gradients is None else gradients
         model = self.quantised()
         with precision(self.precision):
             final, cache = model._forward(inputs, dropouts=self._dropouts(seed))
             # The loss: forward turns into backward. It assigns its part of the table's gradient, the rest adds to it.
-            loss, dfinal = output_loss_and_gradients(
+            loss, dfinal = loss_and_dfinal(
                 final,
                 self._output(model.parameters.tree, inputs),
                 gold,

@@ -24,13 +24,8 @@ LESS_MEMORY = (
 )
 # Going on from a trained model: a low rate, which rises quickly, and a look every few steps. The rate's peak is 0.0003
 # at width 256, 0.0002 at 512.
-FINE_TUNING: dict[str, Any] = {
-    "epochs": 10,
-    "batch_tokens": 1024,
-    "warmup": 100,
-    "rate_scale": 0.05,
-    "evaluate_every": 100,
-}
+FINE_TUNING: dict[str, Any] = {"epochs": 10, "batch_tokens": 1024, "warmup": 100, "rate_scale": 0.05}
+FINE_TUNING |= {"evaluate_every": 100}
 # The same for a model of one stack, beside its own recipe: half its peak of the rate.
 GOING_ON: dict[str, Any] = {"warmup": 100, "rate_scale": 0.25}
 TASKS = {  # by model; the first is the default
@@ -170,6 +165,8 @@ class TrainingOptions:
     vocabulary: int = 8000
     dropout: float = 0.1
     attention_dropout: float = 0.0
+    bpe_dropout: float = 0.0
+    consistency: float = 0.0
     label_smoothing: float = 0.1
     steps: int | None = None
     epochs: int | None = None
@@ -218,9 +215,11 @@ class TrainingOptions:
         for name in ("minutes", "clip"):
             value = getattr(self, name)
             require(name, value is None or value > 0, "above 0")
-        for name in ("dropout", "attention_dropout", "exchange"):
+        for name in ("dropout", "attention_dropout", "bpe_dropout", "exchange"):
             require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         require("label_smoothing", 0 <= self.label_smoothing <= 1, "between 0 and 1")
+        masked = self.dropout + self.attention_dropout > 0  # else both passes are the same
+        require("consistency", self.consistency == 0 or (self.consistency > 0 and masked), "0, or above 0 with dropout")
         require("rate_scale", self.rate_scale > 0, "above 0")
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
@@ -234,6 +233,8 @@ class TrainingOptions:
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
         one_stack = self.model in ("encoder", "decoder")
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
+        for name in ("bpe_dropout", "consistency"):
+            require(name, not getattr(self, name) or self.learns == "translate", "0, unless a translator is trained")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")

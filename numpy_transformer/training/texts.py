@@ -59,6 +59,11 @@ def corpus_of(options: TrainingOptions, display: Display | None = None) -> Any:
         if options.data not in IN_MEMORY:
             files = files_of(options.data, **languages, data_directory=options.data_dir, validation=options.validation)
             if is_large(files):
+                if options.bpe_dropout:
+                    raise InputError(
+                        f"--bpe-dropout {options.bpe_dropout}: {options.data} is so large that it is cut once "
+                        "and kept on disk: leave --bpe-dropout out, which helps small texts"
+                    )
                 shown = SilentDisplay() if display is None else display
                 return large_corpus(
                     files,
