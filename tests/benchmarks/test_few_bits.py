@@ -61,7 +61,7 @@ def test_a_variant_is_trained_with_its_change(tmp_path, monkeypatch):
     asked = []
     change = ("ternary", lambda weight: asked.append(weight.shape) or variants.scale_per_column(weight))
     options = {**OPTIONS, "data": str(write_corpus(tmp_path / "corpus")), "layers": 1, "d_model": 8, "heads": 2}
-    options = {name: value for name, value in options.items() if name not in ("steps", "workers", "average")}
+    options = {name: value for name, value in options.items() if name not in ("steps", "workers", "evaluate_every")}
     row = variants.row_of(variants.Variant("mine", options, change), steps=2, workers=1)
     assert row.startswith("mine ")
     assert asked
