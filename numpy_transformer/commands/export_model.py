@@ -26,7 +26,7 @@ FORMATS = {
     "onnx": "an encoder and a decoder graph for ONNX Runtime and others",
     "marian": "a Marian model for transformers, if the run went on from one",
     "int8": "a folder for translate.py --model, a quarter of the size: weights of 8 bits with a scale per row",
-    "ternary": "the same folder, of a run with --weights ternary: 1.6 bits for each ternary weight",
+    "ternary": "the same of a run with --weights ternary, an eighth of the size: 1.6 bits for each ternary weight",
 }
 FEW_BITS = ("int8", "ternary")  # one folder; the second name makes sure that the weights are ternary
 
