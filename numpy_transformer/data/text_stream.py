@@ -1,5 +1,6 @@
 """The lines of large files as a stream, with progress, processes that work on them, and a watch on the files."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,7 @@ COMPRESSION = 4  # times smaller than its text: a compressed file, about
 
 def text_bytes(files: Sequence[PairFile]) -> int:
     """How large the text of some files is, about, when it is not compressed. Missing files have none."""
-    paths = [path for file in files for path in file.paths if path.is_file()]
+    paths = [path for file in files for path in file.paths if os.path.isfile(path)]
     return sum(path.stat().st_size * (COMPRESSION if path.suffix in COMPRESSED_SUFFIXES else 1) for path in paths)
 
 

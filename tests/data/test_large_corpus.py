@@ -293,7 +293,8 @@ def test_only_large_texts_stay_in_their_files(tmp_path, monkeypatch):
     assert not large_corpus.is_large(files)
     monkeypatch.setattr(large_corpus, "LARGE", path.stat().st_size)
     assert large_corpus.is_large(files)
-    assert not large_corpus.is_large(find_files(str(tmp_path / "missing.tsv"), source="en", target="de"))
+    for missing in ("missing.tsv", "x" * 5000 + ".tsv"):  # the reader will tell
+        assert not large_corpus.is_large(find_files(str(tmp_path / missing), source="en", target="de"))
 
 
 def test_a_process_forgets_which_words_it_sent(tmp_path, monkeypatch):
