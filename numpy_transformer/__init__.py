@@ -15,6 +15,7 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.models.encoder_only import Encoder
+from numpy_transformer.models.sound_transformer import SoundTransformer
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
@@ -32,6 +33,7 @@ __all__ = [
     "LanguageModel",
     "Sampling",
     "SearchOptions",
+    "SoundTransformer",
     "TrainingOptions",
     "TrainingRun",
     "Transformer",

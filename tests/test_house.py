@@ -34,7 +34,7 @@ ROOMS = [
     "errors",
 ]
 # Above all rooms: what users import, and the programs that are run as `python -m numpy_transformer.NAME`.
-TOP = {"", "export", "shortlist", "complete", "fill", "classify", "parse"}
+TOP = {"", "export", "shortlist", "complete", "fill", "classify", "parse", "cache"}
 MOST_ROOT_MODULES = 2  # beside __init__.py and these programs, which hold no more than a call
 SHARED_NAMES = {"__init__", "__main__"}  # a file in backend/kernels/ may have the name of its layer's file, too
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 # From the narrowest registers to the widest: what they are called, NumPy's names for processors that have them (older
 # and newer ones), and OpenBLAS's kernels that use them and nothing wider.
@@ -61,3 +61,8 @@ def blas_advice(pools: Sequence[Mapping[str, Any]], features: set[str], environm
             f"{_LEVELS[best][0]}; {remedy}. On some processors that doubles the speed (docs/performance.md)"
         )
     return None
+
+
+def limit_blas_threads(count: int) -> None:
+    """Let BLAS use `count` threads, or fewer if the machine or the environment says so."""
+    threadpool_limits(limits=min([count, *(pool["num_threads"] for pool in blas_pools())]), user_api="blas")

@@ -1,11 +1,12 @@
 """Which run a program takes when none was named."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.storage.run_files import runs_in
+from numpy_transformer.storage.run_files import RunFiles, run_name, runs_in
 
 RUNS = Path("runs")
 
@@ -26,5 +27,18 @@ def named_or_latest(model: str | None, *, kind: str) -> Path:
         return Path(model)
     runs = runs_in(RUNS, with_model=True, kind=kind)
     if not runs:
-        raise InputError(f"there is no run of a model of the kind {kind} in {RUNS}/: python train.py --model {kind}")
+        how = "--data tones" if kind == "sound" else f"--model {kind}"
+        raise InputError(f"there is no run of a model of the kind {kind} in {RUNS}/: python train.py {how}")
     return take_latest(runs, what="model", option="--model")
+
+
+def begun_or_new(run: str | None, given: Mapping[str, Any]) -> tuple[str, bool]:
+    """What --resume-or-begin trains: the run's folder, and whether a run has begun there.
+
+    Without --run the folder is runs/NAME, always the same one. `given` are the run's options.
+    """
+    from numpy_transformer.training.options import TrainingOptions  # --help should not wait for it
+
+    if run is None:
+        run = str(RUNS / run_name(TrainingOptions.for_data(given).data))
+    return run, bool(run) and RunFiles(run).exists()

@@ -79,7 +79,7 @@ def _lines(options: argparse.Namespace, texts: list[str]) -> Iterator[Line]:
     if texts:
         yield from numbered(texts, "TEXT")
         return
-    with open_input(options.input) as file:
+    with open_input(options.input, "parsing") as file:
         name = STANDARD_INPUT if options.input is None else options.input
         yield from numbered(read_lines(file, name), f"{name}, line")
 
@@ -88,7 +88,8 @@ def _parsed(
     parser: Parser, lines: Iterator[Line], options: argparse.Namespace
 ) -> Iterator[tuple[Line, SyntaxTree | None]]:
     """Each line with its tree, None for a blank one. Several are parsed together, but what is typed at once."""
-    together = 1 if not options.text and options.input is None and sys.stdin.isatty() else TOGETHER
+    typed = not options.text and options.input is None and sys.stdin is not None and sys.stdin.isatty()
+    together = 1 if typed else TOGETHER
     waiting: list[Line] = []
 
     def trees() -> Iterator[tuple[Line, SyntaxTree | None]]:

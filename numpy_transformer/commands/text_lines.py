@@ -31,8 +31,8 @@ def argument_lines(texts: Sequence[str]) -> list[str]:
     return [line for text in texts for line in check_text(text).removesuffix("\n").split("\n")]
 
 
-def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
-    """The named file, decompressed if its name ends in .gz or .xz, or standard input."""
+def open_input(path: str | None, doing: str = "translating") -> AbstractContextManager[BinaryIO]:
+    """The named file, decompressed if its name ends in .gz or .xz, or standard input; a person is told what is done."""
     if path is not None:
         from numpy_transformer.data.files import open_decompressed
 
@@ -43,7 +43,7 @@ def open_input(path: str | None) -> AbstractContextManager[BinaryIO]:
     if sys.stdin is None:
         raise InputError("there is no standard input: give TEXT or --input")
     if sys.stdin.isatty():
-        print("translating what you type, line by line; end with Ctrl-D", file=sys.stderr)
+        print(f"{doing} what you type, line by line; end with Ctrl-D", file=sys.stderr)
     return nullcontext(sys.stdin.buffer)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpe.arguments import CommandParser
-from numpy_transformer.commands.latest import take_latest
+from numpy_transformer.commands.latest import begun_or_new, take_latest
 from numpy_transformer.program import add_version, command, run_program
 
 if TYPE_CHECKING:  # imported when needed: --help should not wait for them
@@ -52,15 +52,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
     group = parser.add_argument_group("text")
     add = group.add_argument
-    add("--data", metavar="NAME|FILE|FOLDER", help="phrasebook (default), multi30k, FILE.tsv[.gz|.xz], or a folder "
-        "with train.en, train.de, valid.en, ...; for a parser phrasebook-trees, FILE.mrg, or a folder with train.mrg, "
-        "valid.mrg; with other models FILE.txt, shakespeare")  # fmt: skip
+    add("--data", metavar="NAME|FILE|FOLDER", nargs="+", help="phrasebook (default), multi30k, wmt14, one or more "
+        "FILE.tsv[.gz|.xz], or a folder with train.en, train.de, valid.en, ...; for a parser phrasebook-trees, "
+        "FILE.mrg, or a folder with train.mrg, valid.mrg; of sounds tones, spoken-digits; with other models FILE.txt, "
+        "shakespeare")  # fmt: skip
     add("--source", metavar="LANGUAGE", help="source language, the files' suffix (en)")
     add("--target", metavar="LANGUAGE", help="target language (de)")
     add("--data-dir", metavar="DIR", help="folder with local copies of corpora")
     add("--validation", metavar="FILE.tsv", help="validation pairs for --data FILE.tsv, or trees for FILE.mrg (by "
         "default some are held out)")  # fmt: skip
+    add("--leave-out", metavar="SPEAKER", help="of spoken-digits: learn without this speaker, who is then tested")
     add("--vocabulary", type=int, metavar="N", help="BPE tokens, including bytes and special tokens")
+    add("--bpe-dropout", type=float, metavar="P", help="BPE-dropout: each epoch cuts words anew and leaves out each "
+        "merge with probability P (0)")  # fmt: skip
     add("--max-length", type=int, metavar="N", help="leave out pairs with more than N tokens on a side (256)")
 
     group = parser.add_argument_group("model")
@@ -101,6 +105,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--label-smoothing", type=float, metavar="E", help="0 to 1 (0.1)")
     add("--exchange", type=float, metavar="P", help="a parser's constituents are replaced with this probability by "
         "such from other trees, anew in each epoch (0; for treebanks 0.1)")  # fmt: skip
+    add("--consistency", type=float, metavar="A", help="R-Drop: two passes a batch, whose predictions must agree; A "
+        "weighs that (0; the paper has 5); twice the time")  # fmt: skip
     add("--clip", type=float, metavar="NORM", help="limit the gradient norm to NORM (off)")
     add("--average", type=int, metavar="K", help="average the last K checkpoints at the end")
     add("--evaluate-every", type=int, metavar="N", help="updates between evaluations, each of which also saves")
@@ -126,8 +132,24 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "library would do")  # fmt: skip
     add("--run", metavar="DIR", help="folder for everything the run writes (runs/NAME)")
     add("--resume", action="store_true", help="continue the run in --run, or the latest one")
+    add("--resume-or-begin", action="store_true", help="continue the run in --run (runs/NAME) if there is one, else "
+        "begin it: one command line for every start of a batch job")  # fmt: skip
     add("--config", metavar="FILE.toml", help="options from a file: name = value; the command line takes precedence")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if "data" in options:
+        options.data = as_one_text(options.data)
+    return options
+
+
+def as_one_text(names: list[str]) -> str:
+    """Several files as one value of the option --data. Raises InputError for a name that would be taken for two."""
+    from numpy_transformer.data.corpus_files import SEPARATOR
+    from numpy_transformer.errors import InputError
+
+    for name in names if len(names) > 1 else []:
+        if SEPARATOR in name:
+            raise InputError(f"--data {name}: of several files, none may have a comma in its name: rename it")
+    return SEPARATOR.join(names)
 
 
 def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -135,7 +157,7 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     from numpy_transformer.training.options import read_toml
 
     options = dict(vars(arguments))
-    for name in ("run", "resume", "config", "distributed", "ordered_sum"):
+    for name in ("run", "resume", "resume_or_begin", "config", "distributed", "ordered_sum"):
         options.pop(name, None)
     file = read_toml(arguments.config) if "config" in arguments else {}
     return {**file, **options}
@@ -169,6 +191,10 @@ def train(
     given = given_options(arguments)
     base: BaseModel | None = None
     resume = "resume" in arguments
+    if "resume_or_begin" in arguments:
+        if resume:
+            raise InputError("--resume and --resume-or-begin: give one of them")
+        arguments.run, resume = begun_or_new(vars(arguments).get("run"), given)
     if resume:
         runs = [Path(arguments.run)] if "run" in arguments else runs_in(RUNS, with_model=False)
         if not runs:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy_transformer.commands.latest import begun_or_new
 from numpy_transformer.commands.train import RUNS
 from numpy_transformer.commands.train import train as train_as_told
 from numpy_transformer.errors import InputError
@@ -45,6 +46,7 @@ def train(
     *,
     run: str | Path | None = None,
     resume: bool = False,
+    resume_or_begin: bool = False,
     callback: "Callable[[TrainingStep], bool | None] | None" = None,
     quiet: bool = False,
     **options: Any,
@@ -57,6 +59,7 @@ def train(
 
     run: the folder of the run; by default a new one in runs/, named after the data.
     resume: go on with the run in `run`, or with the latest one.
+    resume_or_begin: go on with the run in `run` (runs/NAME) if there is one, else begin it.
     callback: called after each step with a TrainingStep (training/training_step.py); if it returns False, the run is
         saved and ends. On a GPU, which computes ahead, it is called for ten steps at a time.
     quiet: print nothing.
@@ -72,13 +75,19 @@ def train(
 
     known = [field.name for field in dataclasses.fields(TrainingOptions)]
     for name in options.keys() - set(known):
-        raise InputError(f"unknown option {name!r}; known are run, resume, callback, quiet, {', '.join(known)}")
+        raise InputError(
+            f"unknown option {name!r}; known are run, resume, resume_or_begin, callback, quiet, {', '.join(known)}"
+        )
     given = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
         for name, value in options.items()
         if value is not None
     }
-    if run is None and resume:
+    if resume_or_begin:
+        if resume:
+            raise InputError("resume and resume_or_begin: give one of them")
+        run, resume = begun_or_new(None if run is None else os.fspath(run), given)
+    elif run is None and resume:
         runs = runs_in(RUNS, with_model=False)
         if not runs:
             raise InputError(f"resume: there is no run in {RUNS}/ yet; begin one without resume")

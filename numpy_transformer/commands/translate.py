@@ -44,6 +44,11 @@ class Written(NamedTuple):
 
 def translate(options: argparse.Namespace) -> None:
     """Read, translate and write as the options say."""
+    if options.audio is not None:
+        from numpy_transformer.commands.transcribe import transcribe
+
+        transcribe(options)
+        return
     if options.serve:
         serve_page(options)
         return
@@ -256,6 +261,7 @@ def known_words(paths: Sequence[Path]) -> "KnownWords | None":
 
 def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translator":
     """The models at `paths`, as one translator. Raises InputError if one of them cannot be used."""
+    from numpy_transformer.backend.blas import limit_blas_threads
     from numpy_transformer.translation.translator import Translator
 
     translator = Translator.load_ensemble(paths, device=options.device, shortlist=options.shortlist)
@@ -263,14 +269,6 @@ def load_translator(options: argparse.Namespace, paths: list[Path]) -> "Translat
         one_thread = options.workers > 1 or translator.model.config.d_model < WIDE_MODEL
         limit_blas_threads(1 if one_thread else 2)
     return translator
-
-
-def limit_blas_threads(count: int) -> None:
-    """Let BLAS use `count` threads, or fewer if the machine or the environment says so."""
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    allowed = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-    threadpool_limits(limits=min([count, *allowed]), user_api="blas")
 
 
 def format_line(hypothesis: "Hypothesis", number: int, options: argparse.Namespace) -> str:

@@ -36,6 +36,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "tatoeba); if repeated, the models translate together",
     )
     add("--input", metavar="FILE", help="text file, UTF-8, one sentence per line; .gz and .xz too")
+    add("--audio", metavar="FILE.wav", nargs="+", help="sound files: write what is said in each (a model of train.py "
+        "--data spoken-digits or tones)")  # fmt: skip
     add("--output", metavar="FILE", help="file to write; it appears when everything is translated")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="cpu (NumPy, default) or gpu (CuPy)")
     add("--batch-tokens", type=int, metavar="N", help="source tokens decoded at once: trades memory for speed")

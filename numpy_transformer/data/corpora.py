@@ -23,6 +23,7 @@ from numpy_transformer.data.files import ParallelText, read_parallel
 from numpy_transformer.data.holding_out import hold_out_rows, pair_hash, sentence_hash
 from numpy_transformer.data.pair_files import PairFile
 from numpy_transformer.data.spellings import as_typed
+from numpy_transformer.data.wmt14 import wmt14_files
 from numpy_transformer.errors import InputError
 
 PHRASEBOOK_TRAIN_SIZE = 300_000  # pairs
@@ -61,6 +62,7 @@ def load_corpus(
     - "phrasebook": generated English-German sentences (`numpy_transformer.data.phrasebook`); the training sources are
       spelt as people type them (`numpy_transformer.data.spellings`).
     - "multi30k": English-German image captions, downloaded once (`numpy_transformer.data.multi30k`).
+    - "wmt14": the paper's corpus, from files that the user has (`numpy_transformer.data.wmt14`).
     - FILE.tsv, FILE.tsv.gz, FILE.tsv.xz: the columns are source TAB target *in this order*; `source` and
       `target` only label them. `validation` names a second such file, and then there is no test set. Without
       it some pairs are held out for validation and test, the same ones for the same `seed`. No sentence of one of
@@ -80,8 +82,18 @@ def load_corpus(
     if data == "multi30k":
         check_validation(data, validation)
         return _multi30k(source, target, data_directory)
-    files = find_files(data, source=source, target=target, data_directory=data_directory, validation=validation)
+    files = files_of(data, source=source, target=target, data_directory=data_directory, validation=validation)
     return _read(files, source, target, seed)
+
+
+def files_of(
+    data: str, *, source: str, target: str, data_directory: str | Path | None = None, validation: str | None = None
+) -> CorpusFiles:
+    """The files of a corpus that is neither phrasebook nor multi30k. Raises InputError as load_corpus does."""
+    if data == "wmt14":
+        check_validation(data, validation)
+        return wmt14_files(source, target, data_directory)
+    return find_files(data, source=source, target=target, data_directory=data_directory, validation=validation)
 
 
 def hold_out(text: ParallelText, count: int, seed: int) -> tuple[ParallelText, ParallelText]:

@@ -59,7 +59,7 @@ def find_files(
         return _folder(path, source, target)
     raise InputError(
         f"--data {data}: {'is not a .tsv file' if os.path.exists(path) else 'no such corpus, file or folder'}: "
-        f"give phrasebook, multi30k, a FILE.tsv, or a folder with train.{source} and train.{target}"
+        f"give phrasebook, multi30k, wmt14, a FILE.tsv, or a folder with train.{source} and train.{target}"
     )
 
 

@@ -10,6 +10,11 @@ from numpy_transformer.errors import InputError
 MOST_PROCESSES = 16  # one process reads for all of them
 
 
+def can_fork() -> bool:
+    """Whether processes can be started that do not begin the user's script again."""
+    return "fork" in multiprocessing.get_all_start_methods()
+
+
 def in_processes(
     function: Callable[..., Any],
     calls: Iterable[tuple[Any, ...]],
@@ -20,10 +25,10 @@ def in_processes(
 ) -> Iterator[Any]:
     """function(*call) for each of `calls`, in their order, by `processes` that first call begin(*arguments).
 
-    Where a process cannot be forked, this one does the work: others would begin the user's script again. Raises what a
-    call raises, and InputError if a process is ended.
+    Where a process cannot be forked, this one does the work. Raises what a call raises, and InputError if a process
+    is ended.
     """
-    if "fork" not in multiprocessing.get_all_start_methods():
+    if not can_fork():
         if begin is not None:
             begin(*arguments)
         yield from (function(*call) for call in calls)

@@ -32,7 +32,7 @@ from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.holding_out import hold_out_rows, pair_hash, sentence_hash
 from numpy_transformer.data.large_text import LargeText
 from numpy_transformer.data.pair_files import Block
-from numpy_transformer.data.prepared import DamagedEntryError, PreparedEntries, Say, read_record, write_record
+from numpy_transformer.data.prepared import PAIRS, DamagedEntryError, PreparedEntries, Say, read_record, write_record
 from numpy_transformer.data.text_stream import Progress, TextStream, text_bytes
 from numpy_transformer.storage.atomic import atomic_write
 
@@ -79,6 +79,8 @@ def large_corpus(
     evaluation_notes: list[str] = []
     valid, test = (read_pairs(some, evaluation_notes) for some in (files.valid, files.test))
     stream = TextStream(files.train, processes, progress)
+    if files.valid:
+        seed = 0  # nothing is drawn: the same text for every seed
     identity = {
         "train": stream.digests,
         "evaluation": [TextStream(some, processes, progress).digests for some in (files.valid, files.test)],
@@ -88,9 +90,9 @@ def large_corpus(
     entries = PreparedEntries(identity, say)
 
     def make(folder: Path) -> None:
-        _write_survey(folder, _survey(stream, files, (valid, test), seed))
+        _write_survey(folder, files.label, _survey(stream, files, (valid, test), seed))
 
-    survey = entries.get("pairs", _read_survey, make)
+    survey = entries.get(PAIRS, _read_survey, make)
     train = LargeText(stream, entries, survey.rows, survey.characters)
     notes = [
         note
@@ -153,7 +155,7 @@ def _survey(stream: TextStream, files: CorpusFiles, evaluation: Sequence[Paralle
         sizes[lines.part][1] += len(lines.whole)
         characters += lines.characters.sum(axis=0, dtype=np.int64)
         if not files.valid:
-            found.append(lines._replace(whole=rows[-1][:0]))  # kept in `rows`
+            found.append(lines)
         for shared, hashes in zip(is_shared, known, strict=True):
             shared |= np.isin(hashes, lines.pairs)
     survey = Survey(
@@ -203,11 +205,12 @@ def _sentences_at(stream: TextStream, chosen: Sequence[Array]) -> Iterator[Paral
         yield ParallelText([source for source, _ in pairs], [target for _, target in pairs])
 
 
-def _write_survey(folder: Path, survey: Survey) -> None:
+def _write_survey(folder: Path, label: str, survey: Survey) -> None:
     content = survey.rows.tobytes()
     with atomic_write(folder / "rows") as file:
         file.write(content)
     record = {
+        "text": label,  # for those who look into the folder
         "rows": hashlib.sha256(content).hexdigest(),
         "characters": survey.characters,
         "whole": survey.whole,

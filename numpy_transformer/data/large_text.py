@@ -24,6 +24,7 @@ from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.data.encoding import SentenceEncoder, prepare_text
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.id_rows import DIGEST_CHUNK, IdRows
+from numpy_transformer.data.in_processes import can_fork
 from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.data.pair_files import Block
 from numpy_transformer.data.prepared import (
@@ -34,8 +35,9 @@ from numpy_transformer.data.prepared import (
     write_record,
 )
 from numpy_transformer.data.text_stream import TextStream
+from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.storage.atomic import atomic_write
+from numpy_transformer.storage.atomic import UnwritableError, atomic_write
 
 MOST_PRETOKENS = 1_000_000  # distinct ones that a vocabulary is learned from: a few hundred bytes of memory each
 MOST_WORDS = 1 << 20  # that a process remembers to have sent
@@ -51,9 +53,10 @@ class PreparedIds(NamedTuple):
     words_file: Path
 
     def known_words(self) -> KnownWords:
-        """The words of the sources."""
+        """The words of the sources. Raises InputError if another process has removed them."""
         words = KnownWords.load(self.words_file)
-        assert words is not None
+        if words is None:
+            raise InputError(f"{self.words_file}: was removed a moment ago: begin again")
         return words
 
 
@@ -90,10 +93,13 @@ class LargeText:
                 tokenizer = bpe.train(
                     (sentence for pair in self.pairs("counting words") for sentence in pair),
                     vocabulary_size=vocabulary_size,
-                    processes=self.stream.processes,
+                    processes=self.stream.processes if can_fork() else 1,
                     most_pretokens=MOST_PRETOKENS,
                 )
-            tokenizer.save(folder / "tokenizer.json")
+            try:
+                tokenizer.save(folder / "tokenizer.json")
+            except bpe.TokenizerError as error:
+                raise UnwritableError(str(error)) from None
             write_record(folder / "record.json", {"warnings": [str(warning.message) for warning in caught]})
 
         tokenizer, warned = self.entries.get(f"tokenizer-{vocabulary_size}", read, make)
@@ -110,7 +116,13 @@ class LargeText:
         written.
         """
         dtype = np.dtype("<u2" if config.vocabulary_size <= 1 << 16 else "<u4")
-        identity = {"tokenizer": digest, "bos": config.bos_id, "eos": config.eos_id, "max_length": max_length}
+        identity = {
+            "tokenizer": digest,
+            "bos": config.bos_id,
+            "eos": config.eos_id,
+            "max_length": max_length,
+            "bytes of an id": dtype.itemsize,
+        }
 
         def make(folder: Path) -> None:
             given = (source, target, config, max_length, dtype)
@@ -119,7 +131,9 @@ class LargeText:
             )
             _write_ids(folder, parts, dtype)
 
-        return self.entries.get(f"ids-{digest_of(identity)[:16]}", lambda folder: _read_ids(folder, dtype), make)
+        ids = self.entries.get(f"ids-{digest_of(identity)[:16]}", lambda folder: _read_ids(folder, dtype), make)
+        self.entries.say_size()
+        return ids
 
     def _rows_of(self, block: Block) -> list[int]:
         return np.flatnonzero(self.rows[block.row : block.row + len(block)]).tolist()

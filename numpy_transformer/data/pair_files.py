@@ -17,6 +17,7 @@ from numpy_transformer.data.files import (
     read_tsv,
     unequal,
 )
+from numpy_transformer.data.sgm import read_parallel_segments
 from numpy_transformer.errors import InputError
 
 BLOCK_LINES = 1 << 14
@@ -38,7 +39,10 @@ class PairFile:
 
     def read(self) -> ParallelText:
         """All of it, as it stands there."""
-        return read_tsv(self.source) if self.target is None else read_parallel(self.source, self.target)
+        if self.target is None:
+            return read_tsv(self.source)
+        read = read_parallel_segments if ".sgm" in self.source.suffixes else read_parallel
+        return read(self.source, self.target)
 
 
 @dataclass(frozen=True)

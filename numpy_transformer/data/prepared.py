@@ -16,8 +16,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +32,9 @@ from numpy_transformer.storage.text_files import read_json, write_text
 Entry = TypeVar("Entry")
 Say = Callable[[str], None]
 
+PAIRS = "pairs"  # the entry that says which text it is
 RESOLUTION = 2.0  # seconds: the coarsest times of a file system
+_FILES = "files"
 FORMAT = 1  # of all entries; a change makes the older ones unknown
 
 
@@ -43,6 +45,38 @@ class DamagedEntryError(ValueError):
 def prepared_folder() -> Path:
     """Where everything stands that was prepared."""
     return cache_folder() / "prepared"
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def prepared_texts() -> list[Path]:
+    """The folders of all texts that were prepared."""
+    return sorted(path for path in prepared_folder().glob("[!.]*") if path.is_dir() and path.name != _FILES)
+
+
+def remove_prepared(folder: Path) -> None:
+    """Remove what was prepared of a text. Runs that use it go on. Raises InputError while it is being prepared."""
+
+    def is_busy() -> None:
+        raise InputError(f"{folder}: another process is preparing this text: wait for its end")
+
+    with locked_folder(folder, is_busy) as is_there:
+        if is_there:
+            try:
+                remove_folder(folder)
+            except OSError as error:
+                raise InputError(f"{folder}: cannot be removed ({error.strerror})") from None
+
+
+def remove_remains() -> None:
+    """Remove what is left beside the texts: the digests of files, and what a killed process was removing."""
+    folder = prepared_folder() / _FILES
+    if folder.is_dir():
+        remove_folder(folder)
+    remove_leftovers(prepared_folder())
 
 
 class PreparedEntries:
@@ -63,8 +97,7 @@ class PreparedEntries:
         except DamagedEntryError:
             pass
         try:
-            with ExitStack() as stack:
-                make_folder(self.folder)
+            with _cache_named(), ExitStack() as stack:
                 while not stack.enter_context(locked_folder(self.folder, self._is_busy)):
                     make_folder(self.folder)
                 try:
@@ -78,14 +111,42 @@ class PreparedEntries:
                 with atomic_folder(path) as unfinished:
                     make(unfinished)
                 return read(path)
-        except (UnwritableError, OSError) as error:
+        except DamagedEntryError as error:
+            raise InputError(f"{path}: is not as it was written a moment ago ({error}): check the disk") from None
+        except UnwritableError as error:
             try:
                 return read(path)  # where there are no locks, another process may have been faster
             except DamagedEntryError:
-                raise InputError(f"{error} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
+                raise error from None
+
+    def say_size(self) -> None:
+        """Tell the user what the cache folder holds of this text, and how to be rid of it."""
+        self._say(
+            f"prepared text: {megabytes(folder_bytes(self.folder))} in {self.folder} "
+            "(python -m numpy_transformer.cache lists and removes such)"
+        )
 
     def _is_busy(self) -> None:
         self._say(f"another process is preparing this text in {self.folder}: waiting for it")
+
+
+@contextmanager
+def _cache_named() -> Iterator[None]:
+    """Let what cannot be written name the variable that gives it another place."""
+    try:
+        yield
+    except (UnwritableError, OSError) as error:
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        raise UnwritableError(f"{said} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
+
+
+def megabytes(count: int) -> str:
+    """A size for the user.
+
+    >>> megabytes(143_200_000)
+    '143.2 MB'
+    """
+    return f"{count / 1e6:,.1f} MB"
 
 
 def digest_of(values: Mapping[str, Any]) -> str:
@@ -114,7 +175,7 @@ def file_digest(path: Path) -> str:
 
     Raises InputError if it cannot be read, or the cache folder cannot be written to.
     """
-    record_file = prepared_folder() / "files" / f"{digest_of({'path': os.path.realpath(path)})[:32]}.json"
+    record_file = prepared_folder() / _FILES / f"{digest_of({'path': os.path.realpath(path)})[:32]}.json"
     state = file_state(path)
     try:
         record = read_record(record_file)
@@ -130,10 +191,12 @@ def file_digest(path: Path) -> str:
         raise unreadable(path, error) from error
     check_unchanged(path, state)
     if max(state["modified"], state["changed"]) / 1e9 < started - RESOLUTION:
-        try:
-            write_record(record_file, {"path": os.path.realpath(path), "state": state, "sha256": digest})
-        except UnwritableError as error:
-            raise InputError(f"{error} ({CACHE_VARIABLE} names another folder for prepared texts)") from error
+        values = {"path": os.path.realpath(path), "state": state, "sha256": digest}
+        with _cache_named(), ExitStack() as stack:
+            while not stack.enter_context(locked_folder(record_file.parent, lambda: None)):
+                make_folder(record_file.parent)
+            remove_leftovers(record_file.parent)
+            write_record(record_file, values)
     return digest
 
 

@@ -53,6 +53,7 @@ def is_tokenizer_for_trees(tokenizer: bpe.Tokenizer) -> bool:
 class TreeTokens:
     """A tokenizer's symbols, and trees turned into ids and back.
 
+    word_ids: the ids of pieces of words.
     labels: by the id of an opening bracket, its label; `closing` gives the bracket that closes it; tags: by id.
     """
 
@@ -64,6 +65,7 @@ class TreeTokens:
         ids = self._ids = tokenizer.special_tokens
         self.labels = {number: name[1:] for name, number in ids.items() if name.startswith(OPEN)}
         self.tags = {number: name[1:] for name, number in ids.items() if name.startswith(TAG)}
+        self.word_ids = sorted(tokenizer.text_vocabulary)
         self.closing = {number: ids[CLOSE + label] for number, label in self.labels.items()}
 
     def pieces(self, words: Sequence[str]) -> list[list[int]]:

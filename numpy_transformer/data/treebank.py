@@ -28,7 +28,7 @@ HELD_OUT = 0.05  # of a file for validation, and as much for the test
 HELD_OUT_LIMIT = 1000  # sentences
 LARGEST_FILE = 1 << 30  # bytes
 
-_MARKS = regex.compile(r"(?<=.)[-=|].*")  # -LRB- and -RRB- begin with one
+_MARKS = regex.compile(r"(?<=^[^-].*)[-=|].*")  # -LRB- and -RRB- begin with one
 
 
 @dataclass(frozen=True)

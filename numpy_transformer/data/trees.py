@@ -25,7 +25,7 @@ import regex
 from numpy_transformer.errors import InputError
 
 PIECE = regex.compile(r"[()]|[^\s()]+")
-DEEPEST = 200  # brackets within each other; real sentences stay below 40
+DEEPEST = 100  # brackets within each other; real sentences stay below 40
 
 
 class SyntaxTree(NamedTuple):

@@ -14,6 +14,7 @@ Then the options of a search:
     rules.py              tokens that may not come next
     required_terms.py     terms that every translation must contain
     constraints.py        both, as a user writes them in text
+    tree_rules.py         nothing but trees over given words, for a parser
     demanding_search.py   a search that demands change only where they must
     option_values.py      what an option may be
     lexical_shortlist.py  only the likely tokens of the vocabulary

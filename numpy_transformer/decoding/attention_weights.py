@@ -48,6 +48,7 @@ def attention_weights(model: Transformer, source: Sequence[int], target: Sequenc
 
 def stack_weights(model: LanguageModel | Encoder, ids: Sequence[int]) -> Array:
     """The weights (L, H, T, T) of a model of one stack, a host array, for the ids (T) of one text."""
+    model = model.quantised()
     xp, config = array_module(model.parameters.flat), model.config
     row = np.array([ids])
     check_rows("ids", row, config)

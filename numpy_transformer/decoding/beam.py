@@ -33,7 +33,7 @@ from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
 from numpy_transformer.decoding.required_terms import RequiredTerms
 from numpy_transformer.decoding.results import Identity, Results
-from numpy_transformer.decoding.rules import Hypotheses, Rule
+from numpy_transformer.decoding.rules import Hypotheses, Pooled, Rule
 from numpy_transformer.decoding.scoring import (
     Decoded,
     Done,
@@ -45,6 +45,7 @@ from numpy_transformer.decoding.scoring import (
     on_host,
 )
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.encoder_decoder import real_positions
 
 REFILL = 4  # waiting sentences join when one row in this many is free: encoding a few at once is cheaper
 
@@ -65,17 +66,20 @@ def beam_search(
     recorder: BeamRecorder | None = None,
     done: Done | None = None,
     identity: Identity = tuple,
+    pooled: Pooled | None = None,
 ) -> list[list[Decoded]]:
     """The n best translations found for each sentence, best first.
 
     models: one model, or several whose mean probabilities are searched (ensemble.py).
-    source (B, S) is a host array of ids, each row ending with eos and right-padded with pad_id.
+    source (B, S) is a host array of ids, each row ending with eos and right-padded with pad_id; that of a model that
+    hears is (B, S, F), feature vectors.
     limits (B,) are the most tokens a translation may have before eos; there, eos is forced.
     alpha >= 0 is the exponent of the length penalty, coverage >= 0 the weight of the coverage penalty.
     rules forbid tokens; each translation contains all required terms.
     rows: how many sentences are decoded at once; the others wait, in their order. By default none waits.
     shortlist: the tokens that each translation may contain; for one model, without rules and required terms.
     done is called with the numbers of sentences as they are done, and how many others are under way.
+    pooled: tokens that share their probability, for rules that say which of them is next.
     identity: of the translations for which it is the same, only the best is a result; by default none are the same.
 
     A sentence has fewer than n results only where fewer were finished; none if the rules forbid every translation.
@@ -87,7 +91,7 @@ def beam_search(
     rules = rules if required is None else (*rules, required)
     rows = len(source) if rows is None else rows
     results = Results(len(source), n_best, identity)
-    waiting = _Waiting(source, config.pad_id)
+    waiting = _Waiting(source, config)
 
     def fresh(sentences: Array) -> _Beams:
         return _Beams.fresh(sentences, beam, config.bos_id, source.shape[1] if coverage else 0)
@@ -102,6 +106,10 @@ def beam_search(
         # 1. The log-probabilities: logits - normalizers.
         logits = decoder.step(live.tokens, live.parents)
         normalizers = log_normalizer(logits)
+        if pooled is not None:
+            tokens = to_device(pooled.tokens, array_module(logits))
+            pool = logits[:, :, tokens]
+            logits[:, :, tokens] += pooled.share * (log_normalizer(pool)[:, :, None] - pool)
         if coverage:
             [weights] = on_host(decoder.source_weights())
             live.attended[:, :, : weights.shape[2]] += weights
@@ -152,9 +160,9 @@ def beam_search(
 class _Waiting:
     """The sentences that have not joined the batch yet, in their order."""
 
-    def __init__(self, source: Array, pad_id: int) -> None:
+    def __init__(self, source: Array, config: TransformerConfig) -> None:
         self._source, self._next = source, 0
-        self.lengths = (source != pad_id).sum(axis=1)  # of all sentences, waiting or not
+        self.lengths = real_positions(source, config).sum(axis=1)  # of all sentences, waiting or not
 
     @property
     def count(self) -> int:
@@ -162,7 +170,7 @@ class _Waiting:
         return len(self._source) - self._next
 
     def take(self, count: int) -> tuple[Array, Array]:
-        """The numbers of the next ones (n,), `count` or fewer, and their ids (n, S), as wide as the longest needs."""
+        """The next ones, `count` or fewer: numbers (n,) and source (n, S), as wide as the longest needs."""
         sentences = np.arange(self._next, self._next + min(count, self.count))
         self._next += len(sentences)
         return sentences, self._source[sentences, : self.lengths[sentences].max()]

@@ -20,20 +20,25 @@ from numpy_transformer.layers.layer_norm import EPSILON, LayerNormParameters, la
 from numpy_transformer.layers.linear import LinearParameters
 from numpy_transformer.layers.softmax import MASKED_SCORE, SAFE_EXPONENT, softmax_forward
 from numpy_transformer.models.config import TransformerConfig
-from numpy_transformer.models.encoder_decoder import TransformerParameters, embed_forward, encoder_forward
+from numpy_transformer.models.encoder_decoder import (
+    TransformerParameters,
+    encoder_forward,
+    real_positions,
+    source_forward,
+)
 
 
 def encode(source: Array, parameters: TransformerParameters, config: TransformerConfig) -> Array:
-    """The encoder (encoder_decoder.py): source ids (B, S), each row with a token in it -> memory (B S, D).
+    """The encoder (encoder_decoder.py): source ids (B, S) or vectors (B, S, F), none all padding -> memory (B S, D).
 
     The weights of parameters.encoder may be packed.
     """
     if not isinstance(source, np.ndarray):
         memory, _ = encoder_forward(source, parameters, config, dropouts=NO_DROPOUT)
         return memory.reshape(-1, config.d_model)
-    embedded, _ = embed_forward(source, parameters.embedding, dropouts=NO_DROPOUT)
+    embedded, _ = source_forward(source, parameters, dropouts=NO_DROPOUT)
     (B, S, D), H = embedded.shape, config.heads
-    x, padding = embedded.reshape(B * S, D), source == config.pad_id
+    x, padding = embedded.reshape(B * S, D), ~real_positions(source, config)
     mask_scores = None
     if padding.any():
         mask_scores = np.where(padding, x.dtype.type(MASKED_SCORE), x.dtype.type(0))[:, None, None, :]  # (B, 1, 1, S)

@@ -33,7 +33,8 @@ from numpy_transformer.decoding.packed import PackedModel
 from numpy_transformer.layers.embedding import embedding_forward
 from numpy_transformer.layers.position_table import positional_encoding_rows
 from numpy_transformer.layers.softmax import MASKED_SCORE
-from numpy_transformer.models.model import check_ids
+from numpy_transformer.models.encoder_decoder import real_positions
+from numpy_transformer.models.model import check_source
 from numpy_transformer.models.transformer import Transformer
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
@@ -43,8 +44,8 @@ ENCODED_TOGETHER = 512  # source tokens, padding included: the results stay in t
 class IncrementalDecoder:
     """Decodes a batch of sentences, one position per step.
 
-    `source` is a host array (B, S) of ids, right-padded with pad_id. The batch shrinks with `retain` and grows with
-    `admit`; `step` always works on the sentences that are in it, each at a position of its own.
+    `source` is a host array (B, S) of ids, right-padded with pad_id, or (B, S, F) of feature vectors. The batch shrinks
+    with `retain` and grows with `admit`; `step` works on the sentences that are in it, each at a position of its own.
     """
 
     def __init__(self, model: Transformer | PackedModel, source: Array, shortlist: Shortlist | None = None) -> None:
@@ -75,11 +76,11 @@ class IncrementalDecoder:
     def admit(self, source: Array) -> None:
         """Sentences (n, S) are appended to those already there; their next tokens are bos, in all W columns.
 
-        Raises InputError for ids that are not in the vocabulary.
+        Raises InputError for ids that are not in the vocabulary, or for vectors of another model.
         """
-        check_ids("source", source, self._config)
-        B, (n, length) = len(self._positions), source.shape
-        self._lengths = np.concatenate([self._lengths, (source != self._config.pad_id).sum(axis=1)])
+        check_source(source, self._config)
+        B, (n, length) = len(self._positions), source.shape[:2]
+        self._lengths = np.concatenate([self._lengths, real_positions(source, self._config).sum(axis=1)])
         self._positions = np.concatenate([self._positions, np.zeros(n, dtype=np.intp)])
         _, W, room = self._seen.shape
         self._seen = np.concatenate([self._seen, np.zeros((n, W, room), dtype=bool)])
@@ -93,7 +94,7 @@ class IncrementalDecoder:
             memory = encode(some, self._parameters, self._config)  # (n S, D)
             for cross_cache, layer in zip(self._cross_cache, self._parameters.decoder, strict=True):
                 key_value = linear(memory, layer.cross_attention.key_value)
-                cross_cache[B + start : B + start + len(some), :length] = key_value.reshape(*some.shape, -1)
+                cross_cache[B + start : B + start + len(some), :length] = key_value.reshape(*some.shape[:2], -1)
         self._mask_padding()
         if self._shortlist is not None:
             self._listed = np.concatenate([self._listed, self._shortlist.listed(source)])

@@ -29,6 +29,17 @@ class Hypotheses(NamedTuple):
         return [rows[:, :length].tolist() for rows, length in zip(self.ids, self.length.tolist(), strict=True)]
 
 
+class Pooled(NamedTuple):
+    """Tokens that share their probability in part.
+
+    The log-probability of each becomes (1 - share) log p(token) + share log p(any of them). A rule that allows only one
+    of them does not ask which of them is next; with a share of 1 it only matters whether one of them is.
+    """
+
+    tokens: Array  # ids
+    share: float  # 0 to 1
+
+
 class Rule(Protocol):
     """Something that a translation must fulfil; it forbids the tokens that would break it."""
 

@@ -3,11 +3,18 @@
 A tree's sequence (data/tree_tokens.py) is written by four moves. After each beginning of a sequence, only some of them
 lead to a tree, and all others are forbidden:
 
-    open a bracket   while words are left, and fewer than MOST_OPENED brackets have been opened since the last word
+    open a bracket   while words are left, fewer than MOST_OPENED brackets have been opened since the last word, and
+                     fewer than DEEPEST are open
     write a word     its next piece, or, behind its last piece, a tag; a word needs an open bracket, and the last words
                      must be written before the outermost bracket closes
     close            the innermost bracket, if something is in it
     end              when the outermost bracket has closed
+
+The words are given, so the question is less which word comes next than whether one does. A word has a log-probability
+that is a part SHARE that of all words together, and the rest its own (`TreeRule.pooled`). With its own alone, a model
+that has lost its place in the sentence opens one bracket after the other rather than write the right word; with that of
+all words alone, nothing tells the search that a hypothesis has lost its place. SHARE was chosen on validation trees
+(docs/parsing.md).
 
 Every beginning that is allowed can be completed, so the search never gets stuck. The bound on brackets that open in a
 row keeps a badly trained model from opening brackets for ever: in the Penn Treebank 8 suffice, and a sentence of n
@@ -17,11 +24,15 @@ words has at most 8n brackets.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.data.tree_tokens import TreeTokens
-from numpy_transformer.decoding.rules import Hypotheses
+from numpy_transformer.data.trees import DEEPEST
+from numpy_transformer.decoding.rules import Hypotheses, Pooled
 
 MOST_OPENED = 8
+SHARE = 0.7
 
 
 class TreePrefix(NamedTuple):
@@ -41,6 +52,7 @@ class TreeRule:
         """`sentences` are the pieces of each sentence's words, as ids."""
         self._tokens, self._sentences, self._eos_id = tokens, sentences, eos_id
         self._opening, self._tags = list(tokens.labels), list(tokens.tags)
+        self.pooled = Pooled(np.array(tokens.word_ids), SHARE)  # for beam_search
         self._known: dict[tuple[int, tuple[int, ...]], TreePrefix] = {}  # the beginnings of the last step
 
     def limit(self, sentence: int) -> int:
@@ -73,7 +85,7 @@ class TreeRule:
             return [word[written.piece]] if written.piece < len(word) else self._tags
         left = written.word < len(words)
         moves: list[int] = []
-        if left and written.opened < MOST_OPENED:
+        if left and written.opened < MOST_OPENED and len(written.stack) < DEEPEST - 1:  # one is for the tag
             moves += self._opening
         if left and written.stack:
             moves.append(words[written.word][0])

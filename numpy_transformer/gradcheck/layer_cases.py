@@ -22,6 +22,7 @@ from numpy_transformer.layers.embedding import (
     input_embedding_forward,
     positional_encoding_forward,
 )
+from numpy_transformer.layers.feature_projection import feature_projection_backward, feature_projection_forward
 from numpy_transformer.layers.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_spec
 from numpy_transformer.layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_spec
 from numpy_transformer.layers.learned_positions import (
@@ -62,6 +63,29 @@ def linear(
         activations={"x": (*leading, inputs)},
         spec=linear_spec(inputs, outputs),
         scale=scale,
+        xp=xp,
+    )
+
+
+@recipe
+def feature_projection(
+    *, seed: int, shape: tuple[int, int] = (2, 3), features: int = 5, d_model: int = 4, xp: Any
+) -> Case:
+    """y = x W + b + positions, for a source of vectors."""
+
+    def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
+        return feature_projection_forward(a["x"], p), a["x"]
+
+    def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
+        return (feature_projection_backward(dy, cache, p, g),)
+
+    return make_case(
+        "feature_projection",
+        forward,
+        backward,
+        seed=seed,
+        activations={"x": (*shape, features)},
+        spec=linear_spec(features, d_model),
         xp=xp,
     )
 

@@ -23,6 +23,7 @@ from numpy_transformer.models.blocks import (
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.encoder_decoder import (
     output_parameters,
+    sound_transformer_spec,
     transformer_backward,
     transformer_forward,
     transformer_spec,
@@ -58,6 +59,13 @@ def draw_batch(
             target[row, : T + 1] = rng.integers(3, config.vocabulary_size, T + 1)
             target[row, 0], target[row, T] = config.bos_id, config.eos_id
     return source, target
+
+
+def draw_vectors(lengths: Sequence[int], features: int, seed: int) -> Array:
+    """Random feature vectors (B, S, F), zeros at the end."""
+    vectors = np.random.default_rng(seed).standard_normal((len(lengths), max(lengths), features))
+    vectors[np.arange(max(lengths)) >= np.array(lengths)[:, None]] = 0
+    return vectors
 
 
 @recipe
@@ -149,27 +157,30 @@ def transformer(
     label_smoothing: float = 0.1,
     token_count: int | None = None,
     imported: bool = False,
+    features: int = 0,
     xp: Any,
 ) -> Case:
     """The whole model: ids to loss. The embedding is one table in three places, so its gradient has three parts.
 
-    `imported` sets what only imported models have: swish, and a bias after the output projection.
+    `imported` sets what only imported models have: swish, and a bias after the output projection. With `features` the
+    source is a sequence of vectors of so many numbers, as in sound.
     """
     config = small_config(norm=norm, encoder_layers=layers, decoder_layers=layers, output_bias=imported)
-    config = config.replace(activation="swish") if imported else config
+    config = config.replace(activation="swish" if imported else "relu", source_features=features)
     source, target = draw_batch(source_lengths, target_lengths, config, seed + 1)
+    source = draw_vectors(source_lengths, features, seed + 2) if features else source
 
     labels = target[:, 1:].reshape(-1)
     real = np.flatnonzero(labels != config.pad_id)
-    source_ids, target_input, positions = (xp.asarray(x) for x in (source, target[:, :-1], real))
+    given, target_input, positions = (xp.asarray(x) for x in (source, target[:, :-1], real))
     gold = xp.asarray(labels[real])
     token_count = len(real) if token_count is None else token_count
     options: dict[str, Any] = {"label_smoothing": label_smoothing, "token_count": token_count}
 
     def forward(a: Inputs, p: Any) -> tuple[Array, Any]:
-        final, cache = transformer_forward(
-            source_ids, target_input, positions, p, config, dropouts=draw_dropouts(dropout, seed, xp)
-        )
+        dropouts = draw_dropouts(dropout, seed, xp)
+        read = given.astype(p.embedding.weight.dtype) if features else given
+        final, cache = transformer_forward(read, target_input, positions, p, config, dropouts=dropouts)
         return output_loss(final, output_parameters(p), gold, **options), (final, cache)
 
     def backward(dy: Array, cache: Any, p: Any, g: Any) -> tuple[Array, ...]:
@@ -179,12 +190,12 @@ def transformer(
         return ()
 
     return make_case(
-        f"transformer ({norm}-norm)",
+        f"transformer ({norm}-norm{', sound' if features else ''})",
         forward,
         backward,
         seed=seed,
         activations={},
-        spec=transformer_spec(config),
+        spec=sound_transformer_spec(config) if features else transformer_spec(config),
         upstream=np.ones(()),
         xp=xp,
     )

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from types import ModuleType
 
 from numpy_transformer.errors import InputError
-from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases, ternary_cases
+from numpy_transformer.gradcheck import (
+    attention_cases,
+    consistency_cases,
+    layer_cases,
+    model_cases,
+    one_stack_cases,
+    ternary_cases,
+)
 from numpy_transformer.gradcheck.case import BUILDERS, Case
 from numpy_transformer.layers.activation import ACTIVATIONS
 
@@ -42,6 +49,7 @@ SUITE: dict[str, Group] = {
     "embedding": lambda seed, xp: [
         layer_cases.embedding(seed=seed, positions=positions, xp=xp) for positions in (False, True)
     ],
+    "feature_projection": _one(layer_cases.feature_projection),
     "positional_encoding": _one(layer_cases.positional_encoding),
     "learned_positions": _one(layer_cases.learned_positions),
     "layer_norm": _one(layer_cases.layer_norm),
@@ -69,9 +77,16 @@ SUITE: dict[str, Group] = {
     "output_loss": lambda seed, xp: [
         layer_cases.projection_loss(seed=seed, output_bias=output_bias, xp=xp) for output_bias in (False, True)
     ],
+    "consistency": _one(consistency_cases.consistency),
+    "consistent_loss": lambda seed, xp: [
+        consistency_cases.consistent_loss(seed=seed, output_bias=output_bias, xp=xp) for output_bias in (False, True)
+    ],
     "encoder_layer": _both_norms(model_cases.encoder_layer),
     "decoder_layer": _both_norms(model_cases.decoder_layer),
-    "transformer": _both_norms(model_cases.transformer),
+    "transformer": lambda seed, xp: [
+        model_cases.transformer(seed=seed, norm=norm, features=features, xp=xp)
+        for norm, features in (("post", 0), ("pre", 0), ("post", 5))
+    ],
     "language_model": lambda seed, xp: [
         one_stack_cases.language_model(seed=seed, norm=norm, learned=learned, xp=xp)
         for norm, learned in (("post", False), ("pre", True))
@@ -91,6 +106,7 @@ DERIVATIONS = {
     "positional_encoding": "layers/embedding.py",
     "relu": "layers/activation.py",
     "projection_loss": "layers/output_loss.py",
+    "consistent_loss": "layers/consistency.py",
     "swish": "layers/activation.py",
     "gelu": "layers/activation.py",
     "tanh": "layers/activation.py",

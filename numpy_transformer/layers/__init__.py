@@ -13,6 +13,7 @@
     residual.py               x + Dropout(Sublayer(x)) and the norm, around any sub-layer
     cross_entropy.py          label-smoothed loss
     output_loss.py            logits and loss, chunk by chunk
+    consistency.py            two passes of other dropout masks must agree
     blocked_attention.py      the same for long sentences, in little memory
     position_table.py         the sinusoids, made once
     normal_distribution.py    density and cumulative probability, for GELU
@@ -44,5 +45,6 @@ for _file in (
     "residual",
     "cross_entropy",
     "output_loss",
+    "consistency",
 ):
     give_way(import_module(f"{__name__}.{_file}"))

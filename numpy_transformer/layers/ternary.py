@@ -9,13 +9,14 @@ attention and feed-forward is rounded, and the layers compute with what comes ou
     V    = s T
 
 So no layer knows of it. A model with ternary weights is a float model at V (`Model.quantised`), whose gradient goes to
-the masters. The embedding, which is the output projection, too, stays float: it is read by rows, and its logits are
-what every rounding error ends in. Norms, biases, learned positions and the heads of an encoder stay float as well: they
-are few. So do the activations, which BitNet rounds to 8 bits: that makes products of whole numbers fast where the
-hardware has them, and NumPy has not.
+the masters.
 
-Derivation. Let G = dL/dV, the gradient of the float model at V. What is exact,
-and is checked (gradcheck/ternary_cases.py):
+What is not rounded: the embedding, since it is also the output projection, where a rounding would fall on the logits
+themselves with no layer behind it to make up for it; norms, biases, learned positions and the heads of an encoder,
+which are few; and the activations. BitNet rounds these to 8 bits, which makes products of whole numbers fast where the
+hardware has them. NumPy has none.
+
+Derivation. Let G = dL/dV, the gradient of the float model at V. Exact, and checked by gradcheck/ternary_cases.py, are:
 
 - G itself. Every layer's derivation holds at V as at any other weights.
 - The gradients of everything that is not rounded.
@@ -36,6 +37,8 @@ which the minimum above cuts off, get their gradient, too. Because the backward 
 gradient buffer of the float model is the masters' own.
 """
 
+from typing import Any
+
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.layers.parameters import Parameters, Tree
 
@@ -45,11 +48,13 @@ ROUNDED = {"self_attention", "cross_attention", "feed_forward"}  # sub-layers wh
 
 def ternary(weight: Array) -> tuple[Array, Array]:
     """W (I, O) -> T (I, O), of the values -1, 0 and 1, and the scale s ()."""
-    xp = array_module(weight)
-    scale = xp.where(weight.real < 0, -weight, weight).mean()  # of |w|; a complex step must come through
-    half = scale.real / 2
-    above, below = weight.real > half, weight.real < -half
-    return above.astype(weight.dtype) - below, scale
+    scale = (weight * _signs(weight, 0)).mean()  # |w| = w sign(w), through which a complex step comes
+    return _signs(weight, scale.real / 2), scale
+
+
+def _signs(weight: Array, least: Any) -> Array:
+    """1 where a weight is above `least`, -1 where it is below its opposite, else 0."""
+    return (weight.real > least).astype(weight.dtype) - (weight.real < -least)
 
 
 def is_rounded(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -31,7 +32,8 @@ class TransformerConfig:
     `norm` is "post" for LayerNorm(x + Sublayer(x)), as the paper writes it in section 3.1, or "pre" for
     x + Sublayer(LayerNorm(x)), which also adds a final norm after each stack. `dropout` is applied where section
     5.4 says: to the output of every sub-layer and to the sums of embeddings and positions. `attention_dropout`, on
-    the attention weights, is not in the paper's text (its published code has it) and is off by default.
+    the attention weights, is not in the paper's text (its published code has it) and is off by default. `consistency`,
+    a Transformer's alone, is the weight A of R-Drop's term in training (consistency.py); 0 is off.
 
     The other options are not the paper's. Imported models need them (formats/): `activation` inside the feed-forward
     layers may be "swish", "gelu" or "gelu_tanh" (activation.py), and `output_bias` adds a bias to the logits. Marian
@@ -46,7 +48,8 @@ class TransformerConfig:
     of a classifier, which looks at the "first" vector of a text or at the "mean" of all (`pooling`).
 
     `weights` are "float", or "ternary": -1, 0 and 1 times a scale in all matrices of attention and feed-forward
-    (layers/ternary.py).
+    (layers/ternary.py). The source of a SoundTransformer is a sequence of vectors of `source_features` numbers; 0: a
+    sequence of tokens.
 
     Raises InputError, naming the field and what it may be, for any value that cannot work.
     """
@@ -59,6 +62,7 @@ class TransformerConfig:
     heads: int = 8
     dropout: float = 0.1
     attention_dropout: float = 0.0
+    consistency: float = 0.0
     norm: str = "post"
     activation: str = "relu"
     output_bias: bool = False
@@ -70,6 +74,7 @@ class TransformerConfig:
     labels: tuple[str, ...] = ()
     pooling: str = "first"
     weights: str = "float"
+    source_features: int = 0
     pad_id: int = 0
     bos_id: int = 1
     eos_id: int = 2
@@ -89,6 +94,9 @@ class TransformerConfig:
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
                 raise InputError(f"{name} is {value!r}; it must be at least 0 and below 1")
+        weight = self.consistency
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+            raise InputError(f"consistency is {weight!r}; it must be 0 or a positive number")
         if self.norm not in ("post", "pre"):
             raise InputError(f'norm is {self.norm!r}; it must be "post" (the paper) or "pre"')
         if self.activation not in ACTIVATIONS:
@@ -96,6 +104,8 @@ class TransformerConfig:
             raise InputError(f'activation is {self.activation!r}; it must be "relu" (the paper) or one of {others}')
         if self.weights not in WEIGHTS:
             raise InputError(f'weights is {self.weights!r}; it must be "float" or "ternary"')
+        if not isinstance(self.source_features, int) or self.source_features < 0:
+            raise InputError(f"source_features is {self.source_features!r}; it must be 0 or a positive whole number")
         for name in ("output_bias", "constant_start"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} is {getattr(self, name)!r}; it must be true or false")

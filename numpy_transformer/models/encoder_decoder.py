@@ -11,6 +11,9 @@ Derivation. The parts' backwards run in reverse: loss, decoder, encoder. Where o
 gradients add up: the memory's over all decoder layers, and the table's over its three uses,
 
     dE = dE (output projection) + dE (target embedding) + dE (source embedding)
+
+Where the source is a sequence of feature vectors, as in sound, a linear layer (layers/feature_projection.py) takes the
+source embedding's place, and the table's third use falls away.
 """
 
 from functools import partial
@@ -27,7 +30,9 @@ from numpy_transformer.layers.embedding import (
     embedding_spec,
     input_embedding_forward,
 )
+from numpy_transformer.layers.feature_projection import feature_projection_backward, feature_projection_forward
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_spec
+from numpy_transformer.layers.linear import LinearParameters, linear_spec
 from numpy_transformer.layers.output_loss import OutputParameters
 from numpy_transformer.layers.parameters import parameter, zeros
 from numpy_transformer.models.blocks import (
@@ -51,10 +56,25 @@ class TransformerParameters(NamedTuple):
     decoder: tuple[DecoderLayerParameters, ...]
     decoder_norm: LayerNormParameters | None  # after the last layer (pre-norm)
     output_bias: Array | None = None  # (V,) added to the logits; the paper has none
+    feature_projection: LinearParameters | None = None  # (F, D) of a source of vectors; the paper's are tokens
 
 
 def transformer_spec(config: TransformerConfig) -> TransformerParameters:
     """The shape and initial value of every parameter of a model. Raises InputError for options of other models."""
+    if config.source_features:
+        raise InputError(f"source_features is {config.source_features}; a Transformer has 0: use SoundTransformer")
+    return _encoder_decoder_spec(config)
+
+
+def sound_transformer_spec(config: TransformerConfig) -> TransformerParameters:
+    """The same for a source of feature vectors."""
+    if not config.source_features:
+        raise InputError("source_features is 0; a SoundTransformer needs how many numbers a vector has")
+    projection = linear_spec(config.source_features, config.d_model)
+    return _encoder_decoder_spec(config)._replace(feature_projection=projection)
+
+
+def _encoder_decoder_spec(config: TransformerConfig) -> TransformerParameters:
     for field in ("positions", "token_types", "norm_epsilon", "labels"):
         value, usual = getattr(config, field), getattr(TransformerConfig, field)
         if value != usual:
@@ -98,12 +118,43 @@ def embed_backward(dy: Array, cache: EmbedCache, gradients: EmbeddingParameters)
     embedding_backward(dx if cache.learned is None else dx * cache.learned, cache.ids, gradients)
 
 
-# --- Encoder: source ids to memory ---
+# --- The same for a source of feature vectors: linear layer + positions, dropout ---
+
+
+class ProjectCache(NamedTuple):
+    features: Array  # (B, S, F)
+    dropout: DropoutCache | None
+
+
+def project_forward(features: Array, parameters: LinearParameters, *, dropouts: Dropouts) -> tuple[Array, ProjectCache]:
+    """features (B, S, F) -> (B, S, D)."""
+    x, dropout = dropout_forward(feature_projection_forward(features, parameters), dropouts.residual)
+    return x, ProjectCache(features, dropout)
+
+
+def project_backward(
+    dy: Array, cache: ProjectCache, parameters: LinearParameters, gradients: LinearParameters
+) -> Array:
+    """dy (B, S, D) -> dfeatures (B, S, F), which ends here; writes the linear layer's gradients."""
+    dx = dropout_backward(dy, cache.dropout)
+    return feature_projection_backward(dx, cache.features, parameters, gradients)
+
+
+# --- Encoder: source ids, or feature vectors, to memory ---
 
 
 class EncoderCache(NamedTuple):
-    embed: EmbedCache
+    source: EmbedCache | ProjectCache
     stack: StackCache
+
+
+def source_forward(
+    source: Array, parameters: TransformerParameters, *, dropouts: Dropouts
+) -> tuple[Array, EmbedCache | ProjectCache]:
+    """source ids (B, S) or feature vectors (B, S, F) -> (B, S, D), what enters the encoder."""
+    if parameters.feature_projection is None:
+        return embed_forward(source, parameters.embedding, dropouts=dropouts)
+    return project_forward(source, parameters.feature_projection, dropouts=dropouts)
 
 
 def encoder_forward(
@@ -114,28 +165,38 @@ def encoder_forward(
     dropouts: Dropouts,
     recompute: bool = False,
 ) -> tuple[Array, EncoderCache]:
-    """source ids (B, S) -> memory (B, S, D). With `recompute` no layer keeps its cache (recompute.py)."""
-    x, embed = embed_forward(source, parameters.embedding, dropouts=dropouts)
+    """source -> memory (B, S, D). With `recompute` no layer keeps its cache (recompute.py)."""
+    x, entered = source_forward(source, parameters, dropouts=dropouts)
     layer = partial(encoder_layer_forward, config=config, mask=source_mask(source, config))
     memory, stack = stack_forward(
         x, parameters.encoder, parameters.encoder_norm, layer, dropouts=dropouts, recompute=recompute
     )
-    return memory, EncoderCache(embed, stack)
+    return memory, EncoderCache(entered, stack)
 
 
 def encoder_backward(
     dmemory: Array, cache: EncoderCache, parameters: TransformerParameters, gradients: TransformerParameters
 ) -> None:
-    """dmemory (B, S, D) -> writes the encoder's gradients and adds to the embedding's."""
+    """dmemory (B, S, D) -> writes the encoder's gradients, and adds to the embedding's or writes the projection's."""
     p, g = parameters, gradients
     stack = (p.encoder, p.encoder_norm), (g.encoder, g.encoder_norm)
     dx = stack_backward(dmemory, cache.stack, *stack, encoder_layer_backward)
-    embed_backward(dx, cache.embed, gradients.embedding)
+    if isinstance(cache.source, EmbedCache):
+        embed_backward(dx, cache.source, g.embedding)
+    else:
+        assert p.feature_projection is not None
+        assert g.feature_projection is not None
+        project_backward(dx, cache.source, p.feature_projection, g.feature_projection)
+
+
+def real_positions(source: Array, config: TransformerConfig) -> Array:
+    """(B, S), True where the source is no padding: ids (B, S) other than pad_id, vectors (B, S, F) not all zeros."""
+    return source != config.pad_id if source.ndim == 2 else (source != 0).any(axis=2)
 
 
 def source_mask(source: Array, config: TransformerConfig) -> Array:
-    """(B, 1, 1, S), True at real tokens: broadcasts over heads and queries."""
-    return (source != config.pad_id)[:, None, None, :]
+    """(B, 1, 1, S), True at real positions: broadcasts over heads and queries."""
+    return real_positions(source, config)[:, None, None, :]
 
 
 # --- Decoder: memory and the target words so far to one vector per position ---
@@ -157,7 +218,7 @@ def decoder_forward(
     dropouts: Dropouts,
     recompute: bool = False,
 ) -> tuple[Array, DecoderCache]:
-    """target ids (B, T) beginning with bos, memory (B, S, D), source ids (B, S) -> (B, T, D).
+    """target ids (B, T) beginning with bos, memory (B, S, D), source ids or vectors -> (B, T, D).
 
     Padding follows the real tokens, so the causal mask alone keeps every real position from seeing it.
     """
@@ -208,7 +269,8 @@ def transformer_forward(
     dropouts: Dropouts = NO_DROPOUT,
     recompute: bool = False,
 ) -> tuple[Array, TransformerCache]:
-    """source ids (B, S), target ids (B, T) beginning with bos -> the decoder's output (N, D) at `positions`, cache.
+    """source ids (B, S) or feature vectors (B, S, F), target ids (B, T) beginning with bos -> the decoder's output
+    (N, D) at `positions`, cache.
 
     `positions` (N,) are those of the B * T that have a real token to predict; the others never enter the loss.
     """

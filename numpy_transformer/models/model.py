@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
@@ -11,6 +12,7 @@ from numpy_transformer.backend.arrays import Array, array_module, device_module,
 from numpy_transformer.backend.dropout_masks import NO_DROPOUT, DropoutMasks, Dropouts
 from numpy_transformer.backend.precision import check_precision, precision
 from numpy_transformer.errors import InputError
+from numpy_transformer.layers.consistency import consistent_loss_and_gradients
 from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.layers.ternary import ternary_parameters
@@ -24,6 +26,7 @@ KINDS = {  # what a file calls a model, and what opens it
     "encoder-decoder": "nt.Transformer, translate.py",
     "decoder": "nt.LanguageModel, python -m numpy_transformer.complete",
     "encoder": "nt.Encoder, python -m numpy_transformer.fill or .classify",
+    "sound": "nt.SoundTransformer, translate.py --audio",
 }
 
 Tree = TypeVar("Tree")
@@ -91,7 +94,7 @@ class Model(Generic[Tree]):
     def __repr__(self) -> str:
         config, flat = self.config, self.parameters.flat
         layers = {"encoder": config.encoder_layers, "decoder": config.decoder_layers}
-        depth = "+".join(str(layers[stack]) for stack in self.kind.split("-"))
+        depth = layers.get(self.kind, f"{config.encoder_layers}+{config.decoder_layers}")
         device = "CPU" if array_module(flat) is np else "GPU"
         return (
             f"<{type(self).__name__}: {depth} layers, D {config.d_model}, F {config.d_ff}, H {config.heads}, "
@@ -120,14 +123,21 @@ class Model(Generic[Tree]):
         label_smoothing: float,
         token_count: int | None,
         gradients: Parameters[Tree] | None,
+        consistency: float = 0.0,
     ) -> tuple[Any, Parameters[Tree]]:
-        """One step's loss and gradients: `gold` (N,) are the right predictions."""
+        """One step's loss and gradients: `gold` (N,) are the right predictions.
+
+        With `consistency` the inputs hold everything twice, and their neighbouring predictions must agree.
+        """
+        loss_and_dfinal: Callable[..., tuple[Array, Array]] = output_loss_and_gradients
+        if consistency:
+            loss_and_dfinal = partial(consistent_loss_and_gradients, consistency=consistency)
         gradients = self.parameters.twin() if gradients is None else gradients
         model = self.quantised()
         with precision(self.precision):
             final, cache = model._forward(inputs, dropouts=self._dropouts(seed))
             # The loss: forward turns into backward. It assigns its part of the table's gradient, the rest adds to it.
-            loss, dfinal = output_loss_and_gradients(
+            loss, dfinal = loss_and_dfinal(
                 final,
                 self._output(model.parameters.tree, inputs),
                 gold,
@@ -220,6 +230,29 @@ def check_rows(name: str, ids: Array, config: TransformerConfig) -> None:
     if ids.ndim != 2 or ids.shape[1] == 0 or not np.issubdtype(ids.dtype, np.integer):
         raise InputError(f"{name} must be a 2-D array of integer ids, one row a sentence; got {ids.dtype} {ids.shape}")
     check_ids(name, ids, config)
+
+
+def check_vectors(name: str, vectors: Array, config: TransformerConfig) -> None:
+    """Raises InputError unless `vectors` is an array (B, S, F) of finite numbers, with padding only at the end."""
+    F = config.source_features
+    if vectors.ndim != 3 or vectors.shape[1] == 0 or vectors.shape[2] != F or vectors.dtype.kind != "f":
+        raise InputError(
+            f"{name} must be a 3-D array of floating-point vectors of {F} numbers, one row a sound; got "
+            f"{vectors.dtype} {vectors.shape}"
+        )
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{name} holds numbers that are not finite")
+    real = (vectors != 0).any(axis=2)
+    if (real[:, 1:] > real[:, :-1]).any():
+        raise InputError(f"{name} holds a vector of zeros, which is padding, before another vector")
+
+
+def check_source(source: Array, config: TransformerConfig) -> None:
+    """Raises InputError for a source that a model of this configuration cannot read."""
+    if config.source_features:
+        check_vectors("source", source, config)
+    else:
+        check_ids("source", source, config)
 
 
 def check_smoothing(label_smoothing: float) -> None:

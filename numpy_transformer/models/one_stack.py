@@ -79,6 +79,10 @@ def one_stack_spec(config: TransformerConfig, *, layers: int) -> OneStackParamet
     """The shape and initial value of every parameter."""
     if config.output_bias:
         raise InputError("output_bias is true; only a Transformer can have it")
+    if config.source_features:
+        raise InputError(f"source_features is {config.source_features}; only a SoundTransformer can have it")
+    if config.consistency:
+        raise InputError(f"consistency is {config.consistency}; only a Transformer can have it")
     D = config.d_model
     positions = types = norm = deviation = None
     if config.positions == "learned":

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend.arrays import Array, array_module, ids_to_device, to_device
+from numpy_transformer.backend.arrays import Array, array_module, ids_to_device
 from numpy_transformer.backend.dropout_masks import NO_DROPOUT, Dropouts
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import OutputParameters, output_projection
@@ -45,15 +45,21 @@ class Transformer(Model[TransformerParameters]):
         and ends with eos_id. `seed` draws the dropout masks; None means no dropout. `token_count` replaces the
         number of real target tokens as the denominator, for a shard of a larger batch. `gradients` is overwritten
         and returned; without it a new one is allocated. Raises InputError for invalid shapes, ids or smoothing.
+
+        With a configuration's `consistency`, and dropout, two passes are made, and the loss is the mean of theirs plus
+        the term that holds them together.
         """
-        *inputs, gold = self._loss_ids(source, target, label_smoothing)
+        consistency = 0.0 if seed is None else self.config.consistency
+        passes = 2 if consistency else 1
+        *inputs, gold = self._loss_ids(source, target, label_smoothing, passes=passes)
         return self._loss_and_gradients(
             inputs,
             gold,
             seed=seed,
             label_smoothing=label_smoothing,
-            token_count=token_count,
+            token_count=None if token_count is None else passes * token_count,
             gradients=gradients,
+            consistency=consistency,
         )
 
     def loss(
@@ -66,8 +72,7 @@ class Transformer(Model[TransformerParameters]):
     def logits(self, source: Array, target_input: Array) -> Array:
         """source (B, S), target_input (B, T) beginning with bos_id -> (B, T, V), without dropout."""
         source, target_input = self._checked(source, target_input)
-        xp = array_module(self.parameters.flat)
-        source, target_input = to_device(source, xp), to_device(target_input, xp)
+        source, target_input = self._to_device(source, target_input)
         tree = self.quantised().parameters.tree
         memory, _ = encoder_forward(source, tree, self.config, dropouts=NO_DROPOUT)
         y, _ = decoder_forward(target_input, memory, source, tree, self.config, dropouts=NO_DROPOUT)
@@ -86,10 +91,11 @@ class Transformer(Model[TransformerParameters]):
     def _output(self, tree: TransformerParameters, inputs: Inputs) -> OutputParameters:
         return output_parameters(tree)
 
-    def _loss_ids(self, source: Array, target: Array, label_smoothing: float) -> list[Array]:
+    def _loss_ids(self, source: Array, target: Array, label_smoothing: float, passes: int = 1) -> list[Array]:
         """On the model's device: source, target input, and the N real positions with their gold ids.
 
-        The positions are found on the host, so that the host need not wait for a GPU.
+        For several `passes` the sentences stand there as often, and the passes of a position are neighbours. The
+        positions are found on the host, so that the host need not wait for a GPU.
         """
         source, target = self._checked(source, target)
         if len(target) == 0 or target.shape[1] < 2:
@@ -99,7 +105,14 @@ class Transformer(Model[TransformerParameters]):
         check_smoothing(label_smoothing)
         labels = target[:, 1:].reshape(-1)
         real = np.flatnonzero(labels != self.config.pad_id)
-        return ids_to_device(array_module(self.parameters.flat), source, target[:, :-1], real, labels[real])
+        if passes > 1:
+            real = np.stack([real + number * len(labels) for number in range(passes)], axis=1).reshape(-1)
+            source, target, labels = (np.concatenate([part] * passes) for part in (source, target, labels))
+        return self._to_device(source, target[:, :-1], real, labels[real])
+
+    def _to_device(self, source: Array, *ids: Array) -> list[Array]:
+        """The source and arrays of ids, on the model's device."""
+        return ids_to_device(array_module(self.parameters.flat), source, *ids)
 
     def _checked(self, source: Array, target: Array) -> tuple[Array, Array]:
         """Host arrays of ids, two axes each, with equally many sentences."""

@@ -3,6 +3,7 @@
     config.json                             the run's options and the model's configuration
     tokenizer.json                          the learned BPE
     words.txt                               every word of the source sentences it learned from (data/known_words.py)
+    features.json  sample.wav               how a model hears (data/sound/features.py); a sound to try it with
     checkpoints/step-00001000.safetensors   weights after an evaluation; the last ones are kept, for the average
     checkpoints/best.safetensors            weights with the lowest validation loss so far
     checkpoints/averaged.safetensors        the mean of the last checkpoints, if that is better than the best one
@@ -37,6 +38,8 @@ class RunFiles:
         self.config_file = self.path / "config.json"
         self.tokenizer_file = self.path / "tokenizer.json"
         self.words_file = self.path / "words.txt"
+        self.features_file = self.path / "features.json"
+        self.sample_file = self.path / "sample.wav"
         self.checkpoints = self.path / "checkpoints"
         self.best_file = self.checkpoints / "best.safetensors"
         self.averaged_file = self.checkpoints / "averaged.safetensors"
@@ -117,8 +120,12 @@ def new_run_path(parent: Path, name: str) -> Path:
 
 
 def run_name(data: str) -> str:
-    """A folder name for a corpus: phrasebook, multi30k, or the file's or folder's own name."""
-    return Path(data).name.split(".")[0] or "run"
+    """A folder name for a corpus: phrasebook, multi30k, the file's or folder's own name, of several files the first's.
+
+    >>> run_name("texts/europarl.tsv,texts/news.tsv.gz")
+    'europarl'
+    """
+    return Path(data.split(",")[0]).name.split(".")[0] or "run"
 
 
 def kind_of_run(run: Path) -> str:
@@ -134,7 +141,7 @@ def runs_in(parent: Path, *, with_model: bool, kind: str | None = None) -> list[
     """The runs in `parent`, the one that was written to last first.
 
     `with_model` asks for runs that have a model to use; else for those that can be resumed. `kind` asks for one kind of
-    model: "encoder-decoder", "parser", "decoder" or "encoder".
+    model: "encoder-decoder", "parser", "decoder", "encoder" or "sound".
     """
     written = [
         (file.stat().st_mtime_ns, file.parent.parent)

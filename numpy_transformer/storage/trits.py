@@ -41,8 +41,8 @@ def pack(trits: Array) -> Array:
 
 def unpack(packed: Array, count: int) -> Array:
     """The inverse of `pack` -> float32 (count,). Raises ValueError for bytes that are not `count` trits."""
-    if len(packed) != -(-count // IN_A_BYTE) or (packed.size and packed.max() >= 3**IN_A_BYTE):
-        raise ValueError(f"{len(packed)} bytes do not hold {count} weights of three values")
+    if packed.shape != (-(-count // IN_A_BYTE),) or (packed.size and packed.max() >= 3**IN_A_BYTE):
+        raise ValueError(f"{packed.size} bytes do not hold {count} weights of three values")
     digits = np.arange(3**IN_A_BYTE)[:, None] // POWERS % 3  # (243, 5): a table is faster than divisions
     return (digits - 1).astype(np.float32)[packed].reshape(-1)[:count]
 

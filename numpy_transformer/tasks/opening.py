@@ -12,6 +12,7 @@ from numpy_transformer.formats.wordpiece import WordPieceTokenizer
 from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.models.encoder_only import Encoder
 from numpy_transformer.models.model import Model
+from numpy_transformer.models.sound_transformer import SoundTransformer
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.run_files import RunFiles
 
@@ -41,6 +42,11 @@ def open_parser(path: str | Path, *, device: str = "cpu") -> tuple[Transformer, 
     if not is_tokenizer_for_trees(tokenizer):
         raise InputError(f"{path}: is no parser: train one with python train.py --data phrasebook-trees")
     return model, tokenizer
+
+
+def open_sound_model(path: str | Path, *, device: str = "cpu") -> tuple[SoundTransformer, bpe.Tokenizer]:
+    """A SoundTransformer and its tokenizer; otherwise as `open_language_model`."""
+    return _open_run(SoundTransformer, path, device=device)
 
 
 def _open_run(kind: type[AnyModel], path: str | Path, *, device: str) -> tuple[AnyModel, Any]:

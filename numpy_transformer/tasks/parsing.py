@@ -57,6 +57,7 @@ class Parser:
                 beam=beam,
                 alpha=0.0,
                 rules=[rule],
+                pooled=rule.pooled,
             )
             for number, [best] in zip(part, found, strict=True):
                 trees[number] = self.tokens.tree(best.ids, sentences[number])

@@ -14,6 +14,7 @@ def make_config(options: TrainingOptions, tokenizer: ModelTokenizer, **more: Any
     return TransformerConfig.preset(options.preset, vocabulary_size=len(tokenizer)).replace(
         dropout=options.dropout,
         attention_dropout=options.attention_dropout,
+        consistency=options.consistency,
         norm=options.norm,
         activation=options.activation,
         weights=options.weights,

@@ -7,6 +7,7 @@ in the encoder and as many in the decoder, unless the configuration says otherwi
 from typing import NamedTuple
 
 from numpy_transformer.layers.blocked_attention import BLOCKED_FROM
+from numpy_transformer.layers.consistency import ROWS
 from numpy_transformer.layers.output_loss import PRODUCT_ROWS
 from numpy_transformer.models.config import TransformerConfig
 
@@ -26,7 +27,7 @@ def step_flops(config: TransformerConfig, size: StepSize, *, recompute: bool = F
     are computed and count, as do padded positions except in the output projection, where they count here but are left
     out by the program. The blocked attention's second computation of its scores does not count.
     """
-    B, S, T = size
+    B, S, T = _of_all_passes(config, size)
     D, F, V = config.d_model, config.d_ff, config.vocabulary_size
     self_attention, cross_attention, feed_forward = 4 * D * D, 2 * D * D, 2 * D * F  # multiply-adds for each position
     encoder = config.encoder_layers * B * S * (self_attention + feed_forward + 2 * S * D)
@@ -37,6 +38,11 @@ def step_flops(config: TransformerConfig, size: StepSize, *, recompute: bool = F
     )
     passes = 4 if recompute else 3
     return 2 * (passes * (encoder + decoder) + 3 * B * T * D * V)
+
+
+def _of_all_passes(config: TransformerConfig, size: StepSize) -> StepSize:
+    """With a consistency term every sentence is in the batch twice."""
+    return size._replace(sentences=2 * size.sentences) if config.consistency else size
 
 
 def cache_bytes(config: TransformerConfig, size: StepSize, *, recompute: bool = False, itemsize: int = 4) -> int:
@@ -90,10 +96,11 @@ def step_bytes(
     worker. What comes and goes: the caches; and at their fullest either the logits of the loss or the gradients on
     their way through one layer.
     """
-    B, S, T = size
+    B, S, T = size = _of_all_passes(config, size)
     D, F, V, H = config.d_model, config.d_ff, config.vocabulary_size, config.heads
     each = -(-B * T // workers)  # target positions of a worker
-    logits = workers * V * (min(PRODUCT_ROWS, each) + D * (each > PRODUCT_ROWS)) + 2 * B * T * D
+    rows, copies = (ROWS, 7) if config.consistency else (PRODUCT_ROWS, 1)  # of logits, and what is made of them
+    logits = workers * V * (copies * min(rows, each) + D * (each > rows)) + 2 * B * T * D
     scores = 0 if max(S, T) >= BLOCKED_FROM else 2 * B * H * max(S * S, T * T, S * T)
     passing = B * max(S, T) * (4 * D + 2 * F) + B * T * D + scores
     remade = max(_layer_bytes(config, size, 4)) if recompute else 0

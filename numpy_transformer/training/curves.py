@@ -16,6 +16,7 @@ MEASURES = (
     ("bleu", "BLEU and chrF", ("BLEU, validation, greedy", "BLEU, test, beam search")),
     ("f1", "F1 of labelled brackets", ("validation, greedy", "test, beam search")),
     ("accuracy", "Accuracy", ("validation", "test")),
+    ("word_error_rate", "Word error rate", ("validation, greedy", "test, beam search")),
     ("bits_per_byte", "Bits per byte", ("validation", "finished model")),
 )
 
@@ -45,8 +46,9 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     perplexity.set(title="Validation perplexity", yscale="log")
 
     name, title, labels = next((measure for measure in MEASURES if any(measure[0] in r for r in records)), MEASURES[0])
-    plot(quality, "evaluation", name, color="C2", label=labels[0])
-    plot(quality, "test", name, "*", color="C3", markersize=12, label=labels[1])
+    ceiling = 1.0 if name == "word_error_rate" else math.inf  # an untrained model's is of no interest
+    plot(quality, "evaluation", name, color="C2", label=labels[0], ceiling=ceiling)
+    plot(quality, "test", name, "*", color="C3", markersize=12, label=labels[1], ceiling=ceiling)
     if name == "bleu":
         plot(quality, "evaluation", "chrf", color="C5", label="chrF, validation, greedy")
         plot(quality, "test", "chrf", "*", color="C6", markersize=12, label="chrF, test, beam search")

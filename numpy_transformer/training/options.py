@@ -14,6 +14,8 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.ternary import WEIGHTS
 from numpy_transformer.models.config import PRESETS
+from numpy_transformer.training.paper_recipe import WMT14
+from numpy_transformer.training.sound_options import SOUND_RECIPES, check_sound
 from numpy_transformer.training.tree_options import tree_recipe
 
 LESS_MEMORY = (
@@ -22,19 +24,15 @@ LESS_MEMORY = (
 )
 # Going on from a trained model: a low rate, which rises quickly, and a look every few steps. The rate's peak is 0.0003
 # at width 256, 0.0002 at 512.
-FINE_TUNING: dict[str, Any] = {
-    "epochs": 10,
-    "batch_tokens": 1024,
-    "warmup": 100,
-    "rate_scale": 0.05,
-    "evaluate_every": 100,
-}
+FINE_TUNING: dict[str, Any] = {"epochs": 10, "batch_tokens": 1024, "warmup": 100, "rate_scale": 0.05}
+FINE_TUNING |= {"evaluate_every": 100}
 # The same for a model of one stack, beside its own recipe: half its peak of the rate.
 GOING_ON: dict[str, Any] = {"warmup": 100, "rate_scale": 0.25}
 TASKS = {  # by model; the first is the default
     "encoder-decoder": ("translate", "parse"),
     "decoder": ("complete",),
     "encoder": ("masked-words", "classify"),
+    "sound": ("transcribe",),  # --data tones or spoken-digits
 }
 UNITS = ("bytes", "characters", "bpe")
 CHOICES: dict[str, Any] = {"model": TASKS, "preset": PRESETS, "units": UNITS, "activation": ACTIVATIONS}
@@ -71,6 +69,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "evaluate_every": 140,
         "average": 10,
     },
+    "wmt14": WMT14,
+    **SOUND_RECIPES,
 }
 # The same for the models of one stack, by model and corpus; None: any other text.
 ONE_STACK_RECIPES: dict[tuple[str, str | None], dict[str, Any]] = {
@@ -135,8 +135,9 @@ class TrainingOptions:
     A run ends at the first of `steps`, `epochs`, `minutes` that is set and reached. One step is one update of the
     parameters, made from `accumulate` batches of about `batch_tokens` target tokens each.
 
-    `model` is "encoder-decoder", whose `task` is "translate" or "parse", "decoder", which completes, or "encoder",
-    whose task is "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace the preset's.
+    `model` is "encoder-decoder", whose `task` is "translate" or "parse", "sound", which transcribes, "decoder", which
+    completes, or "encoder", whose task is "masked-words" or "classify". `layers`, `d_model`, `d_ff` and `heads` replace
+    the preset's.
     """
 
     data: str = "phrasebook"
@@ -144,6 +145,7 @@ class TrainingOptions:
     target: str = "de"
     data_dir: str | None = None
     validation: str | None = None
+    leave_out: str | None = None
     from_model: str | None = None
     freeze: str | None = None
     model: str = "encoder-decoder"
@@ -163,6 +165,8 @@ class TrainingOptions:
     vocabulary: int = 8000
     dropout: float = 0.1
     attention_dropout: float = 0.0
+    bpe_dropout: float = 0.0
+    consistency: float = 0.0
     label_smoothing: float = 0.1
     steps: int | None = None
     epochs: int | None = None
@@ -200,7 +204,7 @@ class TrainingOptions:
                 require(field.name, "\0" not in value, "text without the character NUL")
             elif isinstance(value, int):
                 require(field.name, value <= LARGEST_NUMBER, f"at most {LARGEST_NUMBER:,}")
-        for name in ("steps", "epochs", "patience", "workers"):
+        for name in ("steps", "epochs", "patience", "workers", "layers", "d_model", "d_ff", "heads"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1")
         require("workers", self.workers is None or self.workers <= MOST_WORKERS, f"at most {MOST_WORKERS}")
@@ -211,9 +215,11 @@ class TrainingOptions:
         for name in ("minutes", "clip"):
             value = getattr(self, name)
             require(name, value is None or value > 0, "above 0")
-        for name in ("dropout", "attention_dropout", "exchange"):
+        for name in ("dropout", "attention_dropout", "bpe_dropout", "exchange"):
             require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         require("label_smoothing", 0 <= self.label_smoothing <= 1, "between 0 and 1")
+        masked = self.dropout + self.attention_dropout > 0  # else both passes are the same
+        require("consistency", self.consistency == 0 or (self.consistency > 0 and masked), "0, or above 0 with dropout")
         require("rate_scale", self.rate_scale > 0, "above 0")
         require("seed", self.seed >= 0, "0 or a positive whole number")
         require("batch_tokens", self.batch_tokens >= 16, "at least 16 (the recommended size is about 4096)")
@@ -225,20 +231,20 @@ class TrainingOptions:
         require("task", self.task in (None, *tasks), f"left out, or {' or '.join(tasks)}, with --model {self.model}")
         require("units", self.units == "bpe" or self.model == "decoder", "bpe, unless with --model decoder")
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
-        one_stack = self.model != "encoder-decoder"
+        one_stack = self.model in ("encoder", "decoder")
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
-        for name in ("layers", "d_model", "d_ff", "heads"):
-            value = getattr(self, name)
-            require(name, value is None or value >= 1, "at least 1")
+        for name in ("bpe_dropout", "consistency"):
+            require(name, not getattr(self, name) or self.learns == "translate", "0, unless a translator is trained")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
         require("precision", self.precision == "float32" or self.device == "gpu", "float32 unless with --device gpu")
+        check_sound(self.data, self.model, self.leave_out, self.from_model)
         if self.steps is None and self.epochs is None and self.minutes is None:
             object.__setattr__(self, "epochs", 20)
 
     @property
     def learns(self) -> str:
-        """What the model learns: "translate", "parse", "complete", "masked-words" or "classify"."""
+        """What the model learns: "translate", "parse", "transcribe", "complete", "masked-words" or "classify"."""
         return self.task or TASKS[self.model][0]
 
     @classmethod
@@ -251,7 +257,7 @@ class TrainingOptions:
         recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
         if model == cls.model and given.get("task") in (None, "parse"):
             recipe = tree_recipe(data, given.get("data_dir")) or recipe
-        if model in TASKS and model != cls.model:
+        if model in ("encoder", "decoder"):
             name = data if (model, data) in ONE_STACK_RECIPES else None
             recipe = ONE_STACK_RECIPES[model, name]
         if given.get("from_model") is not None:
@@ -270,11 +276,8 @@ def option_name(field: str) -> str:
     return "--from" if field == "from_model" else "--" + field.replace("_", "-")
 
 
-_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"} | {
-    str | None: "text",
-    int | None: "a whole number",
-    float | None: "a finite number",
-}
+_NAMES: dict[Any, str] = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"}
+_KINDS = {kind: name for plain, name in _NAMES.items() for kind in (plain, plain | None)}
 
 
 def _fits(value: object, kind: Any) -> bool:

@@ -26,7 +26,7 @@ from numpy_transformer.training.reporting import Report
 from numpy_transformer.training.task import Task
 
 VALIDATION_SENTENCES = 200  # at most, parsed at each evaluation; the validation loss uses all
-TEST_BEAM = 10
+TEST_BEAM = 8
 SAMPLES, TEST_SAMPLES = 5, 20
 
 
@@ -47,11 +47,13 @@ class ParsingTask(Task):
         known = [tree for tree in corpus.valid if self.tokens.knows(tree)]
         if len(known) < len(corpus.valid):
             report.say(f"{len(corpus.valid) - len(known):,} validation trees have labels that no training tree has")
+        if not known:
+            raise InputError(f"{corpus.name}: every validation tree has a label that no training tree has: give others")
         self.valid = self._encoded(self._fitting(known, "validation", LONGEST_SOURCE))
-        self.valid_trees = self._short(corpus.valid)
+        self.valid_trees = self._short(corpus.valid, "validation")
         has_test = bool(corpus.test)
         self.test_name, self.test_trees = (
-            ("test", self._short(corpus.test)) if has_test else ("validation", self.valid_trees)
+            ("test", self._short(corpus.test, "test")) if has_test else ("validation", self.valid_trees)
         )
         self.exchange = Exchange(self.train_trees, options.exchange)
         self.digests = {
@@ -113,16 +115,21 @@ class ParsingTask(Task):
 
     def _fitting(self, trees: Sequence[SyntaxTree], name: str, longest: int) -> list[SyntaxTree]:
         """The trees whose sequences have at most `longest` tokens."""
-        kept = [tree for tree in trees if len(self.tokens.sequence(tree)) <= longest]
+        return self._kept(trees, name, longest, lambda tree: len(self.tokens.sequence(tree)))
+
+    def _kept(
+        self, trees: Sequence[SyntaxTree], name: str, longest: int, length: Callable[[SyntaxTree], int]
+    ) -> list[SyntaxTree]:
+        kept = [tree for tree in trees if length(tree) <= longest]
         if len(kept) < len(trees):
             self.report.pairs_left_out(name, len(trees) - len(kept), len(trees), longest=longest)
         if not kept:
             raise InputError(f"no {name} tree has at most {longest:,} tokens; raise --max-length, or give shorter ones")
         return kept
 
-    def _short(self, trees: Sequence[SyntaxTree]) -> list[SyntaxTree]:
+    def _short(self, trees: Sequence[SyntaxTree], name: str) -> list[SyntaxTree]:
         """The trees whose sentences a parser takes."""
-        return [tree for tree in trees if sum(map(len, self.tokens.pieces(tree.words))) <= LONGEST_SOURCE]
+        return self._kept(trees, name, LONGEST_SOURCE, lambda tree: sum(map(len, self.tokens.pieces(tree.words))))
 
     def _drawn(self, epoch: int) -> list[SyntaxTree]:
         """The trees of an epoch: one that has become too long stays as it was."""

@@ -32,10 +32,9 @@ TAKEN_OVER = ("norm", "activation", "positions", "d_model", "d_ff", "heads", "la
 
 
 def base_config(options: TrainingOptions, base: Model[Any]) -> TransformerConfig:
-    """The configuration of the model that a run goes on from, with the run's dropout and kind of weights."""
-    return base.config.replace(
-        dropout=options.dropout, attention_dropout=options.attention_dropout, weights=options.weights
-    )
+    """The configuration of the model that a run goes on from, with the run's dropout, consistency and weights."""
+    names = ("dropout", "attention_dropout", "consistency", "weights")
+    return base.config.replace(**{name: getattr(options, name) for name in names})
 
 
 def starting_values(base: Model[Any], model: Model[Any]) -> Mapping[str, Array]:
@@ -86,6 +85,11 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
         raise InputError(
             f"--weights float: {name} has ternary weights, which are taken over: leave --weights out, or go on from "
             "its export (python -m numpy_transformer.export --to ternary), whose weights are float numbers"
+        )
+    if options.bpe_dropout and isinstance(tokenizer, MarianTokenizer):
+        raise InputError(
+            f"--bpe-dropout {options.bpe_dropout}: {name} has a SentencePiece vocabulary, whose tokens are not made by "
+            "merges: leave --bpe-dropout out"
         )
     taken: dict[str, Any] = {
         **{field: getattr(config, field) for field in ("norm", "activation", "positions")},

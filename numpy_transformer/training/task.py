@@ -4,6 +4,7 @@
     parsing_task.py        sentences and their trees, for the encoder-decoder
     completion_task.py     a stream of tokens, for the decoder alone
     reading_tasks.py       masked words, and classes of texts, for the encoder alone
+    sound_task.py          sounds and what is said in them, for the encoder-decoder that hears
 
 The trainer knows steps, the clock, checkpoints and reports; a task knows its text, its batches and what counts as good.
 """

@@ -3,6 +3,7 @@
 from numpy_transformer.data.corpora import Corpus
 from numpy_transformer.data.large_corpus import LargeCorpus
 from numpy_transformer.data.plain_text import PlainCorpus
+from numpy_transformer.data.sound.sound_corpus import SoundCorpus
 from numpy_transformer.data.treebank import TreeCorpus
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.models.config import TransformerConfig
@@ -11,6 +12,7 @@ from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parsing_task import ParsingTask
 from numpy_transformer.training.reading_tasks import ClassificationTask, MaskedWordsTask
 from numpy_transformer.training.reporting import Report
+from numpy_transformer.training.sound_task import SoundTask
 from numpy_transformer.training.task import Task
 from numpy_transformer.training.texts import AnyCorpus
 from numpy_transformer.training.translation_task import TranslationTask
@@ -33,6 +35,8 @@ def make_task(
         return TranslationTask(options, corpus, tokenizer, report, config)
     if isinstance(corpus, TreeCorpus):
         return ParsingTask(options, corpus, tokenizer, report)
+    if isinstance(corpus, SoundCorpus):
+        return SoundTask(options, corpus, tokenizer)
     if isinstance(corpus, PlainCorpus):
         kind = CompletionTask if options.learns == "complete" else MaskedWordsTask
         return kind(options, corpus, tokenizer, report, config)

@@ -6,8 +6,7 @@ from typing import Any, TypeAlias
 
 import bpe
 from numpy_transformer.data.batching import LONGEST_SOURCE
-from numpy_transformer.data.corpora import Corpus, load_corpus
-from numpy_transformer.data.corpus_files import find_files
+from numpy_transformer.data.corpora import Corpus, files_of, load_corpus
 from numpy_transformer.data.encoding import PreparedText, prepare_text
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.large_corpus import LargeCorpus, is_large, large_corpus
@@ -20,6 +19,8 @@ from numpy_transformer.data.plain_text import (
     tokenizer_for_reading,
     tokenizer_for_stream,
 )
+from numpy_transformer.data.sound.known_sounds import load_sounds, tokenizer_for_sounds
+from numpy_transformer.data.sound.sound_corpus import SoundCorpus
 from numpy_transformer.data.spellings import (
     Spelling,
     as_it_is,
@@ -40,23 +41,29 @@ from numpy_transformer.translation.token_ids import ModelTokenizer, target_side
 
 IN_MEMORY = ("phrasebook", "multi30k")  # however large
 
-AnyCorpus: TypeAlias = Corpus | LargeCorpus | PlainCorpus | TreeCorpus
+AnyCorpus: TypeAlias = Corpus | LargeCorpus | PlainCorpus | SoundCorpus | TreeCorpus
 
 
 def corpus_of(options: TrainingOptions, display: Display | None = None) -> Any:
     """The corpus that a run's options name: the same text each time. Raises InputError if it cannot be read.
 
-    A PlainCorpus for a decoder and for masked words, a TreeCorpus for a parser, else a Corpus, or a LargeCorpus of
-    sentence pairs that are many; to prepare these may take minutes, of which the display tells.
+    A PlainCorpus for a decoder and for masked words, a TreeCorpus for a parser, a SoundCorpus for sounds, else a
+    Corpus, or a LargeCorpus of sentence pairs that are many; to prepare these may take minutes, of which the display
+    tells.
     """
     where: dict[str, Any] = {"data_directory": options.data_dir, "seed": options.seed}
+    if options.learns == "transcribe":
+        return load_sounds(options.data, options.data_dir, seed=options.seed, leave_out=options.leave_out)
     if options.learns == "translate":
         languages: dict[str, Any] = {"source": options.source, "target": options.target}
         if options.data not in IN_MEMORY:
-            files = find_files(
-                options.data, **languages, data_directory=options.data_dir, validation=options.validation
-            )
+            files = files_of(options.data, **languages, data_directory=options.data_dir, validation=options.validation)
             if is_large(files):
+                if options.bpe_dropout:
+                    raise InputError(
+                        f"--bpe-dropout {options.bpe_dropout}: {options.data} is so large that it is cut once "
+                        "and kept on disk: leave --bpe-dropout out, which helps small texts"
+                    )
                 shown = SilentDisplay() if display is None else display
                 return large_corpus(
                     files,
@@ -80,6 +87,8 @@ def learn_tokenizer(options: TrainingOptions, corpus: AnyCorpus) -> bpe.Tokenize
     """A vocabulary for the training text."""
     if isinstance(corpus, TreeCorpus):
         return tokenizer_for_trees(corpus.train, options.vocabulary)
+    if isinstance(corpus, SoundCorpus):
+        return tokenizer_for_sounds(corpus, options.vocabulary)
     if isinstance(corpus, PlainCorpus):
         if options.learns == "complete":
             return tokenizer_for_stream(options.units, corpus, options.vocabulary)

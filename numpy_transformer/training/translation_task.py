@@ -5,8 +5,11 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bpe import Tokenizer
 from numpy_transformer.data.batching import Batch, epoch_batches, training_batches
+from numpy_transformer.data.bpe_dropout import DrawnPairs
 from numpy_transformer.data.corpora import Corpus
+from numpy_transformer.data.encoding import PreparedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.large_corpus import LargeCorpus
 from numpy_transformer.models.config import TransformerConfig
@@ -55,7 +58,23 @@ class TranslationTask(Task):
             "validation text": self.texts.valid.ids.digest(),
             "test text": self.texts.test.ids.digest(),
         }
-        self._epoch = epoch_batches(self.texts.train.ids, options.batch_tokens, seed=None)
+        self._drawn = self._drawn_pairs() if options.bpe_dropout else None
+        self._first = self.texts.train.ids if self._drawn is None else self._drawn.first
+        self._epoch = epoch_batches(self._first, options.batch_tokens, seed=None)
+
+    def _drawn_pairs(self) -> DrawnPairs:
+        options, tokenizer, train = self.options, self.tokenizer, self.texts.train
+        assert isinstance(tokenizer, Tokenizer)  # load_base refuses others,
+        assert isinstance(train, PreparedText)  # and corpus_of large texts
+        return DrawnPairs(
+            train.text,
+            tokenizer,
+            self.config,
+            dropout=options.bpe_dropout,
+            batch_tokens=options.batch_tokens,
+            max_length=options.max_length,
+            seed=options.seed,
+        )
 
     @property
     def batches_per_epoch(self) -> int:
@@ -64,6 +83,8 @@ class TranslationTask(Task):
 
     def batches(self, start: int) -> Iterator[tuple[int, Batch]]:
         """(epoch, batch) without end, skipping the first `start`."""
+        if self._drawn is not None:
+            return self._drawn.batches(start)
         options = self.options
         text, pad_id = self.texts.train.ids, self.config.pad_id
         return training_batches(text, options.batch_tokens, pad_id=pad_id, seed=options.seed, start=start)
@@ -152,7 +173,7 @@ class TranslationTask(Task):
 
     def notes(self, report: Report, model: Model[Any], *, workers: int, steps_per_epoch: int) -> None:
         """What the batches mean for workers, duration and memory."""
-        report.notes(model, self.texts.train.ids, self._epoch, workers=workers, steps_per_epoch=steps_per_epoch)
+        report.notes(model, self._first, self._epoch, workers=workers, steps_per_epoch=steps_per_epoch)
 
     def write_files(self, folder: RunFolder) -> None:
         """The words the model has seen."""

@@ -68,7 +68,10 @@ def test_without_a_name_the_run_goes_to_a_new_folder():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"warmpu": 3}, r"unknown option 'warmpu'; known are run, resume, callback, quiet, data, source"),
+        (
+            {"warmpu": 3},
+            r"unknown option 'warmpu'; known are run, resume, resume_or_begin, callback, quiet, data, source",
+        ),
         ({"steps": "ten"}, r"--steps is 'ten'; it must be a whole number"),
         ({"data": "nowhere.tsv"}, r"nowhere\.tsv"),
         ({"run": ""}, "--run is empty"),

@@ -9,6 +9,7 @@ import strict_gpu
 
 from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.data.batching import Batch, EncodedText
+from numpy_transformer.data.sound.sound_batches import SoundBatch, TextIds, make_batch
 from numpy_transformer.decoding import Sampling, beam_search, greedy_search, sample
 from numpy_transformer.decoding.alignment import attended
 from numpy_transformer.decoding.attention_weights import attention_weights
@@ -22,6 +23,7 @@ from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.suite import SUITE
 from numpy_transformer.layers.parameters import Parameters
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.sound_transformer import SoundTransformer
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.gpu_step import RESULTS_EVERY, GpuStep
 from numpy_transformer.training.optimizer import Adam
@@ -264,3 +266,44 @@ def test_scores_and_attention_of_given_translations_are_the_same_on_the_card():
     )
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+# --- A source of feature vectors ---
+
+HEARING = CONFIG.replace(source_features=6)
+
+
+def sound_batches(count: int) -> list[SoundBatch]:
+    rng = np.random.default_rng(0)
+    ids = TextIds(lambda text: [int(word) for word in text.split()], 0, 1, 2)
+    lengths = rng.integers(1, 9, (count, 5))
+    texts = [[" ".join(map(str, rng.integers(3, 40, length))) for length in row] for row in lengths]
+    vectors = [[rng.standard_normal((length + 2, 6)) for length in row] for row in lengths]
+    return [make_batch(features, said, ids) for features, said in zip(vectors, texts, strict=True)]
+
+
+def test_a_model_that_hears_learns_on_the_card_what_it_learns_on_the_cpu():
+    losses, states = [], []
+    for card in (False, True):
+        model = SoundTransformer(HEARING, seed=1, dtype="float64", philox=True)
+        model = on_card(model) if card else model
+        adam = Adam.for_parameters(model.parameters.flat)
+        steps = GpuStep(model) if card else Workers(model, 1)
+        found = []
+        for number, batch in enumerate(sound_batches(4)):
+            found += steps.step(adam, [batch], rate=0.01, seed=(7, number), label_smoothing=0.1)
+        losses.append(found + steps.collect())
+        states.append(to_host(model.parameters.flat))
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-9)
+    np.testing.assert_allclose(states[1], states[0], rtol=1e-6, atol=ROUNDING)
+
+
+def test_a_sound_is_heard_on_the_card_as_on_the_cpu():
+    on_cpu, on_gpu = (SoundTransformer(HEARING, seed=1, dtype="float64") for _ in range(2))
+    on_card(on_gpu)
+    source = sound_batches(1)[0].source
+    limits = np.full(len(source), 9)
+    expected, found = (beam_search(m, source, limits=limits, beam=3, alpha=0.6) for m in (on_cpu, on_gpu))
+    for one, other in zip(expected, found, strict=True):
+        assert one[0].ids == other[0].ids
+        assert np.isclose(one[0].score, other[0].score, rtol=1e-9)

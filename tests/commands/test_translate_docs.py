@@ -11,7 +11,7 @@ from numpy_transformer.commands import translate
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OPTION = r"--[a-z][a-z-]+"
-PAGES = [DOCS / name for name in ("translating.md", "seeing.md", "serve.md")]
+PAGES = [DOCS / name for name in ("translating.md", "seeing.md", "serve.md", "sound.md")]
 
 
 def test_the_options_are_those_of_the_program(capsys):

@@ -3,6 +3,8 @@
 import gzip
 import os
 import random
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +223,7 @@ def test_a_damaged_entry_is_made_again(tmp_path):
             said: list[str] = []
             file.unlink() if content is None else file.write_bytes(content)
             assert prepare(path, said) == first
-            assert [line.partition(": ")[2] for line in said] == ["is damaged, so it is prepared again"]
+            assert [line.partition(": ")[2] for line in said[:-1]] == ["is damaged, so it is prepared again"]
             assert file.read_bytes() == whole
     assert not list((tmp_path / "cache").rglob("*.tmp"))
 
@@ -255,6 +257,27 @@ def test_a_text_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch):
     write(path, lines(100, seed=4))
     with pytest.raises(InputError, match=r"text\.tsv: was changed while it was read"):
         corpus.train.learn_tokenizer(300)
+
+
+def test_a_second_process_says_that_it_waits(tmp_path):
+    path = write(tmp_path / "text.tsv", lines(30))
+    digests = prepare(path)
+    [folder] = prepared.prepared_texts()
+    prepared.remove_folder(folder / "pairs")
+    said: list[str] = []
+    other: list[threading.Thread] = []
+
+    def busy() -> None:
+        raise AssertionError
+
+    with prepared.locked_folder(folder, busy):
+        other.append(threading.Thread(target=lambda: said.append(str(prepare(path, said) == digests))))
+        other[0].start()
+        while not said:
+            time.sleep(0.01)
+        assert said == [f"another process is preparing this text in {folder}: waiting for it"]
+    other[0].join()
+    assert said[-1] == "True"
 
 
 def test_an_unusable_cache_folder_is_told(tmp_path, monkeypatch):

@@ -16,18 +16,34 @@ import numpy as np
 
 import numpy_transformer.layers
 from numpy_transformer.backend.dropout_masks import DropoutMasks
-from numpy_transformer.gradcheck import attention_cases, layer_cases, model_cases, one_stack_cases, ternary_cases
+from numpy_transformer.gradcheck import (
+    attention_cases,
+    consistency_cases,
+    layer_cases,
+    model_cases,
+    one_stack_cases,
+    ternary_cases,
+)
 from numpy_transformer.gradcheck.case import Case
 from numpy_transformer.gradcheck.check import GradientError, assert_gradients
 from numpy_transformer.gradcheck.mutants import Mutant, installed, mutants_of
-from numpy_transformer.layers import blocked_attention, dropout, embedding, output_loss
+from numpy_transformer.layers import blocked_attention, consistency, dropout, embedding, output_loss
 from numpy_transformer.models import encoder_decoder
 from numpy_transformer.models.encoder_only import Encoder
 from numpy_transformer.models.transformer import Transformer
 
 # These go forward and back in one function, or do a part of a backward.
 MODELS = ("blocks", "stack", "encoder_decoder", "one_stack", "heads", "encoder_only")
-PARTS = ("output_loss_and_gradients", "_loss_in_place", "add_rows", "ternary", "ternary_parameters")
+PARTS = (
+    "output_loss_and_gradients",
+    "_loss_in_place",
+    "add_rows",
+    "consistent_loss_and_gradients",
+    "_loss_and_dlogits",
+    "ternary",
+    "_signs",
+    "ternary_parameters",
+)
 
 
 def backward_functions() -> list[FunctionType]:
@@ -48,7 +64,8 @@ def backward_functions() -> list[FunctionType]:
 
 def check_layers(cases: dict[str, list[Case]], module: str) -> None:
     """Raise if a check of `module` fails: its own cases, along random directions, by complex step."""
-    with patch.multiple(output_loss, PRODUCT_ROWS=4, CACHED_LOGITS=12):  # several chunks, also with few tokens
+    few_rows = patch.multiple(output_loss, PRODUCT_ROWS=4, CACHED_LOGITS=12), patch.object(consistency, "ROWS", 4)
+    with few_rows[0], few_rows[1]:  # several chunks, also with few tokens
         for case in cases[module]:
             assert_gradients(case, along=True, oracles=("complex step",))
     if module in ("multi_head_attention", "blocked_attention"):
@@ -103,6 +120,7 @@ def check_ternary_values() -> None:
     """The rounding has no derivative that an oracle could find, so its values are compared with the formula."""
     config = model_cases.small_config(weights="ternary")
     model = Transformer(config, seed=0, dtype="float64")
+    model.parameters.tree.encoder[0].feed_forward.hidden.weight[0, 0] = 0
     rounded = dict(model.quantised().parameters.named())
     for name, weight in model.parameters.named():
         scale, right = abs(weight).mean(), weight
@@ -123,7 +141,7 @@ def check_dropout_value() -> None:
 
 def all_cases() -> dict[str, list[Case]]:
     """By module: cases in which every term of its backwards matters, with all sizes different."""
-    A, L, M, S = attention_cases, layer_cases, model_cases, one_stack_cases
+    A, L, M, R, S = attention_cases, layer_cases, model_cases, consistency_cases, one_stack_cases
     blocks = [
         case
         for norm in ("post", "pre")
@@ -133,6 +151,7 @@ def all_cases() -> dict[str, list[Case]]:
         M.transformer(seed=1, norm=norm, layers=2, label_smoothing=smoothing)
         for norm, smoothing in (("post", 0.1), ("pre", 0.0))
     ]
+    hearing = M.transformer(seed=1, layers=2, features=5)
     encoders = [
         S.encoder(seed=1, norm=norm, head=head, layers=2, pooling=pooling, learned=learned)
         for norm, learned in (("post", True), ("pre", False))
@@ -156,9 +175,16 @@ def all_cases() -> dict[str, list[Case]]:
             A.blocked_attention(seed=1, mask="causal+padding", lengths=(5, 0), block=3),
             A.self_attention(seed=1),  # through `attend`
         ],
+        "consistency": [
+            R.consistency(seed=1),
+            R.consistency(seed=1, tokens=4, token_count=3),
+            *(R.consistent_loss(seed=1, tokens=tokens) for tokens in (0, 1, 5)),
+            R.consistent_loss(seed=1, tokens=5, vocabulary=5, label_smoothing=0.0, output_bias=True),
+        ],
         "cross_entropy": [L.cross_entropy(seed=1, label_smoothing=smoothing) for smoothing in (0.0, 0.3)],
         "dropout": [L.dropout(seed=1), L.dropout(seed=1, probability=0.0)],
         "embedding": [*(L.embedding(seed=seed) for seed in range(3)), L.embedding(seed=1, scale=3.0)],
+        "feature_projection": [L.feature_projection(seed=1)],
         "feed_forward": [L.feed_forward(seed=1, activation=activation) for activation in ("relu", "swish")],
         "learned_positions": [L.learned_positions(seed=1)],
         "layer_norm": [L.layer_norm(seed=1)],
@@ -174,7 +200,7 @@ def all_cases() -> dict[str, list[Case]]:
         "ternary": [ternary_cases.ternary(seed=1)],
         "blocks": blocks,
         "stack": models,
-        "encoder_decoder": models,
+        "encoder_decoder": [*models, hearing],
         "one_stack": one_stack,
         "heads": encoders,
         "encoder_only": encoders,

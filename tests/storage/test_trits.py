@@ -75,6 +75,7 @@ GOOD = to_trits({"w": np.array([[0.3, 0.0, -0.3], [0.3, 0.3, 0.3]], "float32")})
         ({"w.shape": np.array([2, -3], "int32")}, r"w has no int32 w\.shape"),
         ({"w.shape": np.array([2, 3, 1], "int32")}, r"w has no int32 w\.shape"),
         ({"w.shape": np.array([7, 3], "int32")}, "w: 2 bytes do not hold 21 weights of three values"),
+        ({"w": np.zeros((2, 1), "uint8")}, "w: 2 bytes do not hold 6 weights of three values"),
         ({"w": np.array([243, 0], "uint8")}, "w: 2 bytes do not hold 6 weights of three values"),
     ],
 )

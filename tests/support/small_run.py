@@ -64,6 +64,7 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
             d_ff=12,
             heads=2,
             dropout=options.dropout,
+            consistency=options.consistency,
         )
 
     monkeypatch.setattr(translation_task, "make_config", config)

@@ -24,6 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dropout on the weights": {"attention_dropout": 0.1},
     "pre-norm": {"norm": "pre"},
     "swish": {"activation": "swish"},
+    "two passes": {"consistency": 5.0},
 }
 
 
@@ -91,11 +92,18 @@ def test_cache_bytes_are_those_of_the_arrays(size, variant, dtype, itemsize, rec
 
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize(
-    ("size", "workers"),
-    [(StepSize(128, 16, 16), 2), (StepSize(4, 200, 180), 2), (StepSize(1, 1100, 1100), 1), (StepSize(8, 16, 16), 4)],
+    ("size", "workers", "consistency"),
+    [
+        (StepSize(128, 16, 16), 2, 0.0),
+        (StepSize(4, 200, 180), 2, 0.0),
+        (StepSize(1, 1100, 1100), 1, 0.0),
+        (StepSize(8, 16, 16), 4, 0.0),
+        (StepSize(128, 16, 16), 2, 5.0),
+        (StepSize(4, 200, 180), 2, 5.0),
+    ],
 )
-def test_step_bytes_are_near_the_peak(size, workers, recompute):
-    config = TransformerConfig.preset("tiny", vocabulary_size=4000)
+def test_step_bytes_are_near_the_peak(size, workers, recompute, consistency):
+    config = TransformerConfig.preset("tiny", vocabulary_size=4000).replace(consistency=consistency)
     batch = batch_of(config, size)
     tracemalloc.start()
     try:

@@ -15,7 +15,9 @@ import numpy_transformer as nt
 from numpy_transformer.commands import train
 from numpy_transformer.data.batching import EncodedText, training_batches
 from numpy_transformer.errors import InputError
+from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
 from numpy_transformer.storage.tensors import load_tensors
+from numpy_transformer.training import starting_point
 from numpy_transformer.training.freezing import frozen_slices
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.options import TrainingOptions
@@ -253,3 +255,12 @@ def test_a_constant_start_has_no_gradient_by_its_lookup():
         np.testing.assert_array_equal(found[True][name], found[False][name])
     assert not lookups[rows != config.bos_id].any()
     assert lookups[config.bos_id].all()
+
+
+def test_a_vocabulary_without_merges_is_refused_for_dropout_on_merges(monkeypatch):
+    model = nt.Transformer(nt.TransformerConfig.preset("tiny", vocabulary_size=10))
+    tokenizer = MarianTokenizer({"<unk>": 1, "a": 3}, {"</s>": 2}, None, None)
+    monkeypatch.setitem(starting_point.OPENERS, "encoder-decoder", lambda name: (model, tokenizer))
+    with pytest.raises(InputError, match=r"--bpe-dropout 0\.1: opus has a SentencePiece vocabulary, .*: leave"):
+        load_base(TrainingOptions(from_model="opus", bpe_dropout=0.1), {})
+    assert load_base(TrainingOptions(from_model="opus"), {}).tokenizer is tokenizer

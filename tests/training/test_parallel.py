@@ -52,6 +52,34 @@ def test_parts_add_up_to_the_whole(workers, micro_batches):
     np.testing.assert_allclose(flat, whole.flat, rtol=0, atol=1e-12 * abs(whole.flat).max())
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_two_passes_add_up_over_workers_and_micro_batches(workers, micro_batches):
+    """With masks that drop nothing the term is 0, however the batch is divided: the plain loss is left."""
+    batches = make_batches(micro_batches)
+    config = CONFIG.replace(dropout=1e-12, consistency=7.0)
+    plain_loss, plain = gradients(workers, batches)
+    loss, flat = gradients(workers, batches, config, seed=(5, 1))
+    assert loss == pytest.approx(plain_loss, rel=1e-9)
+    np.testing.assert_allclose(flat, plain, rtol=0, atol=1e-7 * abs(plain).max())
+
+
+def test_the_two_passes_of_a_batch_are_those_of_its_parts():
+    """The parts' losses, with the masks that each worker draws and the whole batch's count, add up to the step's."""
+    config = CONFIG.replace(dropout=0.3, consistency=7.0)
+    batches = make_batches(2)
+    loss, flat = gradients(2, batches, config, seed=(5, 1))
+    model = Transformer(config, seed=1, dtype="float64")
+    count = sum(batch.token_count for batch in batches)
+    total, summed = 0.0, np.zeros_like(flat)
+    for number, batch in enumerate(batches):
+        for worker, shard in enumerate(batch.shards(2, config.pad_id)):
+            part, found = model.loss_and_gradients(*shard.inputs, seed=(5, 1, number, worker), token_count=count)
+            total, summed = total + part, summed + found.flat
+    assert loss == pytest.approx(total, rel=1e-12)
+    np.testing.assert_allclose(flat, summed, rtol=0, atol=1e-12 * abs(summed).max())
+
+
 def test_a_seed_repeats_every_bit_and_another_does_not():
     config = CONFIG.replace(dropout=0.3, attention_dropout=0.2)
     batches = make_batches(2)

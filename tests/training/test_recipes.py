@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from numpy_transformer.errors import InputError
 from numpy_transformer.training.diagnostics import too_few_steps_note, too_little_time_note
 from numpy_transformer.training.options import RECIPES, TrainingOptions
 
@@ -87,3 +88,29 @@ def test_the_cheap_cure_is_named_first_when_the_time_is_up():
 
 def test_without_minutes_nothing_is_said_of_them():
     assert too_little_time_note(TrainingOptions(warmup=100, steps=5), 5, 1e6) is None
+
+
+@pytest.mark.parametrize("model", ["decoder", "encoder"])
+def test_words_are_cut_anew_for_translators_only(model):
+    with pytest.raises(InputError, match=r"--bpe-dropout is 0\.1; it must be 0, unless a translator is trained"):
+        TrainingOptions(model=model, bpe_dropout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"consistency": -1.0}, "--consistency is -1.0; it must be 0, or above 0 with dropout"),
+        ({"consistency": 1.0, "dropout": 0.0}, "--consistency is 1.0; it must be 0, or above 0 with dropout"),
+        ({"consistency": 1.0, "model": "decoder"}, "--consistency is 1.0; it must be 0, with a model of one stack"),
+    ],
+)
+def test_passes_that_must_agree_need_two_stacks_and_dropout(options, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        TrainingOptions(**options)
+    assert TrainingOptions(consistency=1.0, dropout=0.0, attention_dropout=0.1).consistency == 1
+
+
+def test_the_dropout_of_merges_is_a_probability():
+    for wrong in (-0.1, 1.0):
+        with pytest.raises(InputError, match=r"--bpe-dropout is .*; it must be at least 0 and below 1"):
+            TrainingOptions(bpe_dropout=wrong)

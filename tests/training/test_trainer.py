@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import small_run
 
+from numpy_transformer.data import large_corpus
 from numpy_transformer.errors import InputError
 from numpy_transformer.storage.tensors import load_tensors, save_tensors
 from numpy_transformer.training.diagnostics import DivergenceError
@@ -66,6 +68,39 @@ def test_a_resumed_run_has_the_log_and_the_samples_of_an_uninterrupted_one(step,
     assert small_run.resumed(tmp_path / "run").run()
     assert log_of(tmp_path / "run") == log_of(whole)
     assert (tmp_path / "run/samples.txt").read_bytes() == (whole / "samples.txt").read_bytes()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("step", [5, 29])  # in the first epoch, and in the second
+def test_a_resumed_run_draws_tokens_and_passes_as_an_uninterrupted_one(step, workers, data, tmp_path, monkeypatch):
+    options = {"bpe_dropout": 0.3, "consistency": 2.0, "workers": workers, "steps": 32, "evaluate_every": 32}
+    whole, parts = (small_run.begun(tmp_path / name, data, **options) for name in ("whole", "parts"))
+    assert whole.steps_per_epoch < 29
+    assert whole.run()
+    stop_at(step, monkeypatch)
+    assert not parts.run()
+    monkeypatch.undo()
+    small_run.smaller(monkeypatch)
+    resumed = small_run.resumed(tmp_path / "parts")
+    assert resumed.run()
+    np.testing.assert_array_equal(resumed.model.parameters.flat, whole.model.parameters.flat)
+    assert log_of(tmp_path / "parts") == log_of(tmp_path / "whole")
+
+
+def test_words_are_cut_anew_in_training_only(data, tmp_path):
+    plain, drawn = (small_run.begun(tmp_path / str(p), data, bpe_dropout=p) for p in (0.0, 0.3))
+    assert [batch.source.tolist() for batch in drawn.task.validation_batches()] == [
+        batch.source.tolist() for batch in plain.task.validation_batches()
+    ]
+    assert [batch.source.tolist() for _, batch in islice(drawn.task.batches(0), 9)] != [
+        batch.source.tolist() for _, batch in islice(plain.task.batches(0), 9)
+    ]
+
+
+def test_a_text_that_stays_on_disk_cannot_be_cut_anew(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(large_corpus, "LARGE", 1)
+    with pytest.raises(InputError, match=r"--bpe-dropout 0\.3: .* is so large that .*: leave --bpe-dropout out"):
+        small_run.begun(tmp_path / "run", data, bpe_dropout=0.3)
 
 
 def test_the_signal_is_known(data, tmp_path, monkeypatch):

@@ -128,8 +128,13 @@ def split_trees(
         raise InputError(f"phrasebook: cannot make {train + valid + test} distinct sentences; ask for fewer")
     Draw(seed).shuffle(training)
     parts = (training, held_out[test:], held_out[:test])
-    trees = [[text.tree for text in part if isinstance(text, English)] for part in parts]
+    trees = [[_tree(text) for text in part] for part in parts]
     return trees[0], trees[1], trees[2]
+
+
+def _tree(text: str) -> SyntaxTree:
+    assert isinstance(text, English), "every English text of a construction carries its brackets"
+    return text.tree
 
 
 def _plain(pair: Pair) -> Pair:
