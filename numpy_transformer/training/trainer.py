@@ -66,6 +66,8 @@ class Trainer:
         self.options, self.tokenizer, self.folder = options, tokenizer, folder
         self.report = Report(options, folder, display)
         self.task = make_task(options, corpus, tokenizer, self.report, config)
+        if leader is not None:
+            leader.check(self.task)
         self.config = self.task.config
         self.model = self.task.make_model()
         self.frozen = frozen_slices(self.model.parameters, frozen_names(options, self.config))
@@ -141,7 +143,7 @@ class Trainer:
         model, frozen = self.model, self.frozen
         steps: Steps
         if self.leader is not None:
-            steps = self.leader.steps(self.options, self.task, model, self.adam, self.progress.step, frozen)
+            steps = self.leader.steps(self.options, model, self.adam, self.progress.step, frozen)
         elif self.options.device == "gpu":
             steps = GpuStep(model, frozen=frozen)
         else:

@@ -10,7 +10,7 @@ import pytest
 
 from numpy_transformer.errors import InputError
 from numpy_transformer.training.distributed import agreement
-from numpy_transformer.training.distributed.agreement import check_agreement, code_version
+from numpy_transformer.training.distributed.agreement import check_start, check_texts, code_version
 from numpy_transformer.training.distributed.leading import Leader
 from numpy_transformer.training.distributed.mpi import STARTED_BY, MpiRanks
 from numpy_transformer.training.distributed.open_ranks import open_ranks
@@ -40,46 +40,44 @@ class Gathered:
         return value
 
 
-def facts(**changes):
-    return {"code version": code_version(), **DIGESTS, **changes}
-
-
 def test_equal_ranks_agree_whatever_is_their_own():
-    check_agreement(Gathered(["second", GIVEN, facts()]), {**GIVEN, "workers": 3, "data_dir": "data"}, DIGESTS)
+    check_start(Gathered(["second", GIVEN, code_version()]), {**GIVEN, "workers": 3, "data_dir": "data"})
+    check_texts(Gathered(["second", DIGESTS]), DIGESTS)
 
 
 @pytest.mark.parametrize(
-    ("other", "expected"),
+    ("other", "code", "expected"),
     [
         (
-            ["second", {**GIVEN, "dropout": 0.3}, facts()],
+            {**GIVEN, "dropout": 0.3},
+            code_version(),
             "rank 1 on second was started with --dropout 0.3, rank 0 on first with 0.1: "
             "give all ranks the same options",
         ),
         (
-            ["second", {"data": "multi30k"}, facts()],
+            {"data": "multi30k"},
+            code_version(),
             "rank 1 on second was started with --dropout its default, rank 0 on first with 0.1: "
             "give all ranks the same options",
         ),
         (
-            ["second", GIVEN, facts(**{"training text": "xyz"})],
-            "rank 1 on second has another training text than rank 0 on first: give all hosts the same files",
-        ),
-        (
-            ["second", GIVEN, facts(tokenizer="xyz")],
-            "rank 1 on second has another tokenizer than rank 0 on first: give all hosts the same files",
-        ),
-        (
-            ["second", GIVEN, facts(**{"code version": "0.1"})],
+            GIVEN,
+            "0.1",
             f"rank 1 on second has another code version (0.1, not {code_version()}) than rank 0 on first: "
             "give all hosts the same files",
         ),
     ],
 )
-def test_what_differs_is_named(other, expected):
+def test_another_start_is_named(other, code, expected):
     with pytest.raises(InputError) as error:
-        check_agreement(Gathered(other), GIVEN, DIGESTS)
+        Leader(Gathered(["second", other, code]), GIVEN)
     assert str(error.value) == expected
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_another_file_is_named(name):
+    with pytest.raises(InputError, match=f"^rank 1 on second has another {name} than rank 0 on first: give all hosts"):
+        check_texts(Gathered(["second", {**DIGESTS, name: "xyz"}]), DIGESTS)
 
 
 def test_the_code_version_changes_with_any_source_file(tmp_path, monkeypatch):
@@ -94,6 +92,16 @@ def test_the_code_version_changes_with_any_source_file(tmp_path, monkeypatch):
     assert len(versions) == 3
 
 
+class Alike(Gathered):
+    """Ranks that were given the same, and made the same of it."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(*range(1, count))
+
+    def gather(self, value):
+        return [value] * self.size
+
+
 def test_more_ranks_than_rows():
     batch = types.SimpleNamespace(inputs=[np.zeros((2, 5))])
     task = types.SimpleNamespace(
@@ -102,18 +110,18 @@ def test_more_ranks_than_rows():
         tokenizer=types.SimpleNamespace(digest="abc"),
         batches=lambda start: iter([(0, batch)] * 50),
     )
-    other = ["second", GIVEN, {"code version": code_version(), "tokenizer": "abc"}]
+    Leader(Alike(2), GIVEN).check(task)
     with pytest.raises(InputError, match=r"about 2 rows, fewer than the 3 ranks: raise --batch-tokens, or start fewer"):
-        Leader(Gathered(other, other), GIVEN).steps(task.options, task, None, None, 0, ())
+        Leader(Alike(3), GIVEN).check(task)
 
 
 def test_a_device_without_sums():
     with pytest.raises(InputError, match="mpi goes with --device cpu, --distributed nccl with --device gpu"):
-        Leader(Gathered(), GIVEN).announce(TrainingOptions(steps=1, device="gpu"), None, None)
+        Leader(Alike(1), GIVEN).announce(TrainingOptions(steps=1, device="gpu"), None, None)
 
 
 def test_how_to_go_on():
-    told = Leader(Gathered(["second", GIVEN, facts()]), GIVEN).started_so("python train.py --resume --run here")
+    told = Leader(Alike(2), GIVEN).started_so("python train.py --resume --run here")
     assert told == "mpiexec -n 2 python train.py --resume --run here --distributed mpi --ordered-sum"
 
 

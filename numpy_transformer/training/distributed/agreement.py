@@ -13,6 +13,7 @@ from numpy_transformer.training.distributed.ranks import Ranks
 PACKAGES = Path(__file__).parents[3]
 # What each rank may be told for itself, as hosts differ.
 OF_EACH_RANK = {"workers", "data_dir"}
+REMEDY = "give all hosts the same files"
 
 
 @cache
@@ -26,16 +27,15 @@ def code_version() -> str:
     return f"{__version__} ({sha.hexdigest()[:12]})"
 
 
-def check_agreement(ranks: Ranks, given: Mapping[str, Any], digests: Mapping[str, str]) -> None:
-    """Compare what the ranks were given, by the names of train.py's options, and the digests of what they made of it.
+def check_start(ranks: Ranks, given: Mapping[str, Any]) -> None:
+    """Compare what the ranks were given, by the names of train.py's options, and their code.
 
     Raises InputError, on all ranks, that names the first rank that differs from rank 0, its host, and in what.
     """
-    facts = {"code version": code_version(), **digests}
     told = {name: value for name, value in given.items() if name not in OF_EACH_RANK}
-    everybody = ranks.gather([ranks.host, told, facts])
-    first_host, first_told, first_facts = everybody[0]
-    for rank, (host, other_told, other_facts) in enumerate(everybody):
+    everybody = ranks.gather([ranks.host, told, code_version()])
+    first_host, first_told, first_code = everybody[0]
+    for rank, (host, other_told, other_code) in enumerate(everybody):
         who = f"rank {rank} on {host}"
         for name in [*first_told, *other_told]:
             here, there = first_told.get(name), other_told.get(name)
@@ -45,12 +45,20 @@ def check_agreement(ranks: Ranks, given: Mapping[str, Any], digests: Mapping[str
                     f"{who} was started with {option} {_shown(there)}, rank 0 on {first_host} with {_shown(here)}: "
                     "give all ranks the same options"
                 )
-        for name, fact in first_facts.items():
-            if other_facts.get(name) != fact:
-                shown = f" ({other_facts.get(name)}, not {fact})" if name == "code version" else ""
-                raise InputError(
-                    f"{who} has another {name}{shown} than rank 0 on {first_host}: give all hosts the same files"
-                )
+        if other_code != first_code:
+            raise InputError(
+                f"{who} has another code version ({other_code}, not {first_code}) than rank 0 on {first_host}: {REMEDY}"
+            )
+
+
+def check_texts(ranks: Ranks, digests: Mapping[str, str]) -> None:
+    """Compare the digests of what ranks made of their files: tokenizer, texts. Raises InputError as `check_start`."""
+    everybody = ranks.gather([ranks.host, dict(digests)])
+    first_host, first = everybody[0]
+    for rank, (host, other) in enumerate(everybody):
+        for name, digest in first.items():
+            if other.get(name) != digest:
+                raise InputError(f"rank {rank} on {host} has another {name} than rank 0 on {first_host}: {REMEDY}")
 
 
 def _shown(value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.storage.atomic import atomic_write
 from numpy_transformer.terminal.display import SilentDisplay
-from numpy_transformer.training.distributed.agreement import OF_EACH_RANK, check_agreement
+from numpy_transformer.training.distributed.agreement import OF_EACH_RANK, check_start, check_texts
 from numpy_transformer.training.distributed.rank_steps import rank_steps
 from numpy_transformer.training.distributed.ranks import Ranks
 from numpy_transformer.training.freezing import frozen_names, frozen_slices
@@ -33,6 +33,7 @@ def follow(ranks: Ranks, given: Mapping[str, Any]) -> None:
 
     Raises InputError if the text cannot be read, or is not rank 0's.
     """
+    check_start(ranks, given)
     plan = ranks.broadcast(None)
     options = options_from_dict(plan["options"], "rank 0")
     own = {name: given.get(name, getattr(options, name)) for name in OF_EACH_RANK}
@@ -48,7 +49,7 @@ def follow(ranks: Ranks, given: Mapping[str, Any]) -> None:
         task = make_task(options, corpus_of(options), tokenizer, Report(options, folder, SilentDisplay()), config)
     model = task.make_model()
     adam = Adam.for_parameters(model.parameters.flat)
-    check_agreement(ranks, given, {"tokenizer": tokenizer.digest, **task.digests})
+    check_texts(ranks, {"tokenizer": tokenizer.digest, **task.digests})
     begins = ranks.broadcast(None)
     adam.step = begins["updates"]
     frozen = frozen_slices(model.parameters, frozen_names(options, task.config))

@@ -15,7 +15,7 @@ from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.model import Model
-from numpy_transformer.training.distributed.agreement import check_agreement
+from numpy_transformer.training.distributed.agreement import check_start, check_texts
 from numpy_transformer.training.distributed.rank_gpu_step import RankGpuStep
 from numpy_transformer.training.distributed.rank_steps import rank_steps
 from numpy_transformer.training.distributed.rank_workers import RankWorkers
@@ -35,10 +35,14 @@ ROWS_LOOKED_AT = 20  # batches
 
 
 class Leader:
-    """Rank 0 of a run. `given` are the options on its command line."""
+    """Rank 0 of a run. `given` are the options on its command line.
+
+    Raises InputError if another rank was started with other options or code.
+    """
 
     def __init__(self, ranks: Ranks, given: Mapping[str, Any]) -> None:
-        self.ranks, self.given = ranks, given
+        self.ranks = ranks
+        check_start(ranks, given)
 
     def announce(self, options: TrainingOptions, tokenizer: ModelTokenizer, config: TransformerConfig | None) -> None:
         """Tell the others what the run is, so that they can prepare their text while rank 0 does.
@@ -55,22 +59,9 @@ class Leader:
             }
         )
 
-    def steps(
-        self, options: TrainingOptions, task: Task, model: Model[Any], adam: Adam, step: int, frozen: Sequence[slice]
-    ) -> "LeadingSteps":
-        """Steps of all ranks, after update number `step`. Raises InputError if they do not agree on the run."""
-        check_agreement(self.ranks, self.given, {"tokenizer": task.tokenizer.digest, **task.digests})
-        self._check_rows(task)
-        self.ranks.broadcast({"step": step, "updates": adam.step})
-        return LeadingSteps(self.ranks, rank_steps(self.ranks, options, model, adam, frozen))
-
-    def started_so(self, command: str) -> str:
-        """The command line that starts as many ranks of the same kind."""
-        kind = ("nccl" if self.ranks.device == "gpu" else "mpi") + (" --ordered-sum" if self.ranks.ordered else "")
-        return f"mpiexec -n {self.ranks.size} {command} --distributed {kind}"
-
-    def _check_rows(self, task: Task) -> None:
-        """Raises InputError if ranks would have nothing to do in most steps."""
+    def check(self, task: Task) -> None:
+        """Raises InputError if another rank has another text, or ranks would have nothing to do in most steps."""
+        check_texts(self.ranks, {"tokenizer": task.tokenizer.digest, **task.digests})
         batches = task.batches(0)
         rows = sorted(len(next(batches)[1].inputs[0]) for _ in range(ROWS_LOOKED_AT))[ROWS_LOOKED_AT // 2]
         if rows < self.ranks.size:
@@ -78,6 +69,18 @@ class Leader:
                 f"a batch of --batch-tokens {task.options.batch_tokens} has about {rows} rows, fewer than the "
                 f"{self.ranks.size} ranks: raise --batch-tokens, or start fewer ranks"
             )
+
+    def steps(
+        self, options: TrainingOptions, model: Model[Any], adam: Adam, step: int, frozen: Sequence[slice]
+    ) -> "LeadingSteps":
+        """Steps of all ranks, after update number `step`."""
+        self.ranks.broadcast({"step": step, "updates": adam.step})
+        return LeadingSteps(self.ranks, rank_steps(self.ranks, options, model, adam, frozen))
+
+    def started_so(self, command: str) -> str:
+        """The command line that starts as many ranks of the same kind."""
+        kind = ("nccl" if self.ranks.device == "gpu" else "mpi") + (" --ordered-sum" if self.ranks.ordered else "")
+        return f"mpiexec -n {self.ranks.size} {command} --distributed {kind}"
 
 
 class LeadingSteps:

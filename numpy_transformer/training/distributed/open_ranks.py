@@ -33,8 +33,8 @@ def open_ranks(kind: str, *, ordered: bool = False) -> Iterator[Ranks]:
         yield ranks
         ranks.close()
     except BaseException as error:
-        if ranks.rank and isinstance(error, KeyboardInterrupt):
-            time.sleep(SAME_SECONDS)  # rank 0 has mostly received the signal too, and says so
+        if ranks.rank and isinstance(error, InputError | TokenizerError | KeyboardInterrupt):
+            time.sleep(SAME_SECONDS)  # rank 0 mostly has the same error, or the same signal, and says so itself
         ranks.watch.failed(_said(error))
         ranks.give_up()
         if not isinstance(error, InputError | TokenizerError | KeyboardInterrupt):
