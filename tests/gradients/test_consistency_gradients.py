@@ -16,6 +16,7 @@ from numpy_transformer.gradcheck.consistency_cases import consistency, consisten
 from numpy_transformer.gradcheck.model_cases import draw_batch, small_config
 from numpy_transformer.layers import consistency as layer
 from numpy_transformer.layers.consistency import consistency_backward, consistency_forward
+from numpy_transformer.models.sound_transformer import SoundTransformer
 from numpy_transformer.models.transformer import Transformer
 
 
@@ -123,3 +124,16 @@ def test_both_passes_have_dropout_masks_of_their_own():
         for weight in (1.0, 50.0)
     )
     assert heavy > 1.5 * light
+
+
+def test_a_model_that_hears_makes_two_passes_as_well():
+    """Its source is vectors, not ids."""
+    config = small_config(dropout=0.3, source_features=5).replace(consistency=2.0)
+    source = np.random.default_rng(0).standard_normal((2, 7, 5))
+    target = np.array([[1, 4, 5, 2], [1, 6, 2, 0]])
+    real, model = (SoundTransformer(config, seed=0, dtype=dtype) for dtype in ("float64", "complex128"))
+    _, gradients = real.loss_and_gradients(source, target, seed=1)
+    direction = np.random.default_rng(2).standard_normal(real.parameters.flat.shape)
+    model.parameters.flat[...] = real.parameters.flat + 1e-30j * direction
+    loss, _ = model.loss_and_gradients(source, target, seed=1)
+    assert math.isclose(loss.imag / 1e-30, gradients.flat @ direction, rel_tol=1e-12)
