@@ -23,7 +23,7 @@ EQUIVALENT = {
     "scaled_dot_product_attention_backward: drop the minus: -2  ->  2": AXIS,
     "blocked_attention_backward: drop the minus: -2  ->  2": AXIS,
     "cross_entropy_backward: always: if label_smoothing: dlogits -= scale * label_smoothing / V": "it subtracts 0",
-    "stack_backward: leave out: layer_is_done(gradient)": "it tells other ranks (tests/training/test_distributed.py)",
+    "stack_backward: leave out: layer_is_done(gradient)": "it tells other ranks (tests/training/test_buckets.py)",
     "swish_backward: exchange two names: gate, y = cache  ->  y, gate = cache": "g + y (1 - g) = y + g (1 - y)",
     "gelu_backward: exchange two names: cumulative, bell = cache  ->  bell, cumulative = cache": "they are added",
     "output_loss_and_gradients: always: if N == 0: gradients.weight[...] = 0": "it is assigned again",
