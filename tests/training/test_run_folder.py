@@ -12,7 +12,7 @@ import bpe
 from bpe import files
 from numpy_transformer import Transformer, TransformerConfig
 from numpy_transformer.errors import InputError
-from numpy_transformer.training import run_folder
+from numpy_transformer.storage import locks
 from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.run_folder import RunFolder, RunProgress
 
@@ -78,7 +78,7 @@ def test_a_folder_that_was_removed_before_its_lock_is_made_again(tmp_path: Path,
         return descriptor
 
     path.mkdir()
-    monkeypatch.setattr(run_folder, "os", SimpleNamespace(**{**vars(os), "open": open_and_lose}))
+    monkeypatch.setattr(locks, "os", SimpleNamespace(**{**vars(os), "open": open_and_lose}))
     with RunFolder(path).claimed():
         assert path.is_dir()
         with pytest.raises(InputError, match="another process"), RunFolder(path).claimed():
