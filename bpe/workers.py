@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from .signals import ENDING_SIGNALS
+
 WORKERS_PER_PROCESSOR = 8  # at most; more than one slow each other down
 
 
@@ -116,7 +118,8 @@ def worker_pool(
             inherited = list(pool.connections) if context.get_start_method() == "fork" else []
             process = context.Process(target=_work, args=(theirs, inherited, begin, arguments), daemon=True)
             processes.append(process)
-            process.start()
+            with _signals_later():
+                process.start()
             theirs.close()
         yield pool
     except BaseException:
@@ -130,6 +133,23 @@ def worker_pool(
         for process in processes:
             if process.pid is not None:
                 process.join()
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Ending signals wait until the block ends, where the system can do that.
+
+    Python calls functions after a fork (logging has one), and ignores what a signal's handler raises in them: a Ctrl-C
+    or SIGTERM at this moment would be lost.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -147,6 +167,8 @@ def _work(
     for name in ("SIGTERM", "SIGHUP"):  # the parent's handlers were inherited
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):  # they were to wait only while this process was started
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     for connection in inherited:
         connection.close()
     threading.Thread(target=_end_with_parent, daemon=True).start()

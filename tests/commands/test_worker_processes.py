@@ -69,3 +69,27 @@ def test_processes_have_a_limit(tmp_path, capsys):
     arguments = ["train", str(tmp_path / "text"), "--output", str(tmp_path / "out"), "--processes", "1000000"]
     assert main(arguments) == 2
     assert "processes is 1000000; it must be at most" in capsys.readouterr().err
+
+
+SIGNAL_IN_A_FORK = """
+import os, signal
+from bpe.signals import ending_signals
+from bpe.workers import worker_pool
+
+once = [True]
+os.register_at_fork(after_in_parent=lambda: once and (once.clear(), os.kill(os.getpid(), signal.SIGTERM)))
+try:
+    with ending_signals(), worker_pool(1, method="fork") as pool:
+        pool.submit(len, "x").result()
+    print("lost")
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_signal_in_the_moment_of_a_fork_is_not_lost():
+    said = subprocess.run(
+        [sys.executable, "-c", SIGNAL_IN_A_FORK], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "heard\n"

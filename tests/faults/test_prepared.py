@@ -141,13 +141,16 @@ def test_several_processes_at_once_prepare_it_once(text, tmp_path: Path, monkeyp
     assert len({output.splitlines()[-1] for output in outputs}) == 1
 
 
+LOOK_AT = large_corpus._look_at
+
+
+def slowly(*arguments: object) -> object:
+    """What a process does with a block, but so that there is time for a signal."""
+    time.sleep(0.2)
+    return LOOK_AT(*arguments)
+
+
 def test_sigterm_while_it_prepares_leaves_nothing(text, tmp_path: Path, monkeypatch):
-    slow = large_corpus._look_at
-
-    def slowly(*arguments: object) -> object:
-        time.sleep(0.2)
-        return slow(*arguments)
-
     monkeypatch.setattr(large_corpus, "_look_at", slowly)
     said = tmp_path / "said"
     process = children.started(lambda: run_program(lambda: told(text)), said)
