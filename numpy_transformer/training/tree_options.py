@@ -24,7 +24,7 @@ PHRASEBOOK_RECIPE: dict[str, Any] = {
 # A treebank is small beside what a parser should know: regularisation, and constituents that exchange places.
 TREEBANK_RECIPE: dict[str, Any] = {
     "task": PARSE,
-    "epochs": 40,
+    "epochs": 31,
     "layers": 3,
     "vocabulary": 3000,
     "batch_tokens": 1024,

@@ -1,5 +1,11 @@
-"""The brackets of the fixed expressions, without their final marks."""
+"""The trees of the fixed expressions."""
 
+from functools import cache
+
+from numpy_transformer.data.phrasebook.constituents import English, english, with_mark
+from numpy_transformer.data.phrasebook.lexicon import rows
+
+# Without the final mark.
 EXPRESSION_TREES = """
     Hello                   | (INTJ (UH Hello))
     Hi                      | (INTJ (UH Hi))
@@ -108,3 +114,15 @@ EXPRESSION_TREES = """
     Don't worry             | (S (VP (VB Do) (RB n't) (VP (VB worry))))
     I am a beginner         | (S (NP (PRP I)) (VP (VBP am) (NP (DT a) (NN beginner))))
 """
+
+
+def expression(text: str) -> English:
+    """A fixed expression, with or without its final mark, and its brackets."""
+    words = text.rstrip(".!?")
+    structure = _trees()[words]
+    return english(text, with_mark(structure, text[len(words) :]) if text != words else structure)
+
+
+@cache
+def _trees() -> dict[str, str]:
+    return {row[0]: row[1] for row in rows(EXPRESSION_TREES)}

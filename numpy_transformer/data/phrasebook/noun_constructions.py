@@ -8,11 +8,10 @@ from numpy_transformer.data.phrasebook.constituents import (
     adjective_brackets,
     brackets_of,
     prepositional_phrase,
-    with_mark,
 )
 from numpy_transformer.data.phrasebook.constituents import english as marked
 from numpy_transformer.data.phrasebook.construction import Pair, construction, sentence
-from numpy_transformer.data.phrasebook.expression_trees import EXPRESSION_TREES
+from numpy_transformer.data.phrasebook.expression_trees import expression
 from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase
 from numpy_transformer.data.phrasebook.lexicon import Adjective, Noun
 from numpy_transformer.data.phrasebook.phrases import Nominal, NounPhrase, named_owner, noun_phrase, owned
@@ -303,19 +302,7 @@ def fixed_expressions() -> tuple[Pair, ...]:
     found: dict[Pair, None] = {}
     for row in lexicon.rows(expressions.GREETINGS):
         for source, target in ((row[0], row[1]), (row[0].rstrip(".!?"), row[1].rstrip(".!?"))):
-            found[Pair(_expression(source), target)] = None
+            found[Pair(expression(source), target)] = None
     for row in lexicon.rows(expressions.SMALL_TALK):
-        found[Pair(_expression(row[0]), row[1])] = None
+        found[Pair(expression(row[0]), row[1])] = None
     return tuple(found)
-
-
-def _expression(text: str) -> str:
-    """A fixed expression and its brackets."""
-    words = text.rstrip(".!?")
-    structure = _expression_trees()[words]
-    return marked(text, with_mark(structure, text[len(words) :]) if text != words else structure)
-
-
-@cache
-def _expression_trees() -> dict[str, str]:
-    return {row[0]: row[1] for row in lexicon.rows(EXPRESSION_TREES)}
