@@ -23,10 +23,10 @@ from numpy_transformer.data.sound.sound_corpus import PlannedSound, SoundCorpus,
 
 ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477)  # Hz
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#")
-FEWEST, MOST = 2, 8  # keys in a number
+FEWEST, MOST = 2, 5  # keys in a number
 PRESSED, PAUSE = (0.05, 0.2), (0.04, 0.2)  # seconds; exchanges must accept 40 ms of each
 LOUDNESS = (0.02, 0.3)
-NOISE = (0.0, 30.0)  # decibels below the tones
+NOISE = (3.0, 30.0)  # decibels below the tones
 OFF = 0.015  # relative error of a frequency, as exchanges must accept it
 TRAINING_SOUNDS, VALIDATION_SOUNDS, TEST_SOUNDS = 4000, 200, 500  # of an epoch; once and for all
 
