@@ -302,6 +302,6 @@ MISTAKES = {
     ),
     "ids that are negative": Mistake("models/model.py", "not 0 <= ids.min()", "not -1 <= ids.min()", NEGATIVE_IDS),
     "ids of a search": Mistake(
-        "decoding/incremental.py", '        check_ids("source", source, self._config)\n', "", SEARCH_IDS
+        "decoding/incremental.py", "        check_source(source, self._config)\n", "", SEARCH_IDS
     ),
 }
