@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,14 +14,14 @@ import child_run
 import children
 import pytest
 import small_run
+from mpi_here import MPIEXEC, needs_mpi
 
 from numpy_transformer.storage.tensors import load_tensors
 from numpy_transformer.training.run_folder import RunFolder
 
 pytest.importorskip("mpi4py", reason="pip install -r requirements-mpi.txt")
 HERE = Path(__file__).parent
-MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec: pip install -r requirements-mpi.txt")
+pytestmark = needs_mpi()
 RANKS = 2
 RANK = [MPIEXEC, "-n", str(RANKS), sys.executable, HERE / "rank_run.py"]
 OPTIONS = {"steps": 40, "evaluate_every": 4, "accumulate": 2}

@@ -2,13 +2,13 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mpi_here import MPIEXEC, needs_mpi
 from rank_program import five_updates, fresh_model
 
 from numpy_transformer.training.optimizer import Adam
@@ -16,8 +16,7 @@ from numpy_transformer.training.parallel import Workers
 
 pytest.importorskip("mpi4py", reason="pip install -r requirements-mpi.txt")
 HERE = Path(__file__).parent
-MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec: pip install -r requirements-mpi.txt")
+pytestmark = needs_mpi()
 
 
 # By name: whether sums are ordered, and what is trained.
