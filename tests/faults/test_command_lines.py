@@ -82,7 +82,7 @@ def parsers() -> dict[str, list[argparse.Action]]:
             monkeypatch.setattr(
                 argparse.ArgumentParser,
                 "parse_args",
-                lambda parser, *_, name=name: found.update({name: parser._actions}),
+                lambda parser, *_, name=name: found.update({name: parser._actions}) or argparse.Namespace(),
             )
             parse([])
     [commands] = [action for action in bpe.__main__._parser()._actions if isinstance(action.choices, dict)]
