@@ -55,6 +55,8 @@ def main() -> None:
         print(json.dumps(trained(Path(options.sentences), options.begun)))
         return
     lines = [str(machine()), str(libraries())]
+    if options.folder is not None:
+        Path(options.folder).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     try:
         text = folder / "text.tsv"
