@@ -8,7 +8,7 @@ SOUND_RECIPES: dict[str, dict[str, Any]] = {
     # Generated tones are without end: nothing to regularise. Under two minutes on two cores.
     "tones": {
         "model": "sound",
-        "steps": 1500,
+        "steps": 1200,
         "vocabulary": 271,
         "layers": 2,
         "norm": "pre",
