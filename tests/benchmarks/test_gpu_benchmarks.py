@@ -20,7 +20,7 @@ SMALL = ["--preset", "tiny", "--tokens", "16", "--length", "4", "--vocabulary", 
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
+def script_named(monkeypatch):
     """Imports a script of benchmarks/."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     monkeypatch.setitem(sys.modules, "cupy", strict_gpu)
@@ -30,8 +30,8 @@ def benchmark(monkeypatch):
         sys.modules.pop(name, None)  # tests are not to find them later
 
 
-def side(benchmark, name):
-    training = benchmark("gpu_training")
+def side(script_named, name):
+    training = script_named("gpu_training")
     training.WARM_UP = training.PROFILED = 1
     options = training.parse_options([*SMALL, "--steps", "2", "--product", "8", "--side", name])
     first, result = training.run_side(options)
@@ -47,14 +47,14 @@ def check(result, card):
     assert json.loads(json.dumps(result)) == result
 
 
-def test_our_training_step(benchmark):
-    result = side(benchmark, "ours bfloat16")
+def test_our_training_step(script_named):
+    result = side(script_named, "ours bfloat16")
     check(result, "a stand-in for a card")
     assert result["libraries"].keys() == {"cupy", "numpy"}
 
 
-def test_what_a_side_told_before_it_ended_counts(benchmark, monkeypatch, tmp_path, capfd):
-    training = benchmark("gpu_training")
+def test_what_a_side_told_before_it_ended_counts(script_named, monkeypatch, tmp_path, capfd):
+    training = script_named("gpu_training")
     program = tmp_path / "side.py"
     monkeypatch.setattr(training, "__file__", str(program))
     monkeypatch.setattr(sys, "argv", ["side.py"])
@@ -66,7 +66,7 @@ def test_what_a_side_told_before_it_ended_counts(benchmark, monkeypatch, tmp_pat
     assert training.spawn("a side", 600) is None
 
 
-def test_a_side_that_takes_too_long_is_stopped(benchmark, monkeypatch, capsys):
+def test_a_side_that_takes_too_long_is_stopped(script_named, monkeypatch, capsys):
     class Endless:
         """A process that reports two results and never ends."""
 
@@ -87,7 +87,7 @@ def test_a_side_that_takes_too_long_is_stopped(benchmark, monkeypatch, capsys):
         def kill(self):
             self.killed = True
 
-    training = benchmark("gpu_training")
+    training = script_named("gpu_training")
     monkeypatch.setattr(training.subprocess, "Popen", Endless)
     assert training.spawn("a side", 5) == {"launches": 7}
     assert capsys.readouterr().err == "a side: stopped after 5 s\n"
@@ -110,7 +110,7 @@ class Event:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_training_step_of_pytorch(benchmark, precision, monkeypatch):
+def test_the_training_step_of_pytorch(script_named, precision, monkeypatch):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -127,24 +127,24 @@ def test_the_training_step_of_pytorch(benchmark, precision, monkeypatch):
     }
     for name, value in card.items():
         monkeypatch.setattr(torch.cuda, name, value)
-    monkeypatch.setattr(benchmark("gpu_training"), "launches", lambda work, steps: work())
+    monkeypatch.setattr(script_named("gpu_training"), "launches", lambda work, steps: work())
     try:
-        check(side(benchmark, f"PyTorch {precision}"), "a card")
+        check(side(script_named, f"PyTorch {precision}"), "a card")
     finally:
         torch.set_num_threads(threads)
 
 
-def test_what_the_profiler_saw_is_summed_up(benchmark):
+def test_what_the_profiler_saw_is_summed_up(script_named):
     def entry(key, count, microseconds, device="CUDA"):
         kind = SimpleNamespace(name=device)
         return SimpleNamespace(key=key, count=count, self_device_time_total=microseconds, device_type=kind)
 
     seen = [entry("gemm", 6, 4000), entry("layer_norm", 2, 1000), entry("Memcpy HtoD", 2, 9), entry("x", 1, 1, "CPU")]
-    found = benchmark("gpu_clock").summary(seen, steps=2)
+    found = script_named("gpu_clock").summary(seen, steps=2)
     assert found["kernels"] == 4
     assert found["busy_milliseconds"] == 2.5
     assert [kernel["name"] for kernel in found["longest"]] == ["gemm", "layer_norm"]
-    assert benchmark("gpu_clock").summary([], steps=2) is None
+    assert script_named("gpu_clock").summary([], steps=2) is None
 
 
 def test_the_profiler_tells_what_is_summed_up():
@@ -158,7 +158,7 @@ def test_the_profiler_tells_what_is_summed_up():
         assert isinstance(entry.key, str)
 
 
-def test_the_report_sets_ours_beside_each_peer_of_the_precision(benchmark):
+def test_the_report_sets_ours_beside_each_peer_of_the_precision(script_named):
     def result(milliseconds, memory, seen=None):
         return {
             "card": "a card",
@@ -171,7 +171,7 @@ def test_the_report_sets_ours_beside_each_peer_of_the_precision(benchmark):
             "launches": seen,
         }
 
-    text = benchmark("gpu_training").report(
+    text = script_named("gpu_training").report(
         {
             "ours tf32": result(36.0, 2**30, {"kernels": 500, "busy_milliseconds": 18.0}),
             "PyTorch tf32 compiled": result(54.0, 2**31),
@@ -185,8 +185,8 @@ def test_the_report_sets_ours_beside_each_peer_of_the_precision(benchmark):
     assert row.split() == ["ours", "tf32", "27,778", "36.00", "1.0", "2%", "1.00", "GiB", "500", "50%"]
 
 
-def test_the_roofline(benchmark, monkeypatch, tmp_path, capsys):
-    roofline = benchmark("gpu_roofline")
+def test_the_roofline(script_named, monkeypatch, tmp_path, capsys):
+    roofline = script_named("gpu_roofline")
     options = [*SMALL, "--measure", "--product", "8", "--copied", "64", "--json", str(tmp_path / "roofline.json")]
     monkeypatch.setattr(sys, "argv", ["gpu_roofline.py", *options])
     roofline.main()
@@ -197,24 +197,24 @@ def test_the_roofline(benchmark, monkeypatch, tmp_path, capsys):
     assert "Error" not in capsys.readouterr().out
 
 
-def test_every_kernel_file_is_in_the_roofline(benchmark):
-    roofline = benchmark("gpu_roofline")
+def test_every_kernel_file_is_in_the_roofline(script_named):
+    roofline = script_named("gpu_roofline")
     sizes = roofline.Sizes(N=16, T=4, D=128, F=256, H=4, V=50, R=16, P=1000)
     kernels = {path.name for path in (ROOT / "numpy_transformer/backend/kernels").glob("*.cu")}
     assert {row.file for row in roofline.kernel_rows(sizes)} == kernels
 
 
-def test_the_roofline_counts_the_parameters(benchmark):
+def test_the_roofline_counts_the_parameters(script_named):
     from numpy_transformer.models.config import TransformerConfig
     from numpy_transformer.models.transformer import Transformer
 
     config = TransformerConfig.preset("tiny", vocabulary_size=50)
-    counted = benchmark("gpu_roofline").sizes_of(config, tokens=16, length=4).P
+    counted = script_named("gpu_roofline").sizes_of(config, tokens=16, length=4).P
     assert counted == Transformer(config, initialise=False).parameters.flat.size
 
 
-def test_decoding(benchmark, monkeypatch, tmp_path, capsys):
-    decoding = benchmark("gpu_decoding")
+def test_decoding(script_named, monkeypatch, tmp_path, capsys):
+    decoding = script_named("gpu_decoding")
     sides = ["ours tf32", "ours on the CPU", "Hugging Face float32"]
     options = ["--preset", "tiny", "--batch", "2", "--length", "3", "--runs", "1", "--sides", *sides]
     monkeypatch.setattr(sys, "argv", ["gpu_decoding.py", *options, "--json", str(tmp_path / "decoding.json")])
