@@ -120,14 +120,10 @@ def page(chromium: Browser, server: serve.PageServer) -> Iterator[Browser]:
     chromium.complaints.clear()
     chromium.resize(1280, 900)
     chromium.open(server.url)
-    until(chromium, "document.querySelector('#length').options.length > 1")
+    chromium.until("document.querySelector('#length').options.length > 1")
     yield chromium
     assert chromium.complaints == []
     assert all(request.startswith(server.url) for request in chromium.requests)
-
-
-def until(page: Browser, condition: str) -> None:
-    page.run(f"new Promise((go) => {{ (function look() {{ ({condition}) ? go() : setTimeout(look, 10); }})(); }})")
 
 
 WRITTEN = "document.querySelector('#note').textContent.startsWith('Written in')"
@@ -136,15 +132,14 @@ WRITTEN = "document.querySelector('#note').textContent.startsWith('Written in')"
 @needs_browser
 def test_a_text_goes_on_and_another_time_otherwise(page, completer):
     page.run("document.querySelector('#examples button').click()")
-    until(
-        page,
+    page.until(
         f"{WRITTEN} && !document.querySelector('#attention').hidden || !document.querySelector('#too-long').hidden",
     )
     first = page.run("document.querySelector('#target').textContent")
     expected = completer.complete("the dog", length=100, sampling=nt.Sampling(temperature=0.8, seed=0))
     assert first == "the dog" + expected[0]
     page.run("document.querySelector('#go').click()")
-    until(page, f"{WRITTEN} && document.querySelector('#target').textContent !== {json.dumps(first)}")
+    page.until(f"{WRITTEN} && document.querySelector('#target').textContent !== {json.dumps(first)}")
     expected = completer.complete("the dog", length=100, sampling=nt.Sampling(temperature=0.8, seed=1))
     assert page.run("document.querySelector('#target').textContent") == "the dog" + expected[0]
 
@@ -153,10 +148,10 @@ def test_a_text_goes_on_and_another_time_otherwise(page, completer):
 def test_attention_errors_and_a_narrow_screen(page):
     page.resize(360, 700)
     page.run("document.querySelector('#length').value = 20; document.querySelector('#examples button').click()")
-    until(page, "!document.querySelector('#attention').hidden")
+    page.until("!document.querySelector('#attention').hidden")
     assert page.run("document.querySelectorAll('#attention-view .head').length") == 4
     assert page.run("document.documentElement.scrollWidth <= innerWidth")
     page.run("document.querySelector('#text').value = ''; document.querySelector('#go').click()")
-    until(page, "document.querySelector('#note').classList.contains('warn')")
+    page.until("document.querySelector('#note').classList.contains('warn')")
     assert page.run("document.querySelector('#note').textContent").startswith("The prompt is empty")
     assert page.run("document.querySelector('#attention').hidden")

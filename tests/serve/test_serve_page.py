@@ -49,15 +49,10 @@ def page(chromium: Browser, server: PageServer) -> Iterator[Browser]:
     chromium.resize(1280, 900)
     chromium.prefer_dark(False)
     chromium.open(server.url)
-    until(chromium, "document.querySelector('#beam').options.length > 1")
+    chromium.until("document.querySelector('#beam').options.length > 1")
     yield chromium
     assert chromium.complaints == []
     assert all(request.startswith(server.url) for request in chromium.requests)
-
-
-def until(page: Browser, condition: str) -> None:
-    """Wait until a JavaScript expression is true."""
-    page.run(f"new Promise((go) => {{ (function look() {{ ({condition}) ? go() : setTimeout(look, 10); }})(); }})")
 
 
 def enter(page: Browser, text: str) -> None:
@@ -70,7 +65,7 @@ def translate(page: Browser, text: str) -> None:
     """Type a text, press Enter, and wait until it is translated and its inside is shown."""
     enter(page, text)
     page.press("Enter")
-    until(page, "!document.querySelector('#search').hidden && document.querySelectorAll('.queries button').length")
+    page.until("!document.querySelector('#search').hidden && document.querySelectorAll('.queries button').length")
 
 
 def focused(page: Browser) -> str:
@@ -93,7 +88,7 @@ def test_enter_translates(page, translator):
 
 def test_a_pause_translates(page, translator):
     enter(page, "dogs run")
-    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    page.until("document.querySelector('#status').textContent.startsWith('Translation')")
     assert page.texts("#target") == translator.translate(["dogs run"], beam=3)
 
 
@@ -101,13 +96,13 @@ def test_the_translation_appears_as_it_is_decoded(page, monkeypatch):
     gate = Gate(monkeypatch, after=2)
     enter(page, TEXT)
     page.press("Enter")
-    until(page, "document.querySelectorAll('.hypothesis.draft').length")
+    page.until("document.querySelectorAll('.hypothesis.draft').length")
     assert gate.reached.wait()
     assert page.run("document.querySelector('#target').getAttribute('aria-busy')") == "true"
     assert page.texts("#target") == page.texts(".hypothesis:first-child .text")
     assert page.texts("#note") == ["Translating \u2026"]
     gate.opened.set()
-    until(page, "document.querySelectorAll('input[name=hypothesis]').length")
+    page.until("document.querySelectorAll('input[name=hypothesis]').length")
 
 
 def test_a_new_text_ends_the_search_for_the_old_one(page, translator, monkeypatch):
@@ -117,9 +112,9 @@ def test_a_new_text_ends_the_search_for_the_old_one(page, translator, monkeypatc
     assert gate.reached.wait()
     enter(page, "dogs run")
     page.press("Enter")
-    until(page, "document.querySelector('#note').textContent === 'Waiting: 1 before this one'")
+    page.until("document.querySelector('#note').textContent === 'Waiting: 1 before this one'")
     gate.opened.set()
-    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    page.until("document.querySelector('#status').textContent.startsWith('Translation')")
     assert page.texts("#target") == translator.translate(["dogs run"], beam=3)
     assert not page.run("document.querySelector('#status').textContent.includes('house')")
 
@@ -134,7 +129,7 @@ def test_what_was_found_stays_until_something_takes_its_place(page, monkeypatch)
     assert page.texts("#target, .hypothesis .text, .queries .word") == before
     assert page.run("document.querySelector('#attention').classList.contains('stale')")
     gate.opened.set()
-    until(page, "document.querySelectorAll('.stale').length === 0")
+    page.until("document.querySelectorAll('.stale').length === 0")
     assert page.texts("#target, .hypothesis .text, .queries .word") != before
 
 
@@ -149,7 +144,7 @@ def test_no_text_shows_nothing(page):
 def test_sentences_to_try(page, translator):
     assert page.texts("#examples button") == list(ABOUT.examples)
     page.click("#examples button", 1)
-    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    page.until("document.querySelector('#status').textContent.startsWith('Translation')")
     assert page.texts("#target") == translator.translate([ABOUT.examples[1]], beam=3)
     assert page.run("document.querySelector('#examples').hidden")
 
@@ -158,7 +153,7 @@ def test_the_width_of_the_search_is_a_choice(page, translator):
     translate(page, TEXT)
     page.run("document.querySelector('#beam').value = '1'")
     page.run("document.querySelector('#beam').dispatchEvent(new Event('change'))")
-    until(page, "document.querySelectorAll('.hypothesis input').length === 1")
+    page.until("document.querySelectorAll('.hypothesis input').length === 1")
     assert page.texts("#target") == translator.translate([TEXT], beam=1)
 
 
@@ -175,7 +170,7 @@ def test_everything_is_in_reach_of_the_keys(page, translator):
     page.press("ArrowDown")
     second = translator.hypotheses([TEXT], beam=3, n_best=3)[0][1]
     assert page.texts("#target") == [second.text]
-    until(page, "document.querySelectorAll('.queries button').length")
+    page.until("document.querySelectorAll('.queries button').length")
     page.run("document.querySelector('.queries button').focus()")
     page.press("ArrowRight")
     assert page.run("document.activeElement.getAttribute('aria-pressed')") == "true"
@@ -207,7 +202,7 @@ def test_pointing_at_a_word_lights_up_what_it_looked_at(page):
 def test_one_sentence_after_the_other(page, translator):
     sentences = ["We see a house.", "The dog runs home."]
     translate(page, " ".join(sentences))
-    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    page.until("document.querySelector('#status').textContent.startsWith('Translation')")
     translations = translator.translate(sentences, beam=3)
     assert page.texts("#target") == [" ".join(translations)]
     assert page.texts("#sentence") == ["Sentence 1 of 2"]
@@ -230,11 +225,11 @@ def test_words_never_seen_in_training_are_underlined(chromium, translator):
     known = KnownWords.of(["The dog sees us."])
     with running(translator, PATIENT, known=known) as server:
         chromium.open(server.url)
-        until(chromium, "document.querySelector('#beam').options.length > 1")
+        chromium.until("document.querySelector('#beam').options.length > 1")
         assert chromium.texts("#model")[0].endswith(" million parameters, knows 4 words; a model for study")
         enter(chromium, "😀 The gizmo sees\nthe flurb gizmo.")
         chromium.press("Enter")
-        until(chromium, "document.querySelectorAll('mark').length")
+        chromium.until("document.querySelectorAll('mark').length")
         assert chromium.texts("mark") == ["gizmo", "flurb", "gizmo"]
         assert chromium.texts("#unseen") == ["Never seen in training, so only guessed: gizmo, flurb"]
         assert chromium.texts("#marks") == ["😀 The gizmo sees\nthe flurb gizmo.\u200b"]
@@ -265,14 +260,14 @@ def test_what_goes_wrong_is_said(chromium, translator):
     unfulfillable = dataclasses.replace(SEARCH, constraints=Constraints(prefix="the dog", banned=("dog",)))
     with running(translator, PATIENT, unfulfillable) as server:
         chromium.open(server.url)
-        until(chromium, "document.querySelector('#beam').options.length > 1")
+        chromium.until("document.querySelector('#beam').options.length > 1")
         enter(chromium, "dogs run")
         chromium.press("Enter")
-        until(chromium, "document.querySelector('#note').classList.contains('warn')")
+        chromium.until("document.querySelector('#note').classList.contains('warn')")
         assert chromium.texts("#note")[0].startswith("Sentence 1 has no translation that fulfils the constraints")
     enter(chromium, "a cat")
     chromium.press("Enter")
-    until(chromium, "document.querySelector('#note').textContent.startsWith('The server does not answer')")
+    chromium.until("document.querySelector('#note').textContent.startsWith('The server does not answer')")
 
 
 def test_a_text_that_is_too_long_stays_whole_and_is_said_to_be(page, translator):
@@ -280,14 +275,14 @@ def test_a_text_that_is_too_long_stays_whole_and_is_said_to_be(page, translator)
     translate(page, TEXT)
     enter(page, "😀" * 999 + "ab")  # a character beyond 16 bits counts once, as the server counts it
     page.press("Enter")
-    until(page, "document.querySelector('#note').classList.contains('warn')")
+    page.until("document.querySelector('#note').classList.contains('warn')")
     assert page.texts("#count, #note, #target") == ["1,001 / 1,000", "", "1 character too many: shorten the text."]
     assert page.run("document.querySelector('#text').value.length") == 2 * 999 + 2
     assert page.run("document.querySelector('#text').getAttribute('aria-invalid')") == "true"
     enter(page, TEXT)
     assert not page.run("document.querySelector('#count').classList.contains('warn')")
     page.press("Enter")
-    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    page.until("document.querySelector('#status').textContent.startsWith('Translation')")
     assert page.texts("#target") == translator.translate([TEXT], beam=3)
 
 
@@ -298,7 +293,7 @@ def test_a_long_word_stays_on_the_screen(page, width, letters):
     page.resize(width, 800)
     enter(page, "see " + "w" * letters)
     page.press("Enter")
-    until(page, "document.querySelector('#status').textContent.startsWith('Translation')")
+    page.until("document.querySelector('#status').textContent.startsWith('Translation')")
     assert page.run("document.documentElement.scrollWidth") <= width
     box, panel = page.run(
         "['#text', '.panel'].map((selector) => document.querySelector(selector).getBoundingClientRect().right)"
@@ -311,7 +306,7 @@ def test_a_model_of_long_words_stays_on_the_screen(chromium, translator, monkeyp
     with running(translator, PATIENT) as server:
         chromium.resize(320, 640)
         chromium.open(server.url)
-        until(chromium, "document.querySelector('#beam').options.length > 1")
+        chromium.until("document.querySelector('#beam').options.length > 1")
         assert chromium.run("document.documentElement.scrollWidth") <= 320
 
 
@@ -320,7 +315,7 @@ def test_a_model_that_computes_nan_is_said(chromium):
     translator.model.parameters.flat[...] = np.nan
     with running(translator, PATIENT) as server:
         chromium.open(server.url)
-        until(chromium, "document.querySelector('#beam').options.length > 1")
+        chromium.until("document.querySelector('#beam').options.length > 1")
         enter(chromium, "dogs run")
         chromium.press("Enter")
-        until(chromium, "document.querySelector('#note').textContent.includes('NaN')")
+        chromium.until("document.querySelector('#note').textContent.includes('NaN')")

@@ -100,6 +100,10 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def until(self, condition: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        self.run(f"new Promise((go) => {{ (function look() {{ ({condition}) ? go() : setTimeout(look, 10); }})(); }})")
+
     def texts(self, selector: str) -> list[str]:
         """The text of each element that a CSS selector finds."""
         return self.run(f"[...document.querySelectorAll({json.dumps(selector)})].map((one) => one.textContent)")

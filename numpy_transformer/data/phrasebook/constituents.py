@@ -234,7 +234,7 @@ def clause_brackets(
         inverted = f"(SQ ({tag} {word}) {subject} {adverb} {rest})"
         return f"(SBARQ {question} {inverted})" if question else inverted
     if auxiliary:
-        subject, verbs = subject, verb_phrase(chain, inner, behind_first=f"{between} {adverb}")
+        verbs = verb_phrase(chain, inner, behind_first=f"{between} {adverb}")
     else:
         subject, verbs = f"{subject} {adverb}", verb_phrase(chain, inner)
     if subject.startswith("(WHNP"):  # who reads? A relative clause makes an SBAR of it
