@@ -93,7 +93,7 @@ def torch_step() -> Callable[[], float]:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 
@@ -122,7 +122,7 @@ def measure(side: str, steps: int) -> dict[str, float]:
 def main() -> None:
     """Alternate the sides and print the best of each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--side", choices=SIDES, help="only this one, in this process, as JSON")
     options = parser.parse_args()
