@@ -233,7 +233,8 @@ class TrainingOptions:
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
         one_stack = self.model in ("encoder", "decoder")
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
-        require("bpe_dropout", not self.bpe_dropout or self.learns == "translate", "0, unless a translator is trained")
+        can_drop = self.learns in ("translate", "masked-words", "classify")
+        require("bpe_dropout", not self.bpe_dropout or can_drop, "0, unless of a translator or an encoder")
         require("consistency", not (self.consistency and one_stack), "0, with a model of one stack")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")

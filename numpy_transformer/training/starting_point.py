@@ -86,9 +86,10 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
             f"--weights float: {name} has ternary weights, which are taken over: leave --weights out, or go on from "
             "its export (python -m numpy_transformer.export --to ternary), whose weights are float numbers"
         )
-    if options.bpe_dropout and isinstance(tokenizer, MarianTokenizer):
+    if options.bpe_dropout and isinstance(tokenizer, MarianTokenizer | WordPieceTokenizer):
+        kind = "SentencePiece" if isinstance(tokenizer, MarianTokenizer) else "WordPiece"
         raise InputError(
-            f"--bpe-dropout {options.bpe_dropout}: {name} has a SentencePiece vocabulary, whose tokens are not made by "
+            f"--bpe-dropout {options.bpe_dropout}: {name} has a {kind} vocabulary, whose tokens are not made by "
             "merges: leave --bpe-dropout out"
         )
     taken: dict[str, Any] = {

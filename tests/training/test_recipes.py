@@ -90,10 +90,10 @@ def test_without_minutes_nothing_is_said_of_them():
     assert too_little_time_note(TrainingOptions(warmup=100, steps=5), 5, 1e6) is None
 
 
-@pytest.mark.parametrize("model", ["decoder", "encoder"])
-def test_words_are_cut_anew_for_translators_only(model):
-    with pytest.raises(InputError, match=r"--bpe-dropout is 0\.1; it must be 0, unless a translator is trained"):
-        TrainingOptions(model=model, bpe_dropout=0.1)
+@pytest.mark.parametrize("options", [{"model": "decoder"}, {"task": "parse"}])
+def test_words_are_cut_anew_for_translators_and_encoders_only(options):
+    with pytest.raises(InputError, match=r"--bpe-dropout is 0\.1; it must be 0, unless of a translator or an encoder"):
+        TrainingOptions(**options, bpe_dropout=0.1)
 
 
 @pytest.mark.parametrize(
