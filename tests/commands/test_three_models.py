@@ -23,7 +23,7 @@ SIZES = ["--d-model", "16", "--d-ff", "32", "--heads", "2", "--layers", "1", "--
 STEPS = ["--batch-tokens", "256", "--warmup", "20", "--rate-scale", "1", "--evaluate-every", "4", "--workers", "2"]
 MODELS = {
     "decoder": ["--model", "decoder", "--data", "text.txt", "--context", "16", "--dropout", "0.1"],
-    "words": [*"--model encoder --data text.txt --positions learned --activation gelu --bpe-dropout 0.1".split()],
+    "words": [*["--model", "encoder", "--data", "text.txt", "--positions", "learned", "--activation", "gelu", "--bpe-dropout", "0.1"]],
     "classes": ["--model", "encoder", "--task", "classify", "--data", "labelled"],
 }
 ANIMALS, FOODS = ["dog", "cat", "horse", "cow", "sheep"], ["bread", "cheese", "soup", "rice", "fish"]
