@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from numpy_transformer.terminal.wording import counted
-from numpy_transformer.training.options import RECIPES, TrainingOptions
+from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.recipes import RECIPES
 
 SMALLER_PRESETS = ("tiny", "small")
 BYTES_AND_SPECIAL_TOKENS = 259

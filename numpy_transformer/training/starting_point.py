@@ -1,7 +1,7 @@
 """The trained model that a run goes on from, whose tokenizer and configuration are taken over (--from): fine-tuning.
 
 The optimizer begins anew, and the learning rate is low
-(options.FINE_TUNING): a high one would undo in a few steps what the model knows. Dropout is the model's own unless
+(recipes.FINE_TUNING): a high one would undo in a few steps what the model knows. Dropout is the model's own unless
 another is asked for.
 """
 

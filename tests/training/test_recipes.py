@@ -7,7 +7,8 @@ import pytest
 
 from numpy_transformer.errors import InputError
 from numpy_transformer.training.diagnostics import too_few_steps_note, too_little_time_note
-from numpy_transformer.training.options import RECIPES, TrainingOptions
+from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.recipes import RECIPES
 
 
 def test_what_is_given_goes_before_the_recipe():
