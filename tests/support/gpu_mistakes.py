@@ -84,6 +84,13 @@ MISSING = Check("test_gpu_messages", "test_what_is_missing_is_said_on_one_line",
 TOO_LARGE = Check("test_gpu_messages", "test_a_batch_that_does_not_fit_names_one_that_does", None, needs="monkeypatch")
 
 
+LARGEST = Check(
+    "test_largest_batch", "test_one_that_does_not_fit_is_refused_before_the_first_step", needs="monkeypatch"
+)
+UNCHANGED = Check("test_largest_batch", "test_it_changes_nothing", (1,))
+PARTS = Check("test_largest_batch", "test_the_batch_with_most_positions_and_scores_is_the_largest")
+
+
 def layer(name: str, dtype: str = "float32") -> Check:
     """A layer of the gradient check on the stand-in, compared with the CPU."""
     return Check("test_gpu_path", "test_every_layer_gives_what_the_cpu_gives", (name, dtype, 2e-5))
@@ -336,7 +343,10 @@ MISTAKES = {
         BEAM,
     ),
     "float64 in a search": Mistake(
-        "decoding/on_card.py", "return hidden if relu else", "return hidden * np.arange(1.0, 2.0) if relu else", SINGLE
+        "decoding/on_card.py",
+        "return hidden if relu else",
+        "return hidden * np.float64(1) if relu else",
+        SINGLE,
     ),
     "a transpose forgotten": Mistake(KERNELS + "arithmetic.py", "return True, across", "return False, across", LAYOUT),
     "two sizes exchanged": Mistake(
@@ -393,6 +403,16 @@ MISTAKES = {
         "",
         TOO_LARGE,
     ),
+    "no attempt of the largest batch": Mistake(
+        "training/gpu_step.py", "        if self._largest:\n", "        if False:\n", LARGEST
+    ),
+    "an attempt that changes a weight": Mistake(
+        "training/gpu_step.py",
+        "        if self._largest:\n",
+        "        if self._largest:\n            self.model.parameters.flat[:1] += 1\n",
+        UNCHANGED,
+    ),
+    "the smallest batch": Mistake("training/largest_batch.py", "np.argmax", "np.argmin", PARTS),
     "ids that are too large": Mistake(
         "models/model.py", "ids.max() < config.vocabulary_size:", "ids.max() <= config.vocabulary_size:", IDS
     ),
