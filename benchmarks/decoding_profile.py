@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from machine import libraries, machine
 
-from numpy_transformer.decoding import beam, incremental
+from numpy_transformer.decoding import beam_search, incremental, next_tokens
 from numpy_transformer.decoding.packed import PackedModel, PackedWeight, Projection
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
@@ -42,8 +42,8 @@ PARTS: list[tuple[str, Any, str]] = [
     ("  attention: scores, softmax, contexts", incremental, "attention"),
     ("  residuals and layer norms", incremental, "after"),
     ("  output projection", Projection, "logits"),
-    ("log-normalizer over the vocabulary", beam, "log_normalizer"),
-    ("largest logits", beam, "largest"),
+    ("log-normalizer over the vocabulary", next_tokens, "log_normalizer"),
+    ("largest logits", next_tokens, "largest"),
 ]
 SEARCH = "the search, apart from all that"
 
@@ -92,7 +92,7 @@ def profile(model: PackedModel, batch: int, options: argparse.Namespace) -> dict
     limits = np.full(batch, options.length - 1)  # and eos
 
     def search() -> None:
-        beam.beam_search(model, source, limits=limits, beam=options.beam, alpha=0.6)
+        beam_search(model, source, limits=limits, beam=options.beam, alpha=0.6)
 
     clock = Clock()
     search()

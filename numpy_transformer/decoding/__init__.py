@@ -1,9 +1,10 @@
 """Decoding: from source ids to translations, by greedy search, beam search or sampling. Read in this order:
 
     reference.py          greedy and beam search in their plainest form; the others must find the same
-    scoring.py            the result of a search, the length penalty, the best tokens of a step
+    scoring.py            the result of a search, the length penalty, normalizers, the largest of many numbers
     incremental.py        one new position per step: a decoder that keeps the keys and values of the past
-    forwards.py           the layers' forwards as a decoder step uses them
+    forwards.py           the layers' forwards as a decoder step uses them; on_card.py: in few launches on a GPU
+    next_tokens.py        the best tokens of a step, and what may not come next
     token_by_token.py     greedy search of a whole batch, and drawing tokens at random
     results.py            the n best translations, no two of one text
     beam.py               beam search of many sentences side by side

@@ -30,6 +30,7 @@ from numpy_transformer.backend.arrays import Array, array_module, to_device
 from numpy_transformer.decoding.ensemble import Models, config_of, open_decoder
 from numpy_transformer.decoding.incremental import rows_that_stay
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
+from numpy_transformer.decoding.next_tokens import Barred, best_tokens
 from numpy_transformer.decoding.recorder import BeamRecorder, Continuations
 from numpy_transformer.decoding.required_terms import RequiredTerms
 from numpy_transformer.decoding.results import Identity, Results
@@ -39,7 +40,6 @@ from numpy_transformer.decoding.scoring import (
     Done,
     check_numbers,
     coverage_penalty,
-    largest,
     length_penalty,
     log_normalizer,
     on_host,
@@ -105,8 +105,9 @@ def beam_search(
 
         # 1. The log-probabilities: logits - normalizers.
         logits = decoder.step(live.tokens, live.parents)
-        normalizers = log_normalizer(logits)
+        normalizers = None  # they are found together with the best tokens, if the logits stay as they are
         if pooled is not None:
+            normalizers = log_normalizer(logits)
             tokens = to_device(pooled.tokens, array_module(logits))
             pool = logits[:, :, tokens]
             logits[:, :, tokens] += pooled.share * (log_normalizer(pool)[:, :, None] - pool)
@@ -116,11 +117,11 @@ def beam_search(
 
         # 2. What may not come next.
         hypotheses = Hypotheses(live.sentence, live.ids, live.length, limits[live.sentence])
-        _forbid(logits, decoder.vocabulary, hypotheses, rules, config)
+        barred = _barred(hypotheses, decoder.vocabulary, rules, config)
 
         # 3. The best continuations take the places of the hypotheses.
         continuations = _best_continuations(
-            logits, decoder.vocabulary, normalizers, live.totals, hypotheses, beam, required
+            logits, decoder.vocabulary, normalizers, barred, live.totals, hypotheses, beam, required
         )
         tokens, parents, _, totals = (array[:, :beam] for array in continuations)
         check_numbers(totals)
@@ -232,33 +233,29 @@ def _with_room(ids: Array, room: int) -> Array:
     return np.pad(ids, ((0, 0), (0, 0), (0, room - ids.shape[2])))
 
 
-def _forbid(
-    logits: Array, vocabulary: Array, hypotheses: Hypotheses, rules: Sequence[Rule], config: TransformerConfig
-) -> None:
-    """Set the logits (b, W, V) of what may not come next to -inf; at the length limit only eos may, if that.
+def _barred(hypotheses: Hypotheses, vocabulary: Array, rules: Sequence[Rule], config: TransformerConfig) -> Barred:
+    """What may not come next; at the length limit only eos may, if that.
 
-    They are the logits of the tokens vocabulary (V,), in ascending order; `rules` apply only to the whole vocabulary.
+    Logits are those of the tokens vocabulary (V,), in ascending order; `rules` apply only to the whole vocabulary.
     """
-    xp = array_module(logits)
     pad, bos, eos = np.searchsorted(vocabulary, (config.pad_id, config.bos_id, config.eos_id)).tolist()
-    logits[:, :, pad] = logits[:, :, bos] = -np.inf  # no translation contains them
+    shape = hypotheses.ids.shape[:2]
+    forbidden = at_limit = None
     if rules:
-        forbidden = np.zeros(logits.shape, dtype=bool)
+        forbidden = np.zeros((*shape, len(vocabulary)), dtype=bool)
         for rule in rules:
             rule.forbid(hypotheses, forbidden)
-        xp.copyto(logits, -np.inf, where=to_device(forbidden, xp))
-    at_limit = np.flatnonzero(hypotheses.limits == hypotheses.length)
-    if len(at_limit):
-        there = to_device(at_limit, xp)
-        eos_logits = logits[there, :, eos]
-        logits[there] = -np.inf
-        logits[there, :, eos] = eos_logits
+    ends = hypotheses.limits == hypotheses.length
+    if ends.any():
+        at_limit = np.broadcast_to(ends[:, None], shape)
+    return Barred(pad, bos, eos, at_limit, forbidden)
 
 
 def _best_continuations(
     logits: Array,
     vocabulary: Array,
-    normalizers: Array,
+    normalizers: Array | None,
+    barred: Barred,
     totals: Array,
     hypotheses: Hypotheses,
     beam: int,
@@ -266,23 +263,21 @@ def _best_continuations(
 ) -> Continuations:
     """The best continuations of each sentence's hypotheses: the first `beam` of them stay.
 
-    logits (b, W, V), which are overwritten, of the tokens vocabulary (V,); normalizers and totals (b, W).
+    logits (b, W, V), which are overwritten, of the tokens vocabulary (V,); normalizers, if known, and totals (b, W).
     """
-    xp = array_module(logits)
     b, W, V = logits.shape
     k = min(beam, V)  # at most this many of one hypothesis can be among the best of all
+    best = best_tokens(logits if required is None else logits.copy(), k, barred, normalizers)
+    values, tokens = best.values, vocabulary[best.columns]
     if required is not None:  # as many of the tokens of its terms are candidates as well, however improbable
-        towards = xp.where(to_device(required.advancing(hypotheses, V), xp), logits, -np.inf)
-        term_values, term_tokens = (array.reshape(b, W, k) for array in on_host(*largest(towards.reshape(b * W, V), k)))
-    values, tokens, normalizers = on_host(*largest(logits.reshape(b * W, V), k), normalizers)
-    values, tokens = values.reshape(b, W, k), vocabulary[tokens].reshape(b, W, k)
-    if required is not None:
+        others = barred.besides(~required.advancing(hypotheses, V))
+        term_values, term_tokens, _ = best_tokens(logits, k, others, to_device(best.normalizers, array_module(logits)))
         term_values[(term_tokens[:, :, :, None] == tokens[:, :, None, :]).any(axis=3)] = -np.inf  # not twice
         values = np.concatenate([values, term_values], axis=2)
         tokens = np.concatenate([tokens, term_tokens], axis=2)
 
     candidates = tokens.shape[2]  # per hypothesis
-    log_probabilities = values - normalizers[:, :, None]
+    log_probabilities = values - best.normalizers[:, :, None]
     all_tokens = tokens.reshape(b, W * candidates)
     all_totals = (totals[:, :, None] + log_probabilities).reshape(b, W * candidates)
     order = np.argsort(-all_totals, axis=1, kind="stable")

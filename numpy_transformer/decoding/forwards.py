@@ -1,8 +1,8 @@
 """The layers' forwards as searches use them: rows of positions, and nothing kept for a backward.
 
 The formulas are those of layers/, but intermediate arrays are overwritten and no caches are kept. A step for one
-sentence is a few hundred tiny operations, dominated by NumPy's overhead per call, so each call counts. On a card the
-layers' fused kernels do the same.
+sentence is a few hundred tiny operations, dominated by NumPy's overhead per call, so each call counts. On a card
+these functions work, too, in more launches than a step needs (on_card.py).
 """
 
 import math

@@ -18,8 +18,8 @@ The batch is continuous: a finished sentence leaves, and another takes its place
 
 With a shortlist there are logits for listed tokens only (lexical_shortlist.py): `vocabulary` names them.
 
-The weights may be packed for products with few rows (packed.py). The mathematics is that of the layers (forwards.py);
-this file only decides what to keep.
+The weights may be packed for products with few rows (packed.py). The mathematics is that of the layers (forwards.py; on
+a card on_card.py, which has few launches); this file only decides what to keep.
 """
 
 from typing import NamedTuple
@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module, to_device
+from numpy_transformer.decoding import on_card
 from numpy_transformer.decoding.forwards import after, attention, before, encode, feed_forward, layer_norm, linear
 from numpy_transformer.decoding.lexical_shortlist import Shortlist
 from numpy_transformer.decoding.packed import PackedModel
@@ -39,6 +40,7 @@ from numpy_transformer.models.transformer import Transformer
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
 ENCODED_TOGETHER = 512  # source tokens, padding included: the results stay in the processor's cache
+ENCODED_ON_A_CARD = 1 << 14  # many fill a card; more need memory
 
 
 class IncrementalDecoder:
@@ -64,7 +66,9 @@ class IncrementalDecoder:
         self._cross_cache = xp.zeros((L, 0, 0, width), dtype=self._dtype)  # (L, rows, S, 2D)
         self._self_cache = xp.zeros((L, 0, FIRST_ROOM, width), dtype=self._dtype)  # (L, rows, room, 2D)
         self._padding: Array | None = None  # (B, 1, 1, S) added to cross-attention's scores, if there is padding
-        self._weights: Array | None = None
+        self._weights: Array | None = None  # (B, H, W, S) of the last step's last cross-attention
+        self._has_kernels = xp is not np and on_card.has_kernels(self._config)
+        self._asked: tuple[Array, on_card.Placed] | None = None  # with kernels, what the weights are computed from
         self.vocabulary = np.arange(self._config.vocabulary_size)  # (V,) on the host: the token of each logit
         self._shortlist = shortlist
         self._listed = np.zeros((0, len(self.vocabulary)), dtype=bool)  # (B, all tokens)
@@ -88,7 +92,7 @@ class IncrementalDecoder:
         self._cross_cache = _with_room(self._cross_cache, B + n, length)
         self._self_cache = _with_room(self._self_cache, B + n, room)
         on_device = to_device(source, self._xp)
-        together = max(1, ENCODED_TOGETHER // length)
+        together = max(1, (ENCODED_TOGETHER if self._xp is np else ENCODED_ON_A_CARD) // length)
         for start in range(0, n, together):
             some = on_device[start : start + together]
             memory = encode(some, self._parameters, self._config)  # (n S, D)
@@ -110,24 +114,41 @@ class IncrementalDecoder:
         it must at the first step, whose tokens are bos. W may differ from step to step. Both are host arrays of ids.
         """
         B, W = tokens.shape
-        sentences = np.arange(B)[:, None]
-        columns = self._new_columns(sentences, W, parents)  # (B, W)
-        N = self._width()
-        seen = self._seen[:, None, :, :N]  # (B, 1, W, N)
-        zero, masked = self._dtype.type(0), self._dtype.type(MASKED_SCORE)
-        mask_scores = None if seen.all() else to_device(np.where(seen, zero, masked), self._xp)
-        new = to_device(sentences, self._xp), to_device(columns, self._xp)
-
-        x = embedding_forward(to_device(tokens, self._xp), self._embedding)  # (B, W, D)
-        x += positional_encoding_rows(self._positions, x)[:, None, :]
-        x = self._layers(x.reshape(B * W, -1), new, N, mask_scores)
+        columns = self._new_columns(np.arange(B)[:, None], W, parents)  # (B, W)
+        x = self._with_kernels(tokens, columns) if self._has_kernels else self._with_operations(tokens, columns)
+        last = self._parameters.decoder_norm
+        if last is not None:
+            x = layer_norm(x, last)
         self._positions += 1
         if len(self._logits) < B * W:
-            self._logits = self._xp.zeros((B * W, self._logits.shape[1]), dtype=self._dtype)
+            V, like = self._logits.shape[1], self._logits
+            self._logits = np.empty((B * W, V), self._dtype) if self._xp is np else on_card.empty_logits(B * W, V, like)
         logits = self._projection.logits(x, out=self._logits[: B * W]).reshape(B, W, -1)
         if self._unlisted is not None:
             logits += self._unlisted
         return logits
+
+    def _with_kernels(self, tokens: Array, columns: Array) -> Array:
+        """All decoder layers at the new positions: tokens (B, W) -> (B W, D), in few launches."""
+        B, N = len(tokens), self._width()
+        step = on_card.placed(tokens, self._positions, columns, self._seen[:, :, :N], self._lengths, self._self_cache)
+        x = on_card.embedded(step, self._embedding, length=int(self._positions.max(initial=0)) + 1)
+        own, memory = self._self_cache[:, :B, :N], self._memory()
+        x, query = on_card.decoder_layers(x, step, self._parameters.decoder, own, memory, self._config)
+        self._asked = query, step
+        return x
+
+    def _with_operations(self, tokens: Array, columns: Array) -> Array:
+        """The same in operations on arrays, as the layers have them."""
+        (B, W), N = tokens.shape, self._width()
+        seen = self._seen[:, None, :, :N]  # (B, 1, W, N)
+        zero, masked = self._dtype.type(0), self._dtype.type(MASKED_SCORE)
+        mask_scores = None if seen.all() else to_device(np.where(seen, zero, masked), self._xp)
+        new = to_device(np.arange(B)[:, None], self._xp), to_device(columns, self._xp)
+
+        x = embedding_forward(to_device(tokens, self._xp), self._embedding)  # (B, W, D)
+        x += positional_encoding_rows(self._positions, x)[:, None, :]
+        return self._layers(x.reshape(B * W, -1), new, N, mask_scores)
 
     def _layers(self, x: Array, new: tuple[Array, Array], N: int, mask_scores: Array | None) -> Array:
         """All decoder layers at the new positions: x (B W, D) -> (B W, D).
@@ -137,7 +158,7 @@ class IncrementalDecoder:
         """
         B, D, norm = len(self._positions), x.shape[1], self._config.norm
         own = self._by_head(self._self_cache[:, :B, :N])
-        memory = self._by_head(self._cross_cache[:, :B, : self._lengths.max(initial=0)])
+        memory = self._by_head(self._memory())
         for number, layer in enumerate(self._parameters.decoder):
             p = layer.self_attention
             projected = linear(before(x, layer.self_attention_norm, norm=norm), p.query_key_value)  # (B W, 3D)
@@ -153,12 +174,17 @@ class IncrementalDecoder:
             inner = before(x, layer.feed_forward_norm, norm=norm)
             update = feed_forward(inner, layer.feed_forward, activation=self._config.activation)
             x = after(x, update, layer.feed_forward_norm, norm=norm)
-        last = self._parameters.decoder_norm
-        return x if last is None else layer_norm(x, last)
+        return x
 
     def source_weights(self) -> Array:
         """(B, W, S) how much the last step's hypotheses looked at each source token: the mean of the last layer's
         heads."""
+        if self._asked is not None:
+            query, step = self._asked
+            weights = on_card.source_weights(
+                query, step, self._parameters.decoder[-1], self._memory()[-1], self._config
+            )
+            return weights.mean(axis=1).reshape(len(step.lengths), -1, weights.shape[2])
         assert self._weights is not None, "there was no step yet"
         return self._weights.mean(axis=1)
 
@@ -179,6 +205,10 @@ class IncrementalDecoder:
         if self._shortlist is not None:
             self._listed = self._listed[rows]
             self._mask_unlisted()
+
+    def _memory(self) -> Array:
+        """The cached keys and values of the source (L, B, S, 2D), S the longest of these sentences."""
+        return self._cross_cache[:, : len(self._positions), : self._lengths.max(initial=0)]
 
     def _width(self) -> int:
         """N, the number of columns up to the last that is in use."""
@@ -207,7 +237,9 @@ class IncrementalDecoder:
         return columns
 
     def _mask_padding(self) -> None:
-        """After the batch has changed; columns of padding only are skipped."""
+        """After the batch has changed; columns of padding only are skipped. Kernels ask for the lengths instead."""
+        if self._has_kernels:
+            return
         columns = np.arange(self._lengths.max(initial=0))
         padding = columns >= self._lengths[:, None]  # (B, S)
         self._padding = None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module, to_host
+from numpy_transformer.backend.kernels.best_tokens import MOST_RANKS, best_tokens
 from numpy_transformer.decoding.forwards import SAFE_EXPONENT
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.output_loss import CACHED_LOGITS
@@ -54,11 +55,9 @@ def coverage_penalty(attended: Array) -> float:
 
 def log_normalizer(logits: Array) -> Array:
     """log sum_v exp(logits_v): (..., V) -> (...). A logit minus this is the log-probability of its token."""
-    xp = array_module(logits)
-    if xp is not np:
-        top = logits.max(axis=-1, keepdims=True)  # exp cannot overflow
-        shifted = logits - top
-        return xp.log(xp.exp(shifted, out=shifted).sum(axis=-1)) + top[..., 0]
+    if not isinstance(logits, np.ndarray):
+        found = best_tokens(logits.reshape(-1, logits.shape[-1]), 0)
+        return found.reshape(logits.shape[:-1])
     rows = logits.reshape(-1, logits.shape[-1])
     top, ones = rows.max(axis=1), np.ones(rows.shape[1], logits.dtype)
     if abs(top).max(initial=0) < SAFE_EXPONENT:  # usual: a pass less
@@ -80,10 +79,13 @@ def largest(x: Array, count: int) -> tuple[Array, Array]:
     In descending order; of equal values the first comes first.
     """
     xp = array_module(x)
+    if xp is not np and count <= MOST_RANKS:
+        found = best_tokens(x, count)
+        return found[:, 1 : 1 + count], found[:, 1 + count :].astype(np.int64)
     if count <= FEW:
-        rows = xp.arange(len(x))
-        values = xp.empty((len(x), count), dtype=x.dtype)
-        columns = xp.empty((len(x), count), dtype=rows.dtype)
+        rows = np.arange(len(x))
+        values = np.empty((len(x), count), dtype=x.dtype)
+        columns = np.empty((len(x), count), dtype=rows.dtype)
         for rank in range(count):
             columns[:, rank] = x.argmax(axis=1)
             values[:, rank] = x[rows, columns[:, rank]]
@@ -104,8 +106,8 @@ def on_host(*arrays: Array) -> list[Array]:
 
     From a GPU they come in one transfer, since each makes the host wait; float64 holds every id exactly.
     """
-    if isinstance(arrays[0], np.ndarray):
-        wide = list(arrays)
+    if isinstance(arrays[0], np.ndarray) or len(arrays) == 1:
+        wide = [to_host(x) for x in arrays]
     else:
         xp = array_module(arrays[0])
         together = to_host(xp.concatenate([x.astype(np.float64).ravel() for x in arrays]))

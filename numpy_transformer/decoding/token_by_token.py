@@ -24,6 +24,7 @@ import numpy as np
 from numpy_transformer.backend.arrays import Array, array_module, to_device
 from numpy_transformer.decoding.ensemble import Models, config_of, open_decoder
 from numpy_transformer.decoding.incremental import rows_that_stay
+from numpy_transformer.decoding.next_tokens import Barred, bar, best_tokens
 from numpy_transformer.decoding.option_values import is_number, is_whole
 from numpy_transformer.decoding.scoring import (
     Decoded,
@@ -71,8 +72,9 @@ def greedy_search(models: Models, source: Array, *, limits: Array, alpha: float 
     Arguments and errors as in `beam_search`; alpha only enters the score.
     """
 
-    def most_probable(logits: Array, sentence: Array, position: int) -> Array:
-        return logits.argmax(axis=-1)
+    def most_probable(logits: Array, sentence: Array, barred: Barred) -> tuple[Array, Array]:
+        best = best_tokens(logits, 1, barred)
+        return best.columns[..., 0], best.values[..., 0] - best.normalizers
 
     return _extend(models, source, most_probable, width=1, limits=limits, alpha=alpha)
 
@@ -94,12 +96,17 @@ def sample(
         for ids in source
     ]
 
-    def draw(logits: Array, sentence: Array, position: int) -> Array:
+    def draw(logits: Array, sentence: Array, barred: Barred) -> tuple[Array, Array]:
+        xp, normalizers = array_module(logits), log_normalizer(logits)
+        bar(logits, barred)
         times = np.empty(logits.shape)  # in 64 bits: zeros must not occur
         for row, index in zip(times, sentence.tolist(), strict=True):
             for column, generator in zip(row, generators[index], strict=True):
                 generator.standard_exponential(out=column)
-        return draw_tokens(logits, to_device(times, array_module(logits)), sampling)
+        drawn = draw_tokens(logits, to_device(times, xp), sampling)
+        drawn_logits = xp.take_along_axis(logits, drawn[..., None], axis=-1)[..., 0]
+        tokens, values, normalizers = on_host(drawn, drawn_logits, normalizers)
+        return tokens, values - normalizers
 
     results = _extend(models, source, draw, width=samples, limits=limits, alpha=alpha)
     return [sorted(result, key=lambda decoded: -decoded.score) for result in results]
@@ -132,14 +139,14 @@ def draw_tokens(logits: Array, times: Array, sampling: Sampling) -> Array:
 def _extend(
     models: Models,
     source: Array,
-    choose: Callable[[Array, Array, int], Array],
+    choose: Callable[[Array, Array, Barred], tuple[Array, Array]],
     *,
     width: int,
     limits: Array,
     alpha: float,
 ) -> list[list[Decoded]]:
     """`width` translations of each sentence; `choose` maps logits (b, width, V), the sentences (b,) they belong to
-    and the position to the next tokens (b, width)."""
+    and what may not come next to the next tokens and their log-probabilities (b, width), both on the host."""
     config = config_of(models)
     decoder = open_decoder(models, source)
     sentence = np.arange(len(source))  # (b,) which sentence each row of the shrinking batch is
@@ -148,15 +155,9 @@ def _extend(
     totals = np.zeros((len(source), width))  # log-probabilities, of all sentences
     steps: list[Array] = []  # the tokens (B, width) of each position, of all sentences
     while len(sentence):
-        logits = decoder.step(tokens)  # (b, width, V)
-        xp = array_module(logits)
-        normalizers = log_normalizer(logits)
-        logits[..., config.pad_id] = logits[..., config.bos_id] = -math.inf  # no translation holds them
-        only_eos = to_device(ended | (limits[sentence] == len(steps))[:, None], xp)
-        chosen = xp.where(only_eos, config.eos_id, choose(logits, sentence, len(steps)))
-        token_logits = xp.take_along_axis(logits, chosen[..., None], axis=-1)[..., 0]
-        tokens, log_probabilities, normalizer = on_host(chosen, token_logits, normalizers)
-        log_probabilities -= normalizer
+        at_limit = ended | (limits[sentence] == len(steps))[:, None]
+        barred = Barred(config.pad_id, config.bos_id, config.eos_id, at_limit if at_limit.any() else None)
+        tokens, log_probabilities = choose(decoder.step(tokens), sentence, barred)
         check_numbers(log_probabilities)
         totals[sentence] += np.where(ended, 0, log_probabilities)
         step = np.full((len(source), width), config.eos_id)

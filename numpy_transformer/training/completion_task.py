@@ -87,6 +87,10 @@ class CompletionTask(Task):
 
         return in_epochs(of_epoch, start)
 
+    def largest_batch(self) -> TextBatch:
+        """The first: all are of one size, but the last of an epoch."""
+        return next(self.batches(0))[1]
+
     def validation_batches(self) -> list[TextBatch]:
         """The validation text in consecutive blocks: each token but the first is predicted once.
 

@@ -7,6 +7,9 @@ before it is done, and the card then idles until it is given more. So nothing is
   through pinned memory, and the host goes on while they travel: the next batch is on its way during this step).
 - Loss, gradient norm and whether both are finite become a row of a small table on the card. The host reads the table
   once in `RESULTS_EVERY` steps, or when it needs to know (`collect`).
+- Memory is taken before the first step. CuPy keeps what arrays have left, and asks the card for more, which makes
+  everything wait, only if nothing that it keeps is large enough. So the largest batch goes first, once, for nothing but
+  its memory; and a batch that does not fit is known at once.
 - A step whose numbers are not finite must change nothing. As the host does not know, the card decides: the kernel
   that updates the parameters (kernels/adam.py) begins by looking at the flag, and leaves.
 """
@@ -39,10 +42,15 @@ class GpuStep:
     workers = 1
     layout = "one GPU"
 
-    def __init__(self, model: Model[Any], *, frozen: Sequence[slice] = ()) -> None:
-        """`frozen` parts of the flat buffer (freezing.py) get the gradient 0."""
+    def __init__(
+        self, model: Model[Any], *, frozen: Sequence[slice] = (), largest: Sequence[TrainingBatch] = ()
+    ) -> None:
+        """`frozen` parts of the flat buffer (freezing.py) get the gradient 0.
+
+        `largest` are the batches of an update that needs as much memory as any: `with` takes it, or raises InputError.
+        """
         self.model = model
-        self._frozen = frozen
+        self._frozen, self._largest = frozen, largest
         xp = array_module(model.parameters.flat)
         self._gradients = model.parameters.twin()
         self._results = xp.zeros((RESULTS_EVERY, 3), dtype="float64")  # loss, norm, finite: one row a step
@@ -51,6 +59,8 @@ class GpuStep:
         self._adam: Adam | None = None
 
     def __enter__(self) -> Self:
+        if self._largest:
+            self.loss_and_gradients(self._largest, seed=(0, 0), label_smoothing=0.0)  # changes only the gradients
         return self
 
     def __exit__(

@@ -20,6 +20,7 @@ from numpy_transformer.tasks.parsing import Parser
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.evaluation import Evaluation
+from numpy_transformer.training.largest_batch import largest_part
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import Steps
 from numpy_transformer.training.reporting import Report
@@ -80,6 +81,11 @@ class ParsingTask(Task):
             return [partial(text.batch, indices, pad_id) for indices in parts]
 
         return in_epochs(of_epoch, start)
+
+    def largest_batch(self) -> Batch:
+        """The one of the longest trees, usually."""
+        part = self._epoch[largest_part(self._epoch, self.train.lengths, self.config)]
+        return self.train.batch(part, self.config.pad_id)
 
     def validation_batches(self) -> list[Batch]:
         """The validation trees, sorted by length."""

@@ -23,6 +23,7 @@ from numpy_transformer.models.model import Model
 from numpy_transformer.tasks.reading import mask_id_of
 from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.evaluation import Evaluation
+from numpy_transformer.training.largest_batch import largest_part
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import Steps
 from numpy_transformer.training.reporting import Report
@@ -102,7 +103,15 @@ class ReadingTask(Task):
     @property
     def batches_per_epoch(self) -> int:
         """How many batches one pass over the texts has."""
-        return len(batches_by_length((self._lengths,), self.options.batch_tokens, seed=None))
+        return len(self._parts())
+
+    def _parts(self) -> list[Array]:
+        return batches_by_length((self._lengths,), self.options.batch_tokens, seed=None)
+
+    def largest_batch(self) -> TextBatch:
+        """The one of the longest texts, usually."""
+        parts = self._parts()
+        return self.batch(parts[largest_part(parts, (self._lengths,), self.config)], (self.options.seed, 0, 0))
 
     def batches(self, start: int) -> Iterator[tuple[int, TextBatch]]:
         """(epoch, batch) without end, skipping the first `start`."""

@@ -6,12 +6,15 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 import bpe
 from numpy_transformer.data.sound.audio_file import write_wav
 from numpy_transformer.data.sound.features import features_of
 from numpy_transformer.data.sound.sound_batches import (
     SoundBatch,
     TextIds,
+    batches_of_epoch,
     epoch_parts,
     fixed_batches,
     training_batches,
@@ -24,6 +27,7 @@ from numpy_transformer.storage.text_files import write_text
 from numpy_transformer.tasks.transcription import Transcriber
 from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.evaluation import Evaluation
+from numpy_transformer.training.largest_batch import largest_part
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import Steps
 from numpy_transformer.training.run_folder import RunFolder
@@ -58,6 +62,15 @@ class SoundTask(Task):
     def batches(self, start: int) -> Iterator[tuple[int, SoundBatch]]:
         """(epoch, batch) without end, skipping the first `start`."""
         return training_batches(self.corpus, self.ids, self.options.batch_tokens, seed=self.options.seed, start=start)
+
+    def largest_batch(self) -> SoundBatch:
+        """The one of the longest sounds, usually."""
+        corpus, options = self.corpus, self.options
+        plans = corpus.plan(0)
+        lengths = np.array([corpus.settings.positions(plan.length) for plan in plans])
+        parts = epoch_parts(plans, corpus.settings, options.batch_tokens, seed=options.seed, epoch=0)
+        batches = batches_of_epoch(corpus, self.ids, options.batch_tokens, seed=options.seed, epoch=0)
+        return batches[largest_part(parts, (lengths,), self.config)]()
 
     def validation_batches(self) -> Sequence[SoundBatch]:
         """All validation sounds."""

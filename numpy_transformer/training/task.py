@@ -68,6 +68,14 @@ class Task(ABC):
             yield epoch, [batch, *(next(stream)[1] for _ in range(count - 1))]
 
     @abstractmethod
+    def largest_batch(self) -> TrainingBatch:
+        """A batch of the first epoch that needs as much memory as any; those of other epochs are of about its size."""
+
+    def largest_update(self) -> list[TrainingBatch]:
+        """The batches of an update that needs as much memory as any: a sum of gradients is kept from the second on."""
+        return [self.largest_batch()] * min(2, self.options.accumulate)
+
+    @abstractmethod
     def validation_batches(self) -> Sequence[TrainingBatch]:
         """The whole validation text, always the same batches."""
 

@@ -143,9 +143,9 @@ class Trainer:
         model, frozen = self.model, self.frozen
         steps: Steps
         if self.leader is not None:
-            steps = self.leader.steps(self.options, model, self.adam, self.progress.step, frozen)
+            steps = self.leader.steps(self.task, model, self.adam, self.progress.step, frozen)
         elif self.options.device == "gpu":
-            steps = GpuStep(model, frozen=frozen)
+            steps = GpuStep(model, frozen=frozen, largest=self.task.largest_update())
         else:
             steps = Workers(model, self.workers, frozen=frozen)
         with steps as workers, StopRequest(self.report.say) as stop:

@@ -19,6 +19,7 @@ from numpy_transformer.program import command
 from numpy_transformer.terminal.wording import counted
 from numpy_transformer.training.configuration import make_config
 from numpy_transformer.training.evaluation import Evaluation, sample_lines, translate_text
+from numpy_transformer.training.largest_batch import largest_part
 from numpy_transformer.training.metrics import further_scores, looks_tokenised
 from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.parallel import Steps
@@ -88,6 +89,11 @@ class TranslationTask(Task):
         options = self.options
         text, pad_id = self.texts.train.ids, self.config.pad_id
         return training_batches(text, options.batch_tokens, pad_id=pad_id, seed=options.seed, start=start)
+
+    def largest_batch(self) -> Batch:
+        """The one of the longest sentences, usually."""
+        part = self._epoch[largest_part(self._epoch, self._first.lengths, self.config)]
+        return self._first.batch(part, self.config.pad_id)
 
     def validation_batches(self) -> list[Batch]:
         """The validation text, sorted by length."""

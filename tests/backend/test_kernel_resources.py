@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import strict_gpu
 from emulated_cuda import signatures
+from test_decoding_kernels import use_search_kernels
 from test_kernels import ARCHITECTURES, FILES, compiled, layer_norm_pair, numbers
 from test_residual_kernels import draw, there_and_back
 from test_training_kernels import Updates, embedding_pair, loss_and_gradients
@@ -65,6 +66,7 @@ def use_kernels(D: int, dtype: str) -> None:
     context, cache = scaled_dot_product_attention_forward(query=query, key=key, value=key, dropout=masks)
     gradients = {f"d{name}": strict_gpu.empty_like(x) for name, x in (("query", query), ("key", key), ("value", key))}
     scaled_dot_product_attention_backward(context, cache, **gradients)
+    use_search_kernels(D, dtype)
 
 
 @pytest.fixture(scope="module", params=launcher.C_NAMES)

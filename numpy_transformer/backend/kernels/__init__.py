@@ -13,6 +13,7 @@ from numpy_transformer.backend.kernels import (  # noqa: F401  (importing regist
     layer_norm,
     linear,
     output_loss,
+    output_projection,
     residual,
     softmax,
 )

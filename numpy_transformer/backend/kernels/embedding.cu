@@ -34,6 +34,13 @@ extern "C" __global__ void input_embedding_forward(const real *weight, const lon
     scaled_row<true>(weight + ids[blockIdx.x] * D, position, y + blockIdx.x * D, D, (real)scale);
 }
 
+// The same for tokens that stand at `positions`, rows of encoding: a step of a search (decoding/on_card.py).
+extern "C" __global__ void placed_embedding_forward(const real *weight, const long long *ids, const real *encoding,
+                                                    const long long *positions, real *y, long long D, double scale) {
+    const real *position = encoding + positions[blockIdx.x] * D;
+    scaled_row<true>(weight + ids[blockIdx.x] * D, position, y + blockIdx.x * D, D, (real)scale);
+}
+
 // The backward wants each id's positions together: `ids` are sorted here, and order[n] is where ids[n] stood. A run of
 // equal ids may be long (punctuation), so it is cut where n is a multiple of `window`, and each piece is summed by a
 // block of its own. A run of a single piece is added to dweight at once; of a longer one the pieces wait in `partial`,

@@ -39,6 +39,16 @@ def input_embedding_forward(ids: Array, parameters: EmbeddingParameters) -> Arra
     return y
 
 
+def placed_embedding(ids: Array, positions: Array, parameters: EmbeddingParameters, *, length: int) -> Array:
+    """ids (R,) and where they stand, positions (R,) below `length` -> (R, D), scaled, the positions added."""
+    weight = parameters.weight
+    D = weight.shape[1]
+    y = array_module(weight).empty((len(ids), D), dtype=weight.dtype)
+    arrays = weight, ids, encodings(0, length, y), positions, y
+    PLACED_FORWARD.launch(weight, (len(ids),), threads_for(D), *arrays, D, math.sqrt(D))
+    return y
+
+
 @twin_of(embedding.embedding_backward)
 def embedding_backward(dy: Array, ids: Array, gradients: EmbeddingParameters, *, scale: float | None = None) -> None:
     """dy (B, T, D) -> ADDS to gradients.weight (V, D). Ids have no derivative."""
@@ -71,6 +81,12 @@ def _forward(weight: Array, ids: Array, y: Array, D: int, scale: float) -> None:
 
 def _input_forward(weight: Array, ids: Array, encoding: Array, y: Array, T: int, D: int, scale: float) -> None:
     y[...] = scale * weight[ids] + encoding
+
+
+def _placed_forward(
+    weight: Array, ids: Array, encoding: Array, positions: Array, y: Array, D: int, scale: float
+) -> None:
+    y[...] = scale * weight[ids] + encoding[positions]
 
 
 def _pieces(
@@ -109,5 +125,6 @@ def _runs(ids: Array, partial: Array, dweight: Array, N: int, D: int, window: in
 
 FORWARD = Kernel("embedding", "embedding_forward", _forward)
 INPUT_FORWARD = Kernel("embedding", "input_embedding_forward", _input_forward)
+PLACED_FORWARD = Kernel("embedding", "placed_embedding_forward", _placed_forward)
 PIECES = Kernel("embedding", "embedding_pieces", _pieces)
 RUNS = Kernel("embedding", "embedding_runs", _runs)

@@ -97,11 +97,13 @@ def training_batches(
     corpus: SoundCorpus, ids: TextIds, size: int, *, seed: int, start: int
 ) -> Iterator[tuple[int, SoundBatch]]:
     """(epoch, batch) without end, skipping the first `start`; the sounds are made, and masked, when they are needed."""
+    return in_epochs(lambda epoch: batches_of_epoch(corpus, ids, size, seed=seed, epoch=epoch), start)
 
-    def of_epoch(epoch: int) -> list[Callable[[], SoundBatch]]:
-        plans = corpus.plan(epoch)
-        parts = epoch_parts(plans, corpus.settings, size, seed=seed, epoch=epoch)
-        return [partial(heard, plans, part, (seed, epoch)) for part in parts]
+
+def batches_of_epoch(
+    corpus: SoundCorpus, ids: TextIds, size: int, *, seed: int, epoch: int
+) -> list[Callable[[], SoundBatch]]:
+    """What makes each batch, in the order of `epoch_parts`."""
 
     def heard(plans: Sequence[PlannedSound], part: Array, key: tuple[int, int]) -> SoundBatch:
         features = [
@@ -115,4 +117,6 @@ def training_batches(
         ]
         return make_batch(features, [plans[i].text for i in part], ids)
 
-    return in_epochs(of_epoch, start)
+    plans = corpus.plan(epoch)
+    parts = epoch_parts(plans, corpus.settings, size, seed=seed, epoch=epoch)
+    return [partial(heard, plans, part, (seed, epoch)) for part in parts]

@@ -54,7 +54,7 @@ def follow(ranks: Ranks, given: Mapping[str, Any]) -> None:
     adam.step = begins["updates"]
     frozen = frozen_slices(model.parameters, frozen_names(options, task.config))
     updates = task.updates(begins["step"])
-    with rank_steps(ranks, options, model, adam, frozen) as steps, _stop_of_all(ranks):
+    with rank_steps(ranks, task, model, adam, frozen) as steps, _stop_of_all(ranks):
         while (told := ranks.broadcast(None)) is not None:
             steps.step(adam, next(updates)[1], **told)
 

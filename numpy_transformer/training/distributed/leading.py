@@ -70,12 +70,10 @@ class Leader:
                 f"{self.ranks.size} ranks: raise --batch-tokens, or start fewer ranks"
             )
 
-    def steps(
-        self, options: TrainingOptions, model: Model[Any], adam: Adam, step: int, frozen: Sequence[slice]
-    ) -> "LeadingSteps":
+    def steps(self, task: Task, model: Model[Any], adam: Adam, step: int, frozen: Sequence[slice]) -> "LeadingSteps":
         """Steps of all ranks, after update number `step`."""
         self.ranks.broadcast({"step": step, "updates": adam.step})
-        return LeadingSteps(self.ranks, rank_steps(self.ranks, options, model, adam, frozen))
+        return LeadingSteps(self.ranks, rank_steps(self.ranks, task, model, adam, frozen))
 
     def started_so(self, command: str) -> str:
         """The command line that starts as many ranks of the same kind."""

@@ -24,9 +24,16 @@ class RankGpuStep(GpuStep):
     """Training steps on the GPU of one rank."""
 
     def __init__(
-        self, model: Model[Any], ranks: Ranks, *, frozen: Sequence[slice] = (), least_bucket: int = LEAST_NUMBERS
+        self,
+        model: Model[Any],
+        ranks: Ranks,
+        *,
+        frozen: Sequence[slice] = (),
+        largest: Sequence[TrainingBatch] = (),
+        least_bucket: int = LEAST_NUMBERS,
     ) -> None:
-        super().__init__(model, frozen=frozen)
+        """All ranks have the same `frozen` and `largest` (gpu_step.py), and enter together."""
+        super().__init__(model, frozen=frozen, largest=largest)
         self._ranks = ranks
         self.layout = f"{counted(ranks.size, 'rank')} with a GPU each"
         self._plan = bucket_plan(model.parameters, least_bucket)
