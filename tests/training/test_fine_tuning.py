@@ -274,5 +274,6 @@ def test_a_vocabulary_without_merges_is_refused_for_dropout_on_merges(monkeypatc
     config = nt.TransformerConfig.preset("tiny", vocabulary_size=10)
     monkeypatch.setitem(starting_point.OPENERS, kind, lambda name: (model(config), tokenizer))
     with pytest.raises(InputError, match=rf"--bpe-dropout 0\.1: folder has a {name} vocabulary, .*: leave"):
-        load_base(TrainingOptions(model=kind, from_model="folder", bpe_dropout=0.1), {})
-    assert load_base(TrainingOptions(model=kind, from_model="folder"), {}).tokenizer is tokenizer
+        load_base(TrainingOptions(model=kind, from_model="folder", bpe_dropout=0.1), {"bpe_dropout": 0.1})
+    base = load_base(TrainingOptions(model=kind, from_model="folder", bpe_dropout=0.1), {})  # of a recipe: left out
+    assert (base.tokenizer, base.options.bpe_dropout) == (tokenizer, 0)

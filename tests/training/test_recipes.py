@@ -115,3 +115,13 @@ def test_the_dropout_of_merges_is_a_probability():
     for wrong in (-0.1, 1.0):
         with pytest.raises(InputError, match=r"--bpe-dropout is .*; it must be at least 0 and below 1"):
             TrainingOptions(bpe_dropout=wrong)
+
+
+def test_classes_have_a_recipe_and_a_size_that_is_chosen_stays():
+    classify = {"model": "encoder", "task": "classify", "data": "mine.tsv"}
+    options = TrainingOptions.for_data(classify)
+    assert (options.layers, options.bpe_dropout, options.dropout) == (2, 0.1, 0.3)
+    assert TrainingOptions.for_data({**classify, "preset": "base"}).layers is None
+    assert TrainingOptions.for_data({**classify, "from_model": "runs/words"}).layers is None
+    assert TrainingOptions.for_data({**classify, "layers": 3, "minutes": 1.0}).epochs is None
+    assert TrainingOptions.for_data({"model": "encoder", "data": "mine.txt"}).bpe_dropout == 0
