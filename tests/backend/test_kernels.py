@@ -21,6 +21,7 @@ from on_card import card, run_on_card
 
 from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.backend.kernels import launcher
+from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers import cross_entropy, layer_norm, softmax
 
@@ -200,12 +201,16 @@ def executed(request, monkeypatch):
         carry_out(monkeypatch, partial(run_on_card, card(), launcher.Kernel.launch))
 
 
+def on_host(argument):
+    return argument._host if isinstance(argument, strict_gpu.ndarray) else argument
+
+
 def carry_out(monkeypatch, run):
     """Launches of the stand-in become run(kernel, dtype, grid, block, arguments), with the NumPy arrays underneath."""
 
     def launch(kernel, like, grid, block, *arguments):
         if 0 not in grid:
-            host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
+            host = tuple(a.mapped(on_host) if isinstance(a, Struct) else on_host(a) for a in arguments)
             with strict_gpu.counted():  # the journeys of a test are not the layer's
                 run(kernel, like.dtype.char, grid, block, host)
 
@@ -231,16 +236,16 @@ def without_barrier(text, number):
     return BARRIER.join(parts)
 
 
-def instead_of_the_source(monkeypatch, text):
-    """Emulate this source, whichever file is requested."""
-    monkeypatch.setattr(emulated_cuda, "source", lambda file: text)
+def instead_of_the_source(monkeypatch, file, text):
+    """Emulate this source where the file is requested."""
+    monkeypatch.setattr(emulated_cuda, "source", lambda name: text if name == file else launcher.source(name))
     monkeypatch.setattr(emulated_cuda, "compiled", cache(emulated_cuda.compiled.__wrapped__))
 
 
 @needs_compiler
 @pytest.mark.parametrize("missing", [None, *range(COMMON.count(BARRIER))])
 def test_a_missing_barrier_is_noticed(missing, monkeypatch):
-    instead_of_the_source(monkeypatch, without_barrier(COMMON, missing) + USING_SHARED_MEMORY_AGAIN)
+    instead_of_the_source(monkeypatch, "any", without_barrier(COMMON, missing) + USING_SHARED_MEMORY_AGAIN)
     x, y = numbers((2, 128), "float64", seed=0)
     expected = x.sum() + x.max() + y.sum()
     noticed = pytest.raises(AssertionError, match="reductions: array 2 depends on the order of the threads")

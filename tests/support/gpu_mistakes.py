@@ -43,6 +43,7 @@ LOSS_LONG = LOSS._replace(parameters=(2, 9001, 2, 0.1, "float32"))
 DROPOUT = Check("test_dropout_kernels", "test_dropout", ((3, 16), "float32"), emulated=True)
 BIAS = Check("test_training_kernels", "test_bias_and_relu", ((70, 132), 0, "float32"), emulated=True)
 BIAS_ODD = Check("test_training_kernels", "test_bias_and_relu", ((65, 300), 2, "float32"), emulated=True)
+SUMS = Check("test_sums_kernel", "test_sums_of_several_widths_in_one_launch", ("float32",), emulated=True)
 ADAM = Check("test_training_kernels", "test_adam", (1003, 1, 1.0, "float32"), emulated=True)
 NOT_FINITE = Check(
     "test_training_kernels", "test_adam_changes_nothing_where_a_number_is_not_finite", (5, float("inf")), True
@@ -60,6 +61,8 @@ BEAM = Check("test_gpu_path", "test_a_translation_waits_at_most_once_a_step", ("
 SINGLE = Check("test_gpu_path", "test_a_float32_translation_stays_float32_on_the_card")
 LAYOUT = Check("test_gpu_matmul", "test_the_layouts_of_attention_cost_no_copy", needs="monkeypatch")
 CUBLAS = Check("test_gpu_matmul", "test_cublas_is_given_its_arguments_in_order")
+ADDED = Check("test_gpu_matmul", "test_a_product_is_added")
+FRESH = Check("test_gpu_matmul", "test_a_product_into_memory_that_holds_nan_does_not_read_it")
 ROUNDED = Check("test_gpu_matmul", "test_a_precision_that_cannot_be_is_refused")
 PUBLISHED = Check("test_philox", "test_the_published_answers", None)
 IDS = Check("test_gpu_messages", "test_ids_out_of_range_never_reach_the_card", (40,))
@@ -72,6 +75,9 @@ TOO_LARGE = Check("test_gpu_messages", "test_a_batch_that_does_not_fit_names_one
 def layer(name: str, dtype: str = "float32") -> Check:
     """A layer of the gradient check on the stand-in, compared with the CPU."""
     return Check("test_gpu_path", "test_every_layer_gives_what_the_cpu_gives", (name, dtype, 2e-5))
+
+
+RESIDUAL = layer("encoder_layer")
 
 
 MISTAKES = {
@@ -91,7 +97,7 @@ MISTAKES = {
     "a barrier for some threads only": Mistake(
         "softmax.cu", "    const real inner =", "    if (threadIdx.x % 2) return;\n    const real inner =", SOFTMAX
     ),
-    "a number before the beginning": Mistake("residual.cu", "[column] = sum;", "[column - 1] = sum;", NORM_BLOCKS),
+    "a number before the beginning": Mistake("sums.cu", "[column] = total;", "[column - 1] = total;", SUMS),
     "a number behind the end": Mistake("adam.cu", "i < n; i += step) update", "i <= n; i += step) update", ADAM),
     "another row": Mistake(
         "residual.cu", "load_eight(dy + start, count), n", "load_eight(dy + column, count), n", NORM
@@ -113,7 +119,7 @@ MISTAKES = {
         "sizes = rows, n, stride, lanes, 1",
         SOFTMAX,
     ),
-    "an argument less": Mistake(KERNELS + "bias.py", "partial, out, parts, D, parts)", "partial, out, parts, D)", BIAS),
+    "an argument less": Mistake(KERNELS + "bias.py", "partial, N, D, rows)", "partial, N, D)", BIAS),
     "the mask of another query": Mistake("softmax.cu", "row % T * mask_query", "row % H * mask_query", ATTENTION),
     "a weight where nothing is seen": Mistake(
         "softmax.cu", "masked ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION
@@ -156,6 +162,12 @@ MISTAKES = {
         "i = vectors * LANES + first; i < n; i += step) update",
         "i = vectors * LANES + first + 1; i < n; i += step) update",
         ADAM,
+    ),
+    "a warp's sum left out": Mistake("sums.cu", "int other = 1;", "int other = 2;", SUMS),
+    "sums of a neighbour": Mistake("sums.cu", "sums.of[blockIdx.y]", "sums.of[blockIdx.x]", SUMS),
+    "a barrier missing in the second stage": Mistake("sums.cu", "    __syncthreads();\n", "", SUMS),
+    "a struct with its fields exchanged": Mistake(
+        KERNELS + "sums.py", "SUM(partial, out, *partial.shape)", "SUM(partial, out, *partial.shape[::-1])", SUMS
     ),
     "an update that is not finite": Mistake("adam.cu", "    if (scalars[0] == 0) return;\n", "", NOT_FINITE),
     "a loss that is not finite": Mistake("adam.cu", " && isfinite((double)loss[0])", "", LOSS_NOT_FINITE),
@@ -245,8 +257,8 @@ MISTAKES = {
     "a transpose forgotten": Mistake(KERNELS + "arithmetic.py", "return True, across", "return False, across", LAYOUT),
     "two sizes exchanged": Mistake(
         KERNELS + "arithmetic.py",
-        "flag(gemm.b), flag(gemm.a), gemm.N, gemm.M",
-        "flag(gemm.b), flag(gemm.a), gemm.M, gemm.N",
+        "flag(of_b[0]), flag(of_a[0]), c_shape[-1], c_shape[-2]",
+        "flag(of_b[0]), flag(of_a[0]), c_shape[-2], c_shape[-1]",
         CUBLAS,
     ),
     "another precision": Mistake(
@@ -254,6 +266,19 @@ MISTAKES = {
         '}["d" if kind == "d" else precision]',
         '}["d" if kind == "d" else "float32"]',
         CUBLAS,
+    ),
+    "what was there, forgotten": Mistake(
+        KERNELS + "arithmetic.py", "_ADDRESSES[kind, keep]", "_ADDRESSES[kind, 0]", ADDED
+    ),
+    "what was there, kept": Mistake(KERNELS + "arithmetic.py", "_ADDRESSES[kind, keep]", "_ADDRESSES[kind, 1]", FRESH),
+    "a plan for another place": Mistake(
+        KERNELS + "arithmetic.py", "b.shape, b.strides, c.shape", "b.shape, a.strides, c.shape", CUBLAS
+    ),
+    "a gradient that is not added": Mistake(
+        KERNELS + "linear.py", "        return gradients.dx\n", "        return 1 * gradients.dx\n", RESIDUAL
+    ),
+    "sums that nobody makes": Mistake(
+        KERNELS + "sums.py", "        yield\n        _launch(waiting)", "        yield", STEPS
     ),
     # (c) Philox
     "a multiplier of Philox": Mistake(

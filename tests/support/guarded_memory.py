@@ -5,10 +5,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpy_transformer.backend.kernels.structs import Struct
+
 GUARD = 4096  # bytes on either side
 # What guards hold. A signalling NaN becomes another NaN wherever it is computed with, so that is seen as well.
 UNTOUCHED = {4: b"\xff\xff\xbf\x7f", 8: b"\xff\xff\xff\xff\xff\xff\xf7\x7f"}  # float32, float64, by size
 ALIGNMENT = 64  # a copy lies as its original does, as far as this goes
+
+
+def arrays_of(arguments: tuple) -> list[np.ndarray]:
+    """The arrays among a launch's arguments, also inside structs."""
+    found: list[np.ndarray] = []
+
+    def note(value):
+        if isinstance(value, Struct):
+            value.mapped(note)
+        elif isinstance(value, np.ndarray):
+            found.append(value)
+
+    for argument in arguments:
+        note(argument)
+    return found
 
 
 def span(array: np.ndarray) -> tuple[int, int]:

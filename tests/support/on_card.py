@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from guarded_memory import bytes_at, span
+from guarded_memory import arrays_of, bytes_at, span
 
 from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.backend.kernels.launcher import Kernel
+from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.errors import InputError
 
 
@@ -34,11 +35,13 @@ def run_on_card(
     arguments: tuple[Any, ...],
 ) -> None:
     """Runs the kernel on NumPy arrays with `launch`, the launcher's own method."""
-    arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+    arrays = arrays_of(arguments)
     memory = {span(a): bytes_at(*span(a)) for a in arrays}  # the same memory twice stays the same memory
     placed = {place: _placed(cupy, host, place[0] % 16) for place, host in memory.items()}
 
     def argument(a: Any) -> Any:
+        if isinstance(a, Struct):
+            return a.mapped(argument)
         if not isinstance(a, np.ndarray):
             return a
         behind = a.ctypes.data - span(a)[0]  # not 0 where an axis runs backwards

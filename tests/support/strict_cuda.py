@@ -9,14 +9,18 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+import strict_cublas
 import strict_gpu
 
+get_cublas_handle = strict_cublas.get_cublas_handle
 runtime = SimpleNamespace(
     CUDARuntimeError=RuntimeError,
     getDeviceCount=lambda: 1,
     getDeviceProperties=lambda device: {"name": b"a stand-in for a card", "multiProcessorCount": 1},
     runtimeGetVersion=lambda: 0,
     driverGetVersion=lambda: 0,
+    CUDA_R_32F=strict_cublas.CUDA_R_32F,
+    CUDA_R_64F=strict_cublas.CUDA_R_64F,
 )
 
 
@@ -110,6 +114,8 @@ pool = _Pool()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "cublas":
+        return strict_cublas
     if name == "nccl":
         return import_module("strict_nccl")
     raise AttributeError(name)

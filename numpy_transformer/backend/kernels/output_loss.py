@@ -9,9 +9,9 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.gpu_twins import twin_of
+from numpy_transformer.backend.kernels.arithmetic import add_product, matmul
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
 from numpy_transformer.layers import output_loss as reference
-from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.output_loss import OutputParameters
 
 LOGITS = 1 << 27  # at most in memory at once: 512 MiB of float32
@@ -68,7 +68,6 @@ def _loss(
     buffer, losses = xp.empty((chunk, stride), dtype=x.dtype), xp.empty((N,), dtype=x.dtype)
     targets = xp.ascontiguousarray(targets).astype("int64", copy=False)
     threads = 1024 if V > LONG_ROW else threads_for(V)
-    partial = None
     for start in range(0, N, chunk):
         rows = slice(start, min(start + chunk, N))
         n = rows.stop - start
@@ -87,8 +86,7 @@ def _loss(
             if gradients.bias is not None:
                 gradients.bias[...] = dlogits.sum(axis=0)
         else:
-            partial = matmul(dlogits.T, x[rows], out=partial)
-            gradients.weight[...] += partial
+            add_product(dlogits.T, x[rows], to=gradients.weight)
             if gradients.bias is not None:
                 gradients.bias[...] += dlogits.sum(axis=0)
     return losses.sum() / token_count, dx

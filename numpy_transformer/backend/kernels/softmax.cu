@@ -22,8 +22,7 @@ extern "C" __global__ void softmax_forward(const real *scores, real *weights, re
                                            long long stride, long long lanes, double scale, const bool *mask,
                                            long long heads, long long queries, long long mask_sentence,
                                            long long mask_head, long long mask_query, long long mask_key,
-                                           long long key_low, long long key_high, long long site,
-                                           long long threshold) {
+                                           Dropout dropout) {
     __shared__ real scratch[32];
     const Place at = place(lanes);
     const long long groups = at.row < rows ? (n + 7) / 8 : 0;  // 0: this thread only takes part in the sums
@@ -58,7 +57,6 @@ extern "C" __global__ void softmax_forward(const real *scores, real *weights, re
     }
     const real inverse_total = 1 / row_sum(sum, lanes, scratch);
 
-    const Dropout dropout = dropout_site(key_low, key_high, site, threshold);
     for (long long group = at.lane; group < groups; group += lanes) {
         const Eight x = group == at.lane ? held : load_x(group);
         Eight w;
@@ -73,12 +71,10 @@ extern "C" __global__ void softmax_forward(const real *scores, real *weights, re
 
 extern "C" __global__ void softmax_backward(const real *ddropped, const real *weights, real *dscores, real *dropped,
                                             long long rows, long long n, long long stride, long long lanes,
-                                            double scale, long long key_low, long long key_high, long long site,
-                                            long long threshold) {
+                                            double scale, Dropout dropout) {
     __shared__ real scratch[32];
     const Place at = place(lanes);
     const long long groups = at.row < rows ? (n + 7) / 8 : 0, start = at.row * stride;
-    const Dropout dropout = dropout_site(key_low, key_high, site, threshold);
     auto load_weights = [&](long long group) { return load_eight(weights + start + group * 8, n - group * 8); };
     auto load_dweights = [&](long long group) {
         return drop(load_eight(ddropped + start + group * 8, n - group * 8), dropout, at.row, group);

@@ -10,8 +10,9 @@ import numpy as np
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutSite
 from numpy_transformer.backend.gpu_twins import twin_of
-from numpy_transformer.backend.kernels.dropout import drop, site_arguments
+from numpy_transformer.backend.kernels.dropout import drop, dropout_argument
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
+from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.layers import softmax
 from numpy_transformer.layers.softmax import MASKED_SCORE
 
@@ -62,7 +63,7 @@ def weights_of(
     steps = () if mask is None else array_module(scores).broadcast_to(mask, scores.shape).strides  # a bool is a byte
     where = *(1, 1, *scores.shape)[-3:-1], *(0, 0, 0, 0, *steps)[-4:]
     sizes = rows, n, stride, lanes, float(scale)
-    FORWARD.launch(scores, grid, threads, scores, weights, dropped, *sizes, mask, *where, *site_arguments(site))
+    FORWARD.launch(scores, grid, threads, scores, weights, dropped, *sizes, mask, *where, dropout_argument(site))
 
 
 def scores_backward(
@@ -78,7 +79,7 @@ def scores_backward(
     rows, n, stride = _rows(weights)
     grid, threads, lanes = rows_of_eight(rows, n)
     arrays = ddropped, weights, dscores, dropped
-    BACKWARD.launch(weights, grid, threads, *arrays, rows, n, stride, lanes, float(scale), *site_arguments(site))
+    BACKWARD.launch(weights, grid, threads, *arrays, rows, n, stride, lanes, float(scale), dropout_argument(site))
 
 
 def _rows(x: Array) -> tuple[int, int, int]:
@@ -107,7 +108,7 @@ def _forward(
     mask_head: int,
     mask_query: int,
     mask_key: int,
-    *site: int,
+    dropout: Struct,
 ) -> None:
     x = scores * scale
     if mask is not None:
@@ -117,7 +118,7 @@ def _forward(
     if mask is not None:
         weights *= mask
     if dropped is not None:
-        dropped[...] = drop(weights, *site)
+        dropped[...] = drop(weights, dropout)
 
 
 def _backward(
@@ -130,12 +131,12 @@ def _backward(
     stride: int,
     lanes: int,
     scale: float,
-    *site: int,
+    dropout: Struct,
 ) -> None:
-    dweights = drop(ddropped, *site)
+    dweights = drop(ddropped, dropout)
     np.multiply(scale * weights, dweights - (dweights * weights).sum(axis=-1, keepdims=True), out=dscores)
     if dropped is not None:
-        dropped[...] = drop(weights, *site)
+        dropped[...] = drop(weights, dropout)
 
 
 FORWARD = Kernel("softmax", "softmax_forward", _forward)
