@@ -234,7 +234,7 @@ def loss_rows(s: Sizes) -> list[Row]:
         stride = -(-s.V // PADDED_TO) * PADDED_TO
         logits, losses = numbers(xp, s.R, stride)[:, : s.V], xp.empty((s.R,), dtype="float32")
         arrays = logits, xp.asarray(targets), losses
-        return lambda: IN_PLACE.launch(logits, (s.R,), 1024, *arrays, s.V, stride, 1, 1 / s.N, 0.1)
+        return lambda: IN_PLACE.launch(logits, (s.R,), 1024, *arrays, s.V, stride, 1, 1 / s.N, 0.1, 0)
 
     def forward(xp: Any) -> Work:
         logits, on_card = numbers(xp, s.R, s.V), xp.asarray(targets)

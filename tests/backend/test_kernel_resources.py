@@ -72,11 +72,11 @@ def launched(request) -> tuple[str, dict[tuple[str, str], int]]:
     """(dtype, (file, kernel) -> the largest block that it is launched with)."""
     original, largest = launcher.Kernel.launch, {}
 
-    def launch(kernel, like, grid, block, *arguments):
+    def launch(kernel, like, grid, block, *arguments, shared=0):
         if like.dtype.char == request.param:
             name = kernel.file, kernel.name
             largest[name] = max(block, largest.get(name, 0))
-        original(kernel, like, grid, block, *arguments)
+        original(kernel, like, grid, block, *arguments, shared=shared)
 
     with patch.object(launcher.Kernel, "launch", launch):
         for D in WIDTHS:

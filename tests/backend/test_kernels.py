@@ -126,7 +126,7 @@ class FailingCard:
 
     @staticmethod
     def RawModule(code, options):  # noqa: N802  (CuPy's name)
-        return SimpleNamespace(get_function=lambda name: lambda *launch: None)
+        return SimpleNamespace(get_function=lambda name: lambda *launch, shared_mem: None)
 
     class cuda:  # noqa: N801
         @staticmethod
@@ -172,7 +172,9 @@ def test_what_a_card_is_given():
     class Recorder:
         @staticmethod
         def RawModule(code, options):  # noqa: N802  (CuPy's name)
-            functions = SimpleNamespace(get_function=lambda name: lambda *launch: launches.append((name, *launch)))
+            functions = SimpleNamespace(
+                get_function=lambda name: lambda *launch, shared_mem: launches.append((name, *launch))
+            )
             assert launcher.C_NAMES["f"] in options[-1]
             return functions
 
@@ -206,13 +208,13 @@ def on_host(argument):
 
 
 def carry_out(monkeypatch, run):
-    """Launches of the stand-in become run(kernel, dtype, grid, block, arguments), with the NumPy arrays underneath."""
+    """Launches of the stand-in become run(kernel, dtype, grid, block, arguments, shared), with NumPy arrays."""
 
-    def launch(kernel, like, grid, block, *arguments):
+    def launch(kernel, like, grid, block, *arguments, shared=0):
         if 0 not in grid:
             host = tuple(a.mapped(on_host) if isinstance(a, Struct) else on_host(a) for a in arguments)
             with strict_gpu.counted():  # the journeys of a test are not the layer's
-                run(kernel, like.dtype.char, grid, block, host)
+                run(kernel, like.dtype.char, grid, block, host, shared)
 
     monkeypatch.setattr(launcher.Kernel, "launch", launch)
 

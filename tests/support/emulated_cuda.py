@@ -22,6 +22,7 @@ from numpy_transformer.backend.kernels.structs import Struct
 SHIM = Path(__file__).parent / "cuda_on_cpu.h"
 NUMBERS = {"double": float, "long long": int}
 PARAMETER = re.compile(r"(?:const )?(.+?) (\*?)\w+")
+DYNAMIC = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
 SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 
 
@@ -54,7 +55,9 @@ def check_arguments(kernel: Kernel, dtype: str, arguments: tuple) -> None:
         assert fits, f"{kernel.name}: {type(argument).__name__} for {kind} {pointer}"
 
 
-def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
+def run_emulated(
+    kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple, shared: int = 0
+) -> None:
     """Runs the kernel on NumPy arrays, the last thread first and then, on the same arrays, the first one first.
 
     Raises AssertionError if the two differ in one bit, if the kernel writes outside of the arrays, or if an argument
@@ -62,7 +65,7 @@ def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, 
     """
     check_arguments(kernel, dtype, arguments)
     run = getattr(compiled(kernel.file, dtype), f"run_{kernel.name}")
-    sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block)]
+    sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block, shared)]
     guarded = Guarded(arrays_of(arguments))
 
     def copied(argument):
@@ -108,11 +111,10 @@ def compiled(file: str, dtype: str) -> ctypes.CDLL:
             by_value = not pointer and kind in structs
             taken.append(f"const {kind} *{called}" if by_value else parameter)
             given.append(f"*{called}" if by_value else called)
-        text.append(
-            f'extern "C" void run_{name}(unsigned grid_x, unsigned grid_y, unsigned threads, bool backwards, '
-            f"{', '.join(taken)}) {{ run(grid_x, grid_y, threads, backwards, [=] {{ {name}({', '.join(given)}); }}); }}"
-        )
-    (folder / "kernel.cpp").write_text("\n".join(text))
+        launch = "unsigned grid_x, unsigned grid_y, unsigned threads, unsigned shared, bool backwards"
+        call = f"run(grid_x, grid_y, threads, shared, backwards, [=] {{ {name}({', '.join(given)}); }})"
+        text.append(f'extern "C" void run_{name}({launch}, {", ".join(taken)}) {{ {call}; }}')
+    (folder / "kernel.cpp").write_text(DYNAMIC.sub(r"\1 *const \2 = (\1 *)dynamic_shared;", "\n".join(text)))
     checks = ["-fsanitize=alignment", "-fno-sanitize-recover=alignment"]
     flags = ["-std=c++20", "-O1", "-fPIC", "-pthread", *checks, f"-DREAL={C_NAMES[dtype]}"]
     subprocess.run(["g++", *flags, "-c", "kernel.cpp"], cwd=folder, check=True)

@@ -40,6 +40,9 @@ ENTROPY = Check("test_kernels", "test_cross_entropy", ((9, 33), 0.1, "float32"),
 LOSS = Check("test_training_kernels", "test_output_loss", (130, 64, 64, 0.1, "float32"), True, needs="monkeypatch")
 LOSS_ODD = Check("test_training_kernels", "test_output_loss", (5, 7, 2, 0.1, "float64"), True, needs="monkeypatch")
 LOSS_LONG = LOSS._replace(parameters=(2, 9001, 2, 0.1, "float32"))
+KEPT = Check(
+    "test_training_kernels", "test_a_row_of_logits_is_the_same_kept_or_read_again", (64,), True, needs="monkeypatch"
+)
 DROPOUT = Check("test_dropout_kernels", "test_dropout", ((3, 16), "float32"), emulated=True)
 BIAS = Check("test_training_kernels", "test_bias_and_relu", ((70, 132), 0, "float32"), emulated=True)
 BIAS_ODD = Check("test_training_kernels", "test_bias_and_relu", ((65, 300), 2, "float32"), emulated=True)
@@ -203,6 +206,12 @@ MISTAKES = {
     ),
     "rows without their padding": Mistake(
         "cross_entropy.cu", "logits + blockIdx.x * stride", "logits + blockIdx.x * V", LOSS_ODD
+    ),
+    "a row kept elsewhere": Mistake(
+        "cross_entropy.cu", "row_of_block[v / LANES] = z;", "row_of_block[v / LANES + 1] = z;", KEPT
+    ),
+    "more shared memory than was brought": Mistake(
+        KERNELS + "output_loss.py", "int(kept > 0), shared=kept", "int(kept > 0), shared=kept - 16", KEPT
     ),
     "a gradient of its mean": Mistake(
         "cross_entropy.cu", "probabilities[start + v] - each - (v", "probabilities[start + v] - (v", ENTROPY

@@ -33,6 +33,7 @@ def run_on_card(
     grid: tuple[int, ...],
     block: int,
     arguments: tuple[Any, ...],
+    shared: int,
 ) -> None:
     """Runs the kernel on NumPy arrays with `launch`, the launcher's own method."""
     arrays = arrays_of(arguments)
@@ -47,7 +48,7 @@ def run_on_card(
         behind = a.ctypes.data - span(a)[0]  # not 0 where an axis runs backwards
         return cupy.lib.stride_tricks.as_strided(placed[span(a)][behind:].view(a.dtype), a.shape, a.strides)
 
-    launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *map(argument, arguments))
+    launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *map(argument, arguments), shared=shared)
     for place, host in memory.items():
         host[:] = placed[place].get()
 

@@ -29,6 +29,7 @@ class Device:
 
     id = 0
     compute_capability = "90"
+    attributes = {"MaxSharedMemoryPerBlockOptin": 227 * 1024}  # noqa: RUF012
 
     def __init__(self, device: int = 0) -> None:
         if device:

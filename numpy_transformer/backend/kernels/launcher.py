@@ -28,6 +28,7 @@ from numpy_transformer.errors import InputError
 
 FOLDER = Path(__file__).parent
 DEBUG = "NUMPY_TRANSFORMER_GPU_DEBUG"
+SHARED_UNASKED = 48 * 1024  # bytes of shared memory that a block gets on any card; more only for the asking
 C_NAMES = {"f": "float", "d": "double"}
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 Argument: TypeAlias = Array | Struct | float | None
@@ -41,8 +42,8 @@ class Kernel(NamedTuple):
     name: str
     twin: Callable[..., None]
 
-    def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Argument) -> None:
-        """Runs `grid` blocks of `block` threads.
+    def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Argument, shared: int = 0) -> None:
+        """Runs `grid` blocks of `block` threads, each with `shared` bytes of memory that its threads share.
 
         Arrays are in the dtype of `like` where they are real, and C-contiguous unless the kernel is told how far apart
         their rows are. A Python int reaches the kernel as long long, a float as double, a Struct by value, None as a
@@ -55,7 +56,10 @@ class Kernel(NamedTuple):
             xp.run_twin(self.twin, arguments)
             return
         real = like.dtype.char
-        _compiled(xp, self.file, self.name, real)(grid, (block,), tuple(_c(argument, real) for argument in arguments))
+        function = _compiled(xp, self.file, self.name, real)
+        if shared > SHARED_UNASKED:
+            function.max_dynamic_shared_size_bytes = shared
+        function(grid, (block,), tuple(_c(argument, real) for argument in arguments), shared_mem=shared)
         if os.environ.get(DEBUG):
             self._wait(xp, grid, block)
 
@@ -97,6 +101,16 @@ def rows_of_eight(rows: int, length: int, *, threads: int = 128) -> tuple[tuple[
     lanes = 1 << (groups - 1).bit_length() if groups <= 32 else -(-groups // 32) * 32
     rows_of_block = max(1, threads // lanes)
     return (-(-rows // rows_of_block),), rows_of_block * lanes, lanes
+
+
+def shared_memory(xp: ModuleType) -> int:
+    """Bytes of shared memory that a block of the current card may have at most."""
+    return _shared_memory(xp, xp.cuda.Device().id)
+
+
+@cache
+def _shared_memory(xp: ModuleType, device: int) -> int:
+    return xp.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]
 
 
 def _c(argument: Argument, real: str) -> Any:
