@@ -80,6 +80,19 @@ static std::vector<Barrier> warp_barriers;
 static std::vector<double> exchanged;  // what each thread of the block shows to its warp
 
 inline void __syncthreads() { block_barrier.wait(); }
+inline void __syncwarp() { warp_barriers[threadIdx.x / 32].wait(); }
+
+// A barrier behind which all know whether one of them had something.
+inline int __syncthreads_or(int something) {
+    static int any = 0;
+    static unsigned heard = 0;
+    any |= something != 0;
+    block_barrier.wait();
+    const int result = any;
+    if (++heard == block_barrier.threads) any = heard = 0;  // the last one to hear makes it ready for the next time
+    block_barrier.wait();
+    return result;
+}
 
 template <typename T> T __shfl_xor_sync(unsigned, T value, int lane_mask) {
     Barrier &warp = warp_barriers[threadIdx.x / 32];

@@ -26,15 +26,15 @@ class Mistake(NamedTuple):
 
 NORM = Check("test_residual_kernels", "test_residual", ("several rows in a block", "float32", "post", 0.3), True)
 NORM_BLOCKS = NORM._replace(parameters=("several rows in a warp, several partial sums", "float64", "post", 0.0))
-ATTENTION = Check(
-    "test_attention_kernels",
-    "test_attention",
-    ("rows that end in the middle of a load", "float32", "causal and padding", 0.3),
-    emulated=True,
-    needs="monkeypatch",
-)
-ATTENTION_ALL = ATTENTION._replace(parameters=(*ATTENTION.parameters[:2], "no mask", 0.3))
-ATTENTION_LONG = ATTENTION._replace(parameters=("rows longer than a block holds", "float32", "causal", 0.3))
+ATTENTION = Check("test_attention_kernels", "test_attention", ("a part of a tile", "causal and padding", 0.3), True)
+TILES = ATTENTION._replace(parameters=("several tiles, some hidden", "causal", 0.3))
+ODD_VECTORS = ATTENTION._replace(parameters=("vectors that end in the middle of a load", "no mask", 0.0))
+WIDE_VECTORS = ATTENTION._replace(parameters=("vectors of several loads for each thread", "no mask", 0.0))
+UNSEEN = Check("test_attention_kernels", "test_nan_is_hidden_with_its_key_and_else_not", emulated=True)
+LINE = Check("test_attention_kernels", "test_the_causal_mask_is_a_triangle_in_the_memory_of_a_line", (5,))
+TOO_WIDE = Check("test_attention_kernels", "test_an_old_card_has_no_room_for_the_widest_heads", needs="monkeypatch")
+SOFTMAX_MASKED = Check("test_kernels", "test_softmax", ((3, 7), True, "float32"), emulated=True)
+SOFTMAX_LONG = Check("test_kernels", "test_softmax", ((1, 8200), False, "float32"), emulated=True)
 SOFTMAX = Check("test_kernels", "test_softmax", ((2, 129), False, "float32"), emulated=True)
 ENTROPY = Check("test_kernels", "test_cross_entropy", ((9, 33), 0.1, "float32"), emulated=True)
 LOSS = Check("test_training_kernels", "test_output_loss", (130, 64, 64, 0.1, "float32"), True, needs="monkeypatch")
@@ -91,7 +91,7 @@ MISTAKES = {
     "a variable that nobody uses": Mistake(
         "bias.cu", "const long long left =", "const int unused = 0; const long long left =", COMPILED
     ),
-    "a factor in float64": Mistake("softmax.cu", "(real)scale * x.value[i]", "scale * x.value[i]", NO_FLOAT64),
+    "a factor in float64": Mistake("softmax.cu", "(dw.value[i] - inner)", "(dw.value[i] - inner) * 1.0", NO_FLOAT64),
     "a load of a number at a time": Mistake(
         "adam.cu", "aligned(p) && aligned(g) && aligned(m) && aligned(v) ? n / LANES : 0", "0", TOGETHER
     ),
@@ -116,31 +116,56 @@ MISTAKES = {
     "the mask of another row": Mistake(
         "residual.cu", "drop(ds, dropout, row, lane)", "drop(ds, dropout, next, lane)", NORM
     ),
-    "a whole number for a float": Mistake(
-        KERNELS + "softmax.py",
-        "sizes = rows, n, stride, lanes, float(scale)",
-        "sizes = rows, n, stride, lanes, 1",
-        SOFTMAX,
-    ),
+    "a whole number for a float": Mistake(KERNELS + "residual.py", "D, lanes, float(epsilon), ", "D, lanes, 1, ", NORM),
     "an argument less": Mistake(KERNELS + "bias.py", "partial, N, D, rows)", "partial, N, D)", BIAS),
-    "the mask of another query": Mistake("softmax.cu", "row % T * mask_query", "row % H * mask_query", ATTENTION),
-    "a weight where nothing is seen": Mistake(
-        "softmax.cu", "masked ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION
+    "the mask of another query": Mistake("attention.cu", "t * step.query", "(t + 1) % shape.T * step.query", ATTENTION),
+    "a query that sees nothing and takes a mean": Mistake(
+        "attention.cu",
+        "bits >> i & 1 ? exp(scores.value[i] - logsum) : (real)0",
+        "exp(scores.value[i] - logsum)",
+        ATTENTION,
+    ),
+    "keys behind the end": Mistake("attention.cu", "s + i < shape.S && (", "(", ODD_VECTORS),
+    "sums in the units of an earlier tile": Mistake("attention.cu", "        sum.scale_by(rescale);\n", "", TILES),
+    "keys in their own order": Mistake("attention.cu", "KEYS ? slot_of(number) : number", "number", TILES),
+    "a key's sums for its slot": Mistake("attention.cu", "work.first + key_of(slot)", "work.first + slot", TILES),
+    "a score that another thread has not written": Mistake(
+        "attention.cu", "        __syncwarp();  // the threads of a query are in one warp\n", "", ATTENTION
     ),
     "another dropout on the way back": Mistake(
-        "softmax.cu", "dropout, at.row, group);\n    };", "dropout, at.row, 0);\n    };", ATTENTION_ALL
+        "attention.cu",
+        "put(weights, q, group, drop(w, dropout, row, s / 8));",
+        "put(weights, q, group, drop(w, dropout, row, 0));",
+        TILES,
     ),
-    "dropout inside the gradient of softmax": Mistake(
-        "softmax.cu",
-        "(real)scale * w.value[i] * (",
-        "(real)scale * drop(w, dropout, at.row, group).value[i] * (",
-        ATTENTION,
+    "a scale forgotten on the way back": Mistake(
+        "attention.cu", "sum.write(shape.scale, dquery", "sum.write(1, dquery", ATTENTION
+    ),
+    "a load behind the end of a vector": Mistake(
+        "attention.cu", "column + LANES <= K && aligned(from)", "aligned(from)", ODD_VECTORS
+    ),
+    "half of a vector": Mistake("attention.cu", "MOST = WIDEST / LANES / GROUPS; ", "MOST = 2; ", WIDE_VECTORS),
+    "a bias of other columns": Mistake("attention.cu", "? bias[column + lane]", "? bias[lane]", WIDE_VECTORS),
+    "a hidden NaN": Mistake(
+        "attention.cu",
+        "if (!(bits >> i & 1)) x.value[i] = MASKED_SCORE;",
+        "if (!(bits >> i & 1)) x.value[i] += MASKED_SCORE;",
+        UNSEEN,
+    ),
+    "less shared memory than the tiles take": Mistake(
+        KERNELS + "attention.py", "shared=_shared(query, K, 4, 2)", "shared=_shared(query, K, 4, 1)", ATTENTION
+    ),
+    "the mask of softmax's neighbour": Mistake(
+        "softmax.cu", "row % T * mask_query", "row % H * mask_query", SOFTMAX_MASKED
+    ),
+    "a weight where nothing is seen": Mistake(
+        "softmax.cu", "masked ? (real)0 : exp", "false ? (real)0 : exp", SOFTMAX_MASKED
     ),
     "a row's second half, forgotten": Mistake(
         "softmax.cu",
-        "const Eight x = group == at.lane ? held : load_x(group);\n        for (int i = 0; i < 8; ++i) sum",
-        "const Eight x = held;\n        for (int i = 0; i < 8; ++i) sum",
-        ATTENTION_LONG,
+        "const Eight e = group == at.lane ? held : load_x(group);\n        for (int i = 0; i < 8; ++i) sum",
+        "const Eight e = held;\n        for (int i = 0; i < 8; ++i) sum",
+        SOFTMAX_LONG,
     ),
     "one partial sum for all": Mistake("residual.cu", "partial + 2 * size", "partial + size", NORM_BLOCKS),
     "a gradient where ReLU is 0": Mistake(
@@ -219,8 +244,24 @@ MISTAKES = {
     "a round of Philox": Mistake("philox.cuh", "round < 10", "round < 9", DROPOUT),
     "the half words exchanged": Mistake("philox.cuh", ">> (i % 2 * 16)", ">> ((i + 1) % 2 * 16)", DROPOUT),
     # (b) the stand-in
-    "a twin of a kernel": Mistake(
-        KERNELS + "softmax.py", "dweights - (dweights *", "dweights + (dweights *", layer("softmax")
+    "a twin of a kernel": Mistake(KERNELS + "softmax.py", "dy - (dy *", "dy + (dy *", layer("softmax")),
+    "a twin of attention": Mistake(
+        KERNELS + "attention.py", "weights * (dweights - inner", "weights * (dweights + inner", layer("attention")
+    ),
+    "a causal mask that hides the present": Mistake(
+        KERNELS + "attention.py", "line[length - 1 :]", "line[length:]", LINE
+    ),
+    "heads that no card has room for": Mistake(
+        KERNELS + "attention.py", "_shared(x, width, 4, 2) <=", "0 <=", TOO_WIDE
+    ),
+    "dmemory overwritten": Mistake(
+        KERNELS + "multi_head_attention.py", "dx=dmemory)", "dx=1 * dmemory)", layer("cross_attention")
+    ),
+    "the bias of a key for its value": Mistake(
+        KERNELS + "multi_head_attention.py",
+        "*parameters.key_value.bias.reshape(2, -1))",
+        "*parameters.key_value.bias.reshape(2, -1)[::-1])",
+        layer("cross_attention"),
     ),
     "an array of the host": Mistake(
         KERNELS + "embedding.py", "encodings(0, T, y), y\n", "encodings(0, T, np.zeros(D)), y\n", layer("embedding")

@@ -3,7 +3,7 @@
     DROPOUT = StructType("Dropout", key_low="u4", key_high="u4", site="u4", threshold="u4", scale="real")
 
 says what the struct of this name looks like in the CUDA source. A field is a NumPy type; "real", which is the type that
-the kernel is compiled for; "pointer", whose value is an array; or (another StructType, n), an array of n of those.
+the kernel is compiled for; "pointer", whose value is an array; another StructType; or (another, n), n of those.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 
-Kind: TypeAlias = "str | tuple[StructType, int]"
+Kind: TypeAlias = "str | StructType | tuple[StructType, int]"
 
 
 class StructType:
@@ -32,15 +32,13 @@ class StructType:
         """The struct in memory, in a module compiled for this character code."""
 
         def dtype(kind: Kind) -> Any:
-            if isinstance(kind, str):
-                return {"real": real, "pointer": "u8"}.get(kind, kind)
-            return kind[0].layout(real), kind[1]
+            if isinstance(kind, tuple):
+                return dtype(kind[0]), (kind[1],)
+            return (
+                kind.layout(real) if isinstance(kind, StructType) else {"real": real, "pointer": "u8"}.get(kind, kind)
+            )
 
-        formats = [
-            (name, *described) if isinstance(described, tuple) else (name, described)
-            for name, described in ((name, dtype(kind)) for name, kind in self.fields.items())
-        ]
-        return np.dtype(formats, align=True)
+        return np.dtype([(name, dtype(kind)) for name, kind in self.fields.items()], align=True)
 
 
 class Struct:
@@ -50,14 +48,14 @@ class Struct:
         self.kind, self.values = kind, values
 
     def mapped(self, function: Callable[[Any], Any]) -> "Struct":
-        """The same with function(value) for each number or array, also in lists of structs."""
-        return Struct(
-            self.kind,
-            tuple(
-                [one.mapped(function) for one in value] if isinstance(value, list) else function(value)
-                for value in self.values
-            ),
-        )
+        """The same with function(value) for each number or array, also of the structs inside."""
+
+        def of(value: Any) -> Any:
+            if isinstance(value, Struct):
+                return value.mapped(function)
+            return [one.mapped(function) for one in value] if isinstance(value, list) else function(value)
+
+        return Struct(self.kind, tuple(map(of, self.values)))
 
     def packed(self, real: str, address: Callable[[Array], int]) -> Array:
         """As CuPy takes it: a NumPy array of one element, which it copies into the launch."""
@@ -65,6 +63,8 @@ class Struct:
         for (name, kind), value in zip(self.kind.fields.items(), self.values, strict=True):
             if isinstance(value, list):
                 memory[name][: len(value)] = [one.packed(real, address)[()] for one in value]
+            elif isinstance(value, Struct):
+                memory[name] = value.packed(real, address)
             else:
                 memory[name] = address(value) if kind == "pointer" else value
         return memory
