@@ -30,8 +30,8 @@ def main() -> None:
             f"{found['side']}, beam 4, batch {found['batch']}: {found['tokens_per_second']:,.0f} tokens/s, "
             f"{1000 * found['seconds']:.1f} ms"
         )
-    print(_tests(folder / "tests.xml"))
     print("\n".join(beside_predictions(measured(folder))))
+    print(_tests(folder / "tests.xml"))
 
 
 def measured(folder: Path) -> dict[str, float]:
