@@ -49,6 +49,7 @@ GATHERED = {
     "embedding_pieces": ("dweight", "dy"),
     "embedding_runs": ("dweight", "partial"),
 }
+BARELY_WRITTEN = {("decoder_self_attention", "cache")}  # all of it is read, and a column for each hypothesis written
 
 
 class Launch(NamedTuple):
@@ -289,4 +290,5 @@ def _parameters(file: str, kernel: str) -> dict[str, bool]:
     """The names of a kernel's parameters, and whether each is a pointer to what the kernel only reads."""
     text = launcher.source(file).split(f" {kernel}(", 1)[1]
     parameters = [parameter.strip() for parameter in text[: text.index(")")].split(",")]
-    return {parameter.split()[-1].lstrip("*"): parameter.startswith("const ") for parameter in parameters}
+    names = {parameter.split()[-1].lstrip("*"): parameter.startswith("const ") for parameter in parameters}
+    return {name: constant or (kernel, name) in BARELY_WRITTEN for name, constant in names.items()}
