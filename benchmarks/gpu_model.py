@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import decoding
 import gpu_roofline
 from planned_card import Launch, Plan, planned
-from training.work import LABEL_SMOOTHING, RATE, random_batch
+from training.work import LABEL_SMOOTHING, RATE, model_flops, random_batch
 
 from numpy_transformer.data.batching import Batch
 from numpy_transformer.decoding.incremental import IncrementalDecoder
@@ -45,8 +45,10 @@ PEAK = {"float32": 67e12, "tf32": 494e12, "bfloat16": 989e12}
 COPY_SHARE = 0.85  # of the nominal bandwidth, by a plain copy
 KERNEL_SHARE = 0.90  # of a copy, by a kernel that streams
 PRODUCT_SHARE = {"float32": 0.70, "tf32": 0.60, "bfloat16": 0.65}  # of the peak, by a large product
+KERNEL_ARITHMETIC = 0.40  # of float32's peak, by a kernel that multiplies without tensor cores
 TILE = 128  # rows and columns of a product that are computed together; of small ones 64, 32 or 16
 BETWEEN_LAUNCHES = 2.5e-6  # seconds from the end of a kernel to that of an empty one behind it
+LARGE = 30e6  # bytes: below, a launch's own time decides, not the bandwidth
 DEPENDENT_LOADS = 2e-6  # seconds until the first bytes of a kernel have come and its last have gone
 # Seconds of the host for each launch: Python, CuPy and the driver.
 HOST = {"kernel": 8e-6, "product": 9e-6, "operation": 11e-6}
@@ -145,7 +147,7 @@ def predictions() -> list[Row]:
             "at least 75%",
             f"{least:.0%}: {name}",
             least >= 0.75,
-            f"{sum(one >= 0.75 for one in shares.values())} of {len(shares)} reach it",
+            f"{sum(one >= 0.75 for one in shares.values())} of the {len(shares)} that move {LARGE / 1e6:g} MB or more do",
             {f"share of copy, {kernel}": one for kernel, one in shares.items()},
         )
     )
@@ -205,7 +207,11 @@ def training_step(preset: str, vocabulary: int, tokens: int, length: int) -> tup
 
         step(0)  # makes tables
         launches = of_this(plan, lambda: step(1))
-        return time_of(launches, precision="bfloat16"), launches, plan.peak
+        card, host = time_of(launches, precision="bfloat16")
+        # Operations of the model that no product does are a kernel's: attention's, if it has one.
+        rest = model_flops(config, source, target) - sum(launch.operations for launch in launches)
+        card += max(0, rest) / (PEAK["float32"] * KERNEL_ARITHMETIC)
+        return Time(card, host), launches, plan.peak
 
 
 def decoding_step(sentences: int) -> tuple[Time, list[Launch]]:
@@ -241,13 +247,15 @@ def of_this(plan: Plan, work: Callable[[], object]) -> list[Launch]:
 
 
 def kernel_shares() -> dict[str, float]:
-    """Predicted bandwidth of each layer of gpu_roofline.py that only moves numbers, over that of a copy.
+    """Predicted bandwidth of each large layer of gpu_roofline.py that only moves numbers, over that of a copy.
 
     The bytes are those that must be moved; the time is that of what is moved, in all of the layer's launches.
     """
     sizes = gpu_roofline.sizes_of(TransformerConfig.preset("base", vocabulary_size=VOCABULARY), TOKENS, LENGTH)
     shares = {}
     for row in gpu_roofline.kernel_rows(sizes):
+        if row.bytes < LARGE:
+            continue
         with planned() as plan:
             work = row.prepare(sys.modules["cupy"])
             seconds = time_of(of_this(plan, work), precision="float32").card
@@ -325,7 +333,8 @@ def report(rows: Sequence[Row]) -> str:
             "",
             "Assumptions:",
             f"- a copy moves {COPY_SHARE:.0%} of {BANDWIDTH / 1e12:g} TB/s, and a kernel {KERNEL_SHARE:.0%} of that;",
-            f"- products: {shares}, in whole tiles; factors stored in float32 count as tf32 at best;",
+            f"- products: {shares}, in whole tiles; factors stored in float32 count as tf32 at best; "
+            f"attention's in a kernel {KERNEL_ARITHMETIC:.0%} of float32's peak;",
             f"- a launch takes at least {1e6 * BETWEEN_LAUNCHES:g} microseconds on the card, and "
             f"{1e6 * DEPENDENT_LOADS:g} beside its bytes or operations;",
             f"- microseconds of the host for each launch: {host};",

@@ -17,6 +17,7 @@ from numpy_transformer.decoding.next_tokens import Barred, best_tokens
 from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.models.transformer import Transformer
+from numpy_transformer.training.costs import StepSize, step_flops
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.optimizer import Adam
 
@@ -72,14 +73,16 @@ def test_the_plan_has_the_launches_of_the_real_step(script_named, kind):
 
 def test_operations_are_those_of_the_formula(script_named):
     """training/costs.py counts the products of a step from its sizes."""
-    size = import_module("numpy_transformer.training.costs").StepSize(3, 4, 3)
-    expected = import_module("numpy_transformer.training.costs").step_flops(CONFIG, size)
+    (B, S, T), D, V = (3, 4, 3), CONFIG.d_model, CONFIG.vocabulary_size
+    expected = step_flops(CONFIG, StepSize(B, S, T)) - 6 * D * V  # one padded position has no logits
+    attention = 12 * B * D * (2 * S * S + T * T + S * T)  # two encoder layers and one decoder layer
+    assert 0 < attention < expected / 4
     with script_named("planned_card").planned() as plan:
         step = work("training")
         before = len(plan.launches)
         step()
-    padding = 6 * 1 * CONFIG.d_model * CONFIG.vocabulary_size  # one padded position has no logits
-    assert sum(launch.operations for launch in plan.launches[before:]) == expected - padding
+    found = sum(launch.operations for launch in plan.launches[before:])
+    assert found in (expected, expected - attention)  # those of attention may be in a kernel
 
 
 def test_bytes_are_counted_once_for_each_way(script_named):
