@@ -147,7 +147,7 @@ def predictions() -> list[Row]:
             "at least 75%",
             f"{least:.0%}: {name}",
             least >= 0.75,
-            f"{sum(one >= 0.75 for one in shares.values())} of the {len(shares)} that move {LARGE / 1e6:g} MB or more do",
+            f"{sum(one >= 0.75 for one in shares.values())} of {len(shares)} that move {LARGE / 1e6:g} MB or more",
             {f"share of copy, {kernel}": one for kernel, one in shares.items()},
         )
     )
