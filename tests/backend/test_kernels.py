@@ -23,7 +23,7 @@ from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.backend.kernels import launcher
 from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.errors import InputError
-from numpy_transformer.layers import cross_entropy, layer_norm, softmax
+from numpy_transformer.layers import layer_norm, softmax
 
 FILES = sorted(path.stem for path in launcher.FOLDER.glob("*.cu"))
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
@@ -307,28 +307,6 @@ def test_softmax(shape, masked, dtype):
     assert_near(softmax.softmax_forward(strict_gpu.asarray(x), mask=on_gpu)[0], y, dtype)
     dx = softmax.softmax_backward(strict_gpu.asarray(dy), found_cache)
     assert_near(dx, softmax.softmax_backward(dy, cache), dtype)
-
-
-@pytest.mark.usefixtures("executed")
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (9, 33), (2, 37_001), (0, 4)])
-def test_cross_entropy(shape, label_smoothing, dtype):
-    logits = numbers(shape, dtype, 0)
-    targets = np.random.default_rng(1).integers(0, shape[1], shape[0])
-    options = {"label_smoothing": label_smoothing, "token_count": 11}
-    loss, cache = cross_entropy.cross_entropy_forward(logits, targets, **options)
-    dlogits = cross_entropy.cross_entropy_backward(0.7, cache)
-    for in_place in (False, True):
-        x = strict_gpu.asarray(logits)
-        found, found_cache = cross_entropy.cross_entropy_forward(
-            x, strict_gpu.asarray(targets), **options, out=x if in_place else None
-        )
-        assert_near(found, loss, dtype)
-        assert_near(found_cache.probabilities, cache.probabilities, dtype)
-        dfound = cross_entropy.cross_entropy_backward(0.7, found_cache, out=x if in_place else None)
-        assert (dfound is x) == in_place
-        assert_near(dfound, dlogits, dtype)
 
 
 @settings(max_examples=50, deadline=None)
