@@ -21,7 +21,7 @@ from on_card import card, run_on_card
 
 from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.backend.kernels import launcher
-from numpy_transformer.backend.kernels.structs import Struct
+from numpy_transformer.backend.kernels.structs import Struct, StructType
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers import layer_norm, softmax
 
@@ -187,6 +187,43 @@ def test_what_a_card_is_given():
     assert (name, grid, block) == ("residual_forward", (2, 3), (64,))
     assert arguments[0] is x
     assert [(type(number), number) for number in arguments[1:]] == [(np.int64, 0), (np.int64, 5), (np.float64, 0.5)]
+
+
+def test_numbers_that_belong_together_reach_a_card_as_one_array_of_one_element():
+    inner = StructType("Inner", a="i4", b="i8")
+    outer = StructType("Outer", scale="real", one=inner, at="pointer", some=(inner, 3))
+    array = strict_gpu.ones(2, dtype="float32")
+    packed = launcher._c(outer(0.5, inner(1, 2), array, [inner(3, 4)]), "f")
+    assert isinstance(packed, np.ndarray)
+    assert packed.size == 1
+    assert packed.dtype.itemsize == 4 + 4 + 16 + 8 + 3 * 16  # with the gaps that C leaves
+    assert packed["scale"].dtype == np.float32
+    assert packed.tolist()[:3] == (0.5, (1, 2), array.data.ptr)
+    assert packed["some"].tolist() == [(3, 4), (0, 0), (0, 0)]
+    constant = inner(1, 2)
+    assert launcher._c(constant, "f") is launcher._c(constant, "f")  # packed once
+
+
+@pytest.mark.parametrize("shared", [0, 48 * 1024, 48 * 1024 + 4])
+def test_a_card_is_asked_for_more_shared_memory_than_it_gives_unasked(shared, monkeypatch):
+    function = Function()
+    xp = SimpleNamespaceModule(RawModule=lambda code, options: SimpleNamespace(get_function=lambda name: function))
+    monkeypatch.setattr(launcher, "array_module", lambda _: xp)
+    launcher.Kernel("residual", "residual_forward").launch(np.ones(1, dtype="float32"), (2,), 32, shared=shared)
+    assert function.launches == [((2,), (32,), (), shared)]
+    assert function.max_dynamic_shared_size_bytes == (shared if shared > 48 * 1024 else None)
+
+
+class Function:
+    """A kernel as CuPy gives it, which notes its launches."""
+
+    max_dynamic_shared_size_bytes: int | None = None
+
+    def __init__(self):
+        self.launches = []
+
+    def __call__(self, grid, block, args, *, shared_mem):
+        self.launches.append((grid, block, args, shared_mem))
 
 
 # --- Execution: NumPy twins on the stand-in, the CUDA source emulated, and on a card if there is one ---
