@@ -5,9 +5,9 @@
 
 "MB" counts each input once, each output once, and what is kept for the backward, in float32; no kernel can move less. A
 kernel that takes these bytes over the bandwidth of a copy cannot be made faster, whatever its operations: all of these
-but attention do less than ten per byte. A share of 20% means that its passes move five times as much, or that the card idles. If a
-layer takes several launches, such as a sum in two stages, they are timed together. Matrix products are compared with
-the best product instead. Times are the card's own (gpu_clock.py), with cold caches.
+but attention do less than ten per byte. A share of 20% means that its passes move five times as much, or that the card
+idles. If a layer takes several launches, such as a sum in two stages, they are timed together. Matrix products are
+compared with the best product instead. Times are the card's own (gpu_clock.py), with cold caches.
 """
 
 import argparse
