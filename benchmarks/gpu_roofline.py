@@ -1,4 +1,4 @@
-"""Each fused kernel of a training step compared with what the card can do: bytes that must move, operations, time.
+"""Each fused kernel of a training step or a search, and what the card can do: bytes that must move, operations, time.
 
     python benchmarks/gpu_roofline.py                  # the table of bytes and operations, for the base preset
     python benchmarks/gpu_roofline.py --measure        # with times, on a GPU
@@ -27,8 +27,14 @@ from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.backend.kernels.adam import guarded_adam_update
 from numpy_transformer.backend.kernels.attention import Biases, attend, attend_backward
+from numpy_transformer.backend.kernels.best_tokens import best_tokens
 from numpy_transformer.backend.kernels.bias import add_bias, column_sums, relu_backward
 from numpy_transformer.backend.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from numpy_transformer.backend.kernels.decoder_attention import (
+    cross_attention_step,
+    packed_bits,
+    self_attention_step,
+)
 from numpy_transformer.backend.kernels.output_loss import IN_PLACE, PADDED_TO
 from numpy_transformer.backend.kernels.residual import norm_backward, norm_forward
 from numpy_transformer.backend.kernels.sums import add_up
@@ -45,6 +51,7 @@ from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.optimizer import Adam
 
 FLOAT, ID = 4, 8  # bytes
+SENTENCES, BEAM = 128, 4  # of a search
 
 Work = Callable[[], object]
 
@@ -311,6 +318,38 @@ def adam_rows(s: Sizes) -> list[Row]:
     return [Row("norm, clipping, Adam", "adam.cu", f"{s.P}", FLOAT * 8 * s.P, 16 * s.P, update)]
 
 
+def search_rows(s: Sizes) -> list[Row]:
+    """A step of beam search: T tokens of each sentence are in the cache, and each hypothesis sees all of them."""
+    B, W = min(SENTENCES, s.N // s.T), BEAM
+    R = B * W
+    columns = np.repeat(np.arange(W)[None], B, axis=0).ravel() % s.T
+
+    def prepared(xp: Any, parts: int) -> tuple[Any, ...]:
+        cache = numbers(xp, B, s.T, 2 * s.D)
+        return numbers(xp, R, parts * s.D), xp.zeros((parts * s.D,), dtype="float32"), cache
+
+    def own(xp: Any) -> Work:
+        arrays, seen = prepared(xp, 3), xp.asarray(packed_bits(np.ones((R, s.T), dtype=bool)))
+        on_card = xp.asarray(columns)
+        return lambda: self_attention_step(*arrays, columns=on_card, seen=seen, heads=s.H)
+
+    def cross(xp: Any) -> Work:
+        arrays, lengths = prepared(xp, 1), xp.asarray(np.full(B, s.T))
+        return lambda: cross_attention_step(*arrays, lengths=lengths, heads=s.H)
+
+    def best(xp: Any) -> Work:
+        logits = numbers(xp, R, s.V)
+        return lambda: best_tokens(logits, W)
+
+    cached, shape = 2 * B * s.T * s.D, f"{R} of {B} x {s.T} x {s.D}"
+    attended = 4 * R * s.T * s.D
+    return [
+        Row("search: self-attention", "decoder_attention.cu", shape, FLOAT * (6 * R * s.D + cached), attended, own),
+        Row("search: cross-attention", "decoder_attention.cu", shape, FLOAT * (2 * R * s.D + cached), attended, cross),
+        Row("search: best tokens", "best_tokens.cu", f"{R} x {s.V}", FLOAT * R * s.V, 4 * R * s.V, best),
+    ]
+
+
 def product_rows(s: Sizes) -> list[Row]:
     """The largest products."""
 
@@ -338,7 +377,7 @@ def kernel_rows(s: Sizes) -> list[Row]:
     """Every kernel of our own."""
     groups = (
         *(embedding_rows, norm_rows, attention_rows, softmax_rows, elementwise_rows),
-        *(sum_rows, loss_rows, adam_rows),
+        *(sum_rows, loss_rows, adam_rows, search_rows),
     )
     return [row for group in groups for row in group(s)]
 

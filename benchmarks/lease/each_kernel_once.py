@@ -21,9 +21,11 @@ from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.backend.kernels import launcher
 from numpy_transformer.data.batching import Batch
 from numpy_transformer.decoding import beam_search
+from numpy_transformer.decoding.continuation import complete
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.models.config import TransformerConfig
+from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.optimizer import Adam
@@ -82,6 +84,7 @@ def train_and_search(xp) -> None:
         [*results] = step.collect()
         assert all(np.isfinite(result.loss) for result in results), results
         beam_search(model, source, limits=np.full(len(source), 6), beam=3, alpha=0.6)
+    [*_] = complete(LanguageModel(config.replace(positions="learned", context=9), device="gpu"), [5, 6], 3)
     xp.cuda.Device().synchronize()
 
 

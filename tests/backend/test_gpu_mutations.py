@@ -21,7 +21,9 @@ from typing import Any
 
 import pytest
 from gpu_mistakes import KERNELS, MISTAKES, Check, Mistake
+from search_mistakes import SEARCH_MISTAKES
 
+ALL = MISTAKES | SEARCH_MISTAKES
 PACKAGE = Path(__file__).resolve().parents[2] / "numpy_transformer"
 
 
@@ -111,16 +113,16 @@ def skip_if_it_cannot_run(check: Check, said: str) -> None:
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(m.check for m in MISTAKES.values()), ids=lambda check: check.test)
+@pytest.mark.parametrize("check", dict.fromkeys(m.check for m in ALL.values()), ids=lambda check: check.test)
 def test_without_a_mistake_the_check_passes(check):
     said = outcome(check, None)
     skip_if_it_cannot_run(check, said)
     assert said == "passed"
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_mistake_is_noticed(name):
-    mistake = MISTAKES[name]
+    mistake = ALL[name]
     said = outcome(mistake.check, mistake)
     skip_if_it_cannot_run(mistake.check, said)
     assert said != "passed"
@@ -128,7 +130,7 @@ def test_the_mistake_is_noticed(name):
 
 
 def main() -> None:
-    for name, mistake in MISTAKES.items():
+    for name, mistake in ALL.items():
         said = " ".join(outcome(mistake.check, mistake).split())
         print(f"{name} ({Path(mistake.file).name})\n    {mistake.check.test}: {said[:200]}")
 
