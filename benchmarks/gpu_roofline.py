@@ -5,9 +5,9 @@
 
 "MB" counts each input once, each output once, and what is kept for the backward, in float32; no kernel can move less. A
 kernel that takes these bytes over the bandwidth of a copy cannot be made faster, whatever its operations: all of these
-do less than ten per byte. A share of 20% means that its passes move five times as much, or that the card idles. If a
-layer takes several launches, such as a sum in two stages, they are timed together. Matrix products are compared with
-the best product instead. Times are the card's own (gpu_clock.py), with cold caches.
+but attention do less than ten per byte. A share of 20% means that its passes move five times as much, or that the card
+idles. If a layer takes several launches, such as a sum in two stages, they are timed together. Matrix products are
+compared with the best product instead. Times are the card's own (gpu_clock.py), with cold caches.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from gpu_clock import Clock, card_name
 from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.backend.kernels.adam import guarded_adam_update
-from numpy_transformer.backend.kernels.attention import empty_scores
+from numpy_transformer.backend.kernels.attention import Biases, attend, attend_backward
 from numpy_transformer.backend.kernels.best_tokens import best_tokens
 from numpy_transformer.backend.kernels.bias import add_bias, column_sums, relu_backward
 from numpy_transformer.backend.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
@@ -37,7 +37,7 @@ from numpy_transformer.backend.kernels.decoder_attention import (
 )
 from numpy_transformer.backend.kernels.output_loss import IN_PLACE, PADDED_TO
 from numpy_transformer.backend.kernels.residual import norm_backward, norm_forward
-from numpy_transformer.backend.kernels.softmax import scores_backward, weights_of
+from numpy_transformer.backend.kernels.sums import add_up
 from numpy_transformer.backend.precision import PRECISIONS, check_precision, precision
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers.arithmetic import matmul
@@ -45,6 +45,8 @@ from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.dropout import dropout_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_backward, input_embedding_forward
 from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_backward, layer_norm_forward
+from numpy_transformer.layers.multi_head_attention import split_heads
+from numpy_transformer.layers.softmax import softmax_backward, softmax_forward
 from numpy_transformer.models.config import TransformerConfig
 from numpy_transformer.training.optimizer import Adam
 
@@ -166,41 +168,59 @@ def norm_rows(s: Sizes) -> list[Row]:
 
 
 def attention_rows(s: Sizes) -> list[Row]:
-    """What comes between attention's two products, with the decoder's mask; dropout there is optional."""
-    B, shape = s.N // s.T, (s.N // s.T, s.H, s.T, s.T)
-    count, scale = s.N * s.H * s.T, math.sqrt(s.H / s.D)
+    """A decoder's self-attention between its projections, whose buffers it reads and writes; dropout is optional."""
+    B = s.N // s.T
 
-    def scores(xp: Any) -> Any:
-        query = xp.empty((B, s.H, s.T, s.D // s.H), dtype="float32")
-        return empty_scores(query, query)
+    def heads(xp: Any) -> tuple[Any, ...]:
+        return tuple(split_heads(numbers(xp, B, s.T, 3 * s.D), 3, s.H))
 
-    def filled(xp: Any) -> Any:
-        x = scores(xp)
-        x[...] = numbers(xp, *shape)
-        return x
+    def prepared(xp: Any, dropout: float) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        biases = Biases(*xp.zeros((3, s.D), dtype="float32"))
+        masks = DropoutMasks(dropout, 0, xp) if dropout else None
+        return heads(xp), {"biases": biases, "mask": causal_mask(s.T, xp.ones(1)), "dropout": masks}
 
     def forward(dropout: float) -> Callable[[Any], Work]:
         def prepare(xp: Any) -> Work:
-            x, weights, mask = filled(xp), scores(xp), causal_mask(s.T, xp.ones(1))
-            site, dropped = (DropoutMasks(dropout, 0, xp).next_site(), scores(xp)) if dropout else (None, None)
-            return lambda: weights_of(x, weights=weights, scale=scale, mask=mask, dropped=dropped, site=site)
+            operands, options = prepared(xp, dropout)
+            return lambda: attend(*operands, **options)
 
         return prepare
 
     def backward(dropout: float) -> Callable[[Any], Work]:
         def prepare(xp: Any) -> Work:
-            weights, ddropped, dscores = filled(xp), filled(xp), scores(xp)
-            site, dropped = (DropoutMasks(dropout, 0, xp).next_site(), scores(xp)) if dropout else (None, None)
-            return lambda: scores_backward(ddropped, weights, dscores=dscores, scale=scale, dropped=dropped, site=site)
+            operands, options = prepared(xp, dropout)
+            cache, (dquery, dkey, dvalue) = attend(*operands, **options), heads(xp)
+            return lambda: attend_backward(operands[0], cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
 
         return prepare
 
-    written = f"{s.N * s.H} x {s.T}"
+    projected, pairs = s.N * s.D, s.N * s.H * s.T
+    shape = f"{B * s.H} x {s.T} x {s.D // s.H} x {s.T}"
+    products, forward_bytes, backward_bytes = 2 * s.N * s.T * s.D, FLOAT * 4 * projected, FLOAT * 8 * projected
     return [
-        Row("scale, mask, softmax", "softmax.cu", written, FLOAT * 2 * count, 6 * count, forward(0)),
-        Row("the same, with dropout", "softmax.cu", written, FLOAT * 3 * count, 18 * count, forward(0.1)),
-        Row("softmax back", "softmax.cu", written, FLOAT * 3 * count, 5 * count, backward(0)),
-        Row("the same, with dropout", "softmax.cu", written, FLOAT * 4 * count, 18 * count, backward(0.1)),
+        Row("attention", "attention.cu", shape, forward_bytes, 2 * products + 8 * pairs, forward(0)),
+        Row("the same, with dropout", "attention.cu", shape, forward_bytes, 2 * products + 20 * pairs, forward(0.1)),
+        Row("attention back", "attention.cu", shape, backward_bytes, 7 * products + 16 * pairs, backward(0)),
+        Row("the same, with dropout", "attention.cu", shape, backward_bytes, 7 * products + 52 * pairs, backward(0.1)),
+    ]
+
+
+def softmax_rows(s: Sizes) -> list[Row]:
+    """Softmax alone, as where attention's weights are asked for, or its heads are too wide for the kernel above."""
+    count = s.N * s.H * s.T
+
+    def forward(xp: Any) -> Work:
+        x = numbers(xp, s.N * s.H, s.T)
+        return lambda: softmax_forward(x)
+
+    def backward(xp: Any) -> Work:
+        x, y = numbers(xp, s.N * s.H, s.T), numbers(xp, s.N * s.H, s.T)
+        return lambda: softmax_backward(x, y)
+
+    shape = f"{s.N * s.H} x {s.T}"
+    return [
+        Row("softmax", "softmax.cu", shape, FLOAT * 2 * count, 6 * count, forward),
+        Row("softmax back", "softmax.cu", shape, FLOAT * 3 * count, 4 * count, backward),
     ]
 
 
@@ -232,6 +252,18 @@ def elementwise_rows(s: Sizes) -> list[Row]:
     ]
 
 
+def sum_rows(s: Sizes) -> list[Row]:
+    """The second stages of all sums of a layer's backward: eight, of norms and biases."""
+    parts, widths = math.isqrt(s.N) + 1, [s.D] * 6 + [3 * s.D, s.F]
+
+    def together(xp: Any) -> Work:
+        sums = [(numbers(xp, parts, width), xp.empty((width,), dtype="float32")) for width in widths]
+        return lambda: add_up(*sums)
+
+    count = parts * sum(widths)
+    return [Row("second stages of sums", "sums.cu", f"{parts} x {sum(widths)}", FLOAT * count, count, together)]
+
+
 def loss_rows(s: Sizes) -> list[Row]:
     """The loss of one chunk of logits."""
     targets = np.random.default_rng(0).integers(0, s.V, s.R)
@@ -241,7 +273,7 @@ def loss_rows(s: Sizes) -> list[Row]:
         stride = -(-s.V // PADDED_TO) * PADDED_TO
         logits, losses = numbers(xp, s.R, stride)[:, : s.V], xp.empty((s.R,), dtype="float32")
         arrays = logits, xp.asarray(targets), losses
-        return lambda: IN_PLACE.launch(logits, (s.R,), 1024, *arrays, s.V, stride, 1, 1 / s.N, 0.1)
+        return lambda: IN_PLACE.launch(logits, (s.R,), 1024, *arrays, s.V, stride, 1, 1 / s.N, 0.1, 0)
 
     def forward(xp: Any) -> Work:
         logits, on_card = numbers(xp, s.R, s.V), xp.asarray(targets)
@@ -320,7 +352,6 @@ def search_rows(s: Sizes) -> list[Row]:
 
 def product_rows(s: Sizes) -> list[Row]:
     """The largest products."""
-    B, K = s.N // s.T, s.D // s.H
 
     def product(*shapes: tuple[int, ...]) -> Callable[[Any], Work]:
         def prepare(xp: Any) -> Work:
@@ -335,24 +366,19 @@ def product_rows(s: Sizes) -> list[Row]:
         prepare = product((rows, inner), (inner, columns))
         return Row(name, "cuBLAS", f"{rows} x {inner} x {columns}", moved, 2 * rows * inner * columns, prepare)
 
-    def scores(xp: Any) -> Work:
-        joined = numbers(xp, B, s.T, 2, s.H, K)
-        query, key = (joined[:, :, part].swapaxes(1, 2) for part in range(2))
-        out = xp.empty((B, s.H, s.T, s.T), dtype="float32")
-        return lambda: matmul(query, key.swapaxes(-1, -2), out=out)
-
-    moved = FLOAT * (2 * s.N * s.D + s.N * s.H * s.T)
     return [
         linear("query, key, value", s.N, s.D, 3 * s.D),
         linear("feed-forward, hidden", s.N, s.D, s.F),
         linear("logits", s.R, s.D, s.V),
-        Row("attention scores", "cuBLAS", f"{B * s.H} x {s.T} x {K} x {s.T}", moved, 2 * s.N * s.T * s.D, scores),
     ]
 
 
 def kernel_rows(s: Sizes) -> list[Row]:
     """Every kernel of our own."""
-    groups = (embedding_rows, norm_rows, attention_rows, elementwise_rows, loss_rows, adam_rows, search_rows)
+    groups = (
+        *(embedding_rows, norm_rows, attention_rows, softmax_rows, elementwise_rows),
+        *(sum_rows, loss_rows, adam_rows, search_rows),
+    )
     return [row for group in groups for row in group(s)]
 
 

@@ -3,21 +3,22 @@
     python -m benchmarks.language_model [--steps N] [--repeats N]
 
 The model: 4 layers, 4 heads, width 128, inner width 512, context 64, batches of 12, no dropout, pre-norm, learned
-positions, GELU with tanh, tied output. Each side runs in a process of its own, alternating; the best repeat counts. A
-step is forward, backward and Adam. Memory is the peak less what the
-imported libraries take.
+positions, GELU with tanh, tied output. Each side runs in a process of its own, alternating; the median of the repeats
+counts. A step is forward, backward and Adam. Memory is the peak less what the imported libraries take.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import peak_memory
+from benchmarks.machine import libraries, machine, peak_memory
 
 VOCABULARY, LAYERS, HEADS, WIDTH, INNER, CONTEXT, ROWS = 259, 4, 4, 128, 512, 64, 12
 RATE = 1e-3
@@ -93,7 +94,7 @@ def torch_step() -> Callable[[], float]:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 
@@ -101,8 +102,8 @@ def torch_step() -> Callable[[], float]:
 SIDES = {"ours": our_step, "torch": torch_step}
 
 
-def measure(side: str, steps: int) -> dict[str, float]:
-    """Tokens per second, MB, and the last loss of one side, in this process."""
+def measure(side: str, steps: int) -> dict[str, Any]:
+    """Tokens per second, MB, the last loss, and the libraries of one side, in this process."""
     if side == "torch":
         import torch  # noqa: F401  (its own memory is no part of the model's)
     else:
@@ -116,33 +117,38 @@ def measure(side: str, steps: int) -> dict[str, float]:
         loss = step()
     seconds = time.perf_counter() - started
     used = (peak_memory() or 0) - before
-    return {"tokens_per_second": steps * ROWS * CONTEXT / seconds, "mb": used / 1e6, "loss": loss}
+    speed = steps * ROWS * CONTEXT / seconds
+    return {"tokens_per_second": speed, "mb": used / 1e6, "loss": loss, "libraries": libraries()}
 
 
 def main() -> None:
-    """Alternate the sides and print the best of each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--repeats", type=int, default=3)
+    """Alternate the sides and print the median of each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--side", choices=SIDES, help="only this one, in this process, as JSON")
     options = parser.parse_args()
     if options.side:
         print(json.dumps(measure(options.side, options.steps)))
         return
-    best: dict[str, dict[str, float]] = {}
+    print(machine())
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     for _ in range(options.repeats):
-        for side in SIDES:
+        for side, results in found.items():
             command = [sys.executable, "-m", "benchmarks.language_model", "--side", side, "--steps", str(options.steps)]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode:
                 sys.exit(f"{side}: {(result.stderr.strip().splitlines() or ['failed'])[-1]}")
-            found = json.loads(result.stdout)
-            if side not in best or found["tokens_per_second"] > best[side]["tokens_per_second"]:
-                best[side] = found
-    for side, found in best.items():
-        print(f"{side:6} {found['tokens_per_second']:10,.0f} tokens/s {found['mb']:8.0f} MB   loss {found['loss']:.3f}")
-    ours, torch = best["ours"], best["torch"]
-    speed, memory = ours["tokens_per_second"] / torch["tokens_per_second"], ours["mb"] / torch["mb"]
+            results.append(json.loads(result.stdout))
+    middle = {
+        side: {name: statistics.median(one[name] for one in results) for name in ("tokens_per_second", "mb", "loss")}
+        for side, results in found.items()
+    }
+    for side, figures in middle.items():
+        print(f"{side:6} {found[side][0]['libraries']}")
+        print(f"{side:6} {figures['tokens_per_second']:10,.0f} tokens/s {figures['mb']:8.0f} MB", end="")
+        print(f"   loss {figures['loss']:.3f}")
+    speed, memory = (middle["ours"][name] / middle["torch"][name] for name in ("tokens_per_second", "mb"))
     print(f"ours: {speed:.2f} times the tokens per second, {memory:.2f} times the memory")
 
 

@@ -97,8 +97,10 @@ def settings(text: ParallelText) -> Iterator[tuple[str, TrainingOptions]]:
         "peak of the rate / 2": {"rate_scale": default.rate_scale * half},
         "peak of the rate x 2": {"rate_scale": default.rate_scale * double},
         "batch tokens / 2": {"batch_tokens": default.batch_tokens // 2},
-        "dropout - 0.1": {"dropout": round(default.dropout - 0.1, 1)},
-        "dropout + 0.1": {"dropout": round(default.dropout + 0.1, 1)},
+        "dropout - 0.1": {"dropout": max(0.0, round(default.dropout - 0.1, 2))},
+        "dropout - 0.05": {"dropout": max(0.0, round(default.dropout - 0.05, 2))},
+        "dropout + 0.05": {"dropout": round(default.dropout + 0.05, 2)},
+        "dropout + 0.1": {"dropout": round(default.dropout + 0.1, 2)},
         "merges / 2": {"vocabulary": ADDED_TOKENS + merges // 2},
         "merges x 2": {"vocabulary": ADDED_TOKENS + merges * 2},
     }

@@ -50,9 +50,9 @@ def launched_by(work) -> set[str]:
     names: set[str] = set()
     original = launcher.Kernel.launch
 
-    def launch(self, *arguments):
+    def launch(self, *arguments, **options):
         names.add(self.name)
-        original(self, *arguments)
+        original(self, *arguments, **options)
 
     launcher.Kernel.launch = launch
     try:

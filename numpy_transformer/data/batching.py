@@ -1,7 +1,7 @@
 """Sentence pairs as padded batches of ids. Which pairs stand together, and in which order: epoch_order.py."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -87,7 +87,7 @@ class EncodedText:
 
     @classmethod
     def from_ids(
-        cls, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], config: TransformerConfig
+        cls, sources: Iterable[Sequence[int]], targets: Iterable[Sequence[int]], config: TransformerConfig
     ) -> "EncodedText":
         """From a tokenizer's output, which has only the sentence."""
         bos, eos = config.bos_id, config.eos_id

@@ -1,13 +1,18 @@
 """From sentence pairs to ids, for training and evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Protocol
+
+import numpy as np
 
 from numpy_transformer.data.batching import EncodedText
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.data.known_words import KnownWords
 from numpy_transformer.models.config import TransformerConfig
+
+AT_ONCE = 256  # sentences. More lists of ids would make the garbage collector look at all of them again and again
 
 
 class SentenceEncoder(Protocol):
@@ -40,10 +45,17 @@ def prepare_text(
 
     `source` and `target` encode the two sides: one and the same tokenizer, but for imported models.
     """
-    sources, targets = source.encode_batch(text.sources), target.encode_batch(text.targets)
-    kept = [i for i in range(len(text)) if max(len(sources[i]), len(targets[i])) <= max_length]
+    ids = EncodedText.from_ids(_encoded(source, text.sources), _encoded(target, text.targets), config)
+    kept = np.maximum(*ids.lengths) <= max_length + 1  # with eos
+    if kept.all():
+        return PreparedText(text, ids, 0)
     return PreparedText(
-        ParallelText([text.sources[i] for i in kept], [text.targets[i] for i in kept]),
-        EncodedText.from_ids([sources[i] for i in kept], [targets[i] for i in kept], config),
-        len(text) - len(kept),
+        ParallelText(list(compress(text.sources, kept)), list(compress(text.targets, kept))),
+        EncodedText(ids.sources.only(kept), ids.targets.only(kept)),
+        len(text) - int(np.count_nonzero(kept)),
     )
+
+
+def _encoded(encoder: SentenceEncoder, texts: Sequence[str]) -> Iterator[list[int]]:
+    for start in range(0, len(texts), AT_ONCE):
+        yield from encoder.encode_batch(texts[start : start + AT_ONCE])

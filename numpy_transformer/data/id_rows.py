@@ -26,10 +26,23 @@ class IdRows:
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[int]]) -> "IdRows":
-        """Rows that are given one by one."""
-        rows = list(rows)
-        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-        return cls(np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(lengths.sum())), lengths)
+        """Rows that are given one by one, none of which is kept."""
+        lengths: list[int] = []
+
+        def measured(row: Sequence[int]) -> Sequence[int]:
+            lengths.append(len(row))
+            return row
+
+        ids = np.fromiter(chain.from_iterable(map(measured, rows)), dtype=np.int32)
+        return cls(ids, np.array(lengths, dtype=np.int64))
+
+    def only(self, chosen: Array) -> "IdRows":
+        """The rows where `chosen`, (N,) bool, is true.
+
+        >>> IdRows.of([[5, 6, 7], [8], [9]]).only(np.array([False, True, True])).ids.tolist()
+        [8, 9]
+        """
+        return IdRows(self.ids[np.repeat(chosen, self.lengths)], self.lengths[chosen])
 
     @cached_property
     def starts(self) -> Array:

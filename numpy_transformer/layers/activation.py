@@ -14,10 +14,10 @@ Swish: the gate's own derivative is ds/dx = s (1 - s), so by the product rule
     dx = dy (s + x s (1 - s)) = dy (s + y (1 - s))
 
 GELU: P's derivative is the density p(x) = exp(-x^2/2) / sqrt(2 pi). Of tanh, it is 1 - tanh^2, so that dt/dx is
-(1 - t^2) du/dx, where du/dx = sqrt(2/pi) (1 + 3 0.044715 x^2). By the product rule
+(1 - t^2) du/dx = (1 + t) (1 - t) du/dx, where du/dx = sqrt(2/pi) (1 + 3 0.044715 x^2). By the product rule
 
     GELU         dx = dy (P(x) + x p(x))
-    GELU, tanh   dx = dy ((1 + t) / 2 + x / 2 (1 - t^2) du/dx)
+    GELU, tanh   dx = dy (1 + t) / 2 (1 + x (1 - t) du/dx)
     tanh         dx = dy (1 - y^2)
 
 The paper's activation is ReLU. A configuration selects another by its key in ACTIVATIONS.
@@ -31,7 +31,7 @@ from typing import Any
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.layers.normal_distribution import cumulative_and_density
 
-CUBIC = 0.044715  # of GPT-2's form of GELU
+ROOT, CUBIC = math.sqrt(2 / math.pi), 0.044715  # of GPT-2's form of GELU
 
 
 def relu_forward(x: Array) -> tuple[Array, Array]:
@@ -76,15 +76,16 @@ def gelu_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
 
 def gelu_tanh_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
     """y = x (1 + tanh(u)) / 2. Any shape; the cache is (x, tanh(u))."""
-    t = array_module(x).tanh(math.sqrt(2 / math.pi) * (x + CUBIC * (x * x * x)))
+    u = x * (ROOT + ROOT * CUBIC * (x * x))
+    t = array_module(x).tanh(u, out=u)
     return x * (0.5 + 0.5 * t), (x, t)
 
 
 def gelu_tanh_backward(dy: Array, cache: tuple[Array, Array]) -> Array:
-    """dx = dy ((1 + t) / 2 + x / 2 (1 - t^2) du/dx)."""
+    """dx = dy (1 + t) / 2 (1 + x (1 - t) du/dx)."""
     x, t = cache
-    du = math.sqrt(2 / math.pi) * (1 + 3 * CUBIC * (x * x))
-    return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+    du = ROOT + 3 * ROOT * CUBIC * (x * x)
+    return 0.5 * dy * (1 + t) * (1 + x * (1 - t) * du)
 
 
 def tanh_forward(x: Array) -> tuple[Array, Array]:

@@ -8,6 +8,6 @@ parallel.py      one step on several threads; gpu_step.py: on a GPU
 evaluation.py    validation loss and translations; metrics.py: BLEU, exact matches
 run_folder.py    what a run writes, and how nothing is lost
 reporting.py     what a run says; diagnostics.py, curves.py, costs.py: what it knows to say
-options.py       every option and its defaults; texts.py: the corpus that they name
+options.py       every option and its defaults; recipes.py: those that suit a corpus; texts.py: the corpus itself
 duration.py      when a run ends; interrupt.py: Ctrl-C and SIGTERM
 """

@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar
 
 from numpy_transformer.backend.arrays import Array, array_module, to_host
 from numpy_transformer.backend.kernels.adam import guarded_adam_update
+from numpy_transformer.backend.kernels.sums import sums_together
 from numpy_transformer.data.batching import TrainingBatch
 from numpy_transformer.errors import InputError
 from numpy_transformer.models.model import Model
@@ -93,7 +94,8 @@ class GpuStep:
                 token_count=token_count,
                 gradients=self._gradients,
             )
-            loss = loss + self._batch_loss(attempt, batch)
+            with sums_together():
+                loss = loss + self._batch_loss(attempt, batch)
             if earlier is not None:
                 self.gradients[...] += earlier
             if number < len(batches) - 1:  # the next batch will overwrite the buffer

@@ -1,4 +1,4 @@
-"""Everything a training run can be told: one frozen record, its recipes for known corpora, and its files."""
+"""Everything a training run can be told: one frozen record, and its files."""
 
 import dataclasses
 import tomllib
@@ -14,20 +14,13 @@ from numpy_transformer.errors import InputError
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.ternary import WEIGHTS
 from numpy_transformer.models.config import PRESETS
-from numpy_transformer.training.paper_recipe import WMT14
-from numpy_transformer.training.sound_options import SOUND_RECIPES, check_sound
-from numpy_transformer.training.tree_options import tree_recipe
+from numpy_transformer.training.recipes import recipe_for
+from numpy_transformer.training.sound_options import check_sound
 
 LESS_MEMORY = (
     "lower --batch-tokens (and raise --accumulate as much), --max-length or --workers, add --recompute, or choose a "
     "smaller --preset or --vocabulary"
 )
-# Going on from a trained model: a low rate, which rises quickly, and a look every few steps. The rate's peak is 0.0003
-# at width 256, 0.0002 at 512.
-FINE_TUNING: dict[str, Any] = {"epochs": 10, "batch_tokens": 1024, "warmup": 100, "rate_scale": 0.05}
-FINE_TUNING |= {"evaluate_every": 100}
-# The same for a model of one stack, beside its own recipe: half its peak of the rate.
-GOING_ON: dict[str, Any] = {"warmup": 100, "rate_scale": 0.25}
 TASKS = {  # by model; the first is the default
     "encoder-decoder": ("translate", "parse"),
     "decoder": ("complete",),
@@ -43,89 +36,6 @@ MOST_WORKERS = 1024  # each is a thread with a gradient buffer of its own
 MOST_BATCHES = 10_000  # of one update: they are gathered before its first one
 LARGEST_NUMBER = 10**15  # no run has as many of anything; every whole number below is exact as a float, too
 LONGEST_FILE = 1 << 20  # bytes of options
-
-# Defaults that suit a corpus, below what a --config file or the command line says.
-RECIPES: dict[str, dict[str, Any]] = {
-    # A few minutes on a laptop. Generated sentences are clean and plentiful: little regularisation, a quick warmup.
-    "phrasebook": {
-        "minutes": 4.6,
-        "vocabulary": 4000,
-        "batch_tokens": 960,
-        "warmup": 400,
-        "rate_scale": 0.5,
-        "dropout": 0.0,
-        "label_smoothing": 0.05,
-        "evaluate_every": 200,
-        "average": 5,
-    },
-    # 29,000 real sentences. Size, dropout and peak rate follow Wu et al. (2021), who found them best for Multi30k.
-    "multi30k": {
-        "epochs": 50,
-        "vocabulary": 8000,
-        "batch_tokens": 4096,
-        "warmup": 1500,
-        "rate_scale": 1.25,
-        "dropout": 0.3,
-        "evaluate_every": 140,
-        "average": 10,
-    },
-    "wmt14": WMT14,
-    **SOUND_RECIPES,
-}
-# The same for the models of one stack, by model and corpus; None: any other text.
-ONE_STACK_RECIPES: dict[tuple[str, str | None], dict[str, Any]] = {
-    ("decoder", "shakespeare"): {
-        "minutes": 4.6,
-        "units": "characters",
-        "context": 128,
-        "batch_tokens": 4096,
-        "d_ff": 512,
-        "norm": "pre",
-        "dropout": 0.05,
-        "label_smoothing": 0.0,
-        "warmup": 200,
-        "rate_scale": 0.8,
-        "evaluate_every": 100,
-    },
-    ("decoder", "phrasebook"): {
-        "minutes": 3.0,
-        "vocabulary": 2000,
-        "context": 64,
-        "batch_tokens": 2048,
-        "norm": "pre",
-        "dropout": 0.0,
-        "label_smoothing": 0.0,
-        "warmup": 200,
-        "rate_scale": 0.7,
-        "evaluate_every": 200,
-    },
-    ("decoder", None): {
-        "vocabulary": 2000,
-        "batch_tokens": 2048,
-        "norm": "pre",
-        "label_smoothing": 0.0,
-        "warmup": 200,
-        "rate_scale": 0.7,
-        "evaluate_every": 200,
-    },
-    ("encoder", "phrasebook"): {
-        "minutes": 4.6,
-        "vocabulary": 2000,
-        "batch_tokens": 2048,
-        "dropout": 0.0,
-        "label_smoothing": 0.0,
-        "warmup": 400,
-        "rate_scale": 0.7,
-        "evaluate_every": 200,
-    },
-    ("encoder", None): {
-        "vocabulary": 2000,
-        "batch_tokens": 2048,
-        "warmup": 300,
-        "rate_scale": 0.5,
-        "evaluate_every": 200,
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +143,8 @@ class TrainingOptions:
         require("context", 2 <= self.context <= LONGEST_CONTEXT, f"between 2 and {LONGEST_CONTEXT}")
         one_stack = self.model in ("encoder", "decoder")
         require("positions", one_stack or self.positions == "sinusoidal", "sinusoidal, unless with another --model")
-        require("bpe_dropout", not self.bpe_dropout or self.learns == "translate", "0, unless a translator is trained")
+        can_drop = self.learns in ("translate", "masked-words", "classify")
+        require("bpe_dropout", not self.bpe_dropout or can_drop, "0, unless of a translator or an encoder")
         require("consistency", not (self.consistency and one_stack), "0, with a model of one stack")
         if self.from_model is None:  # another model's vocabulary may lack bytes
             require("vocabulary", self.vocabulary >= 256 + 3, "at least 259: 256 bytes and pad, bos, eos")
@@ -253,18 +164,7 @@ class TrainingOptions:
 
         For a translator of the user's own text, own_text.py chooses what is still open, when its size is known.
         """
-        data, model = given.get("data", cls.data), given.get("model", cls.model)
-        recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
-        if model == cls.model and given.get("task") in (None, "parse"):
-            recipe = tree_recipe(data, given.get("data_dir")) or recipe
-        if model in ("encoder", "decoder"):
-            name = data if (model, data) in ONE_STACK_RECIPES else None
-            recipe = ONE_STACK_RECIPES[model, name]
-        if given.get("from_model") is not None:
-            recipe = FINE_TUNING if model == cls.model else {**recipe, **GOING_ON}
-        if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
-            recipe = {name: value for name, value in recipe.items() if name not in ("steps", "epochs", "minutes")}
-        return cls(**{**recipe, **given})
+        return cls(**{**recipe_for(given, data=cls.data, model=cls.model), **given})
 
     def to_dict(self) -> dict[str, Any]:
         """The options by name, as plain values."""

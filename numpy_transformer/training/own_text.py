@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from numpy_transformer.terminal.wording import counted
-from numpy_transformer.training.options import RECIPES, TrainingOptions
+from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.recipes import RECIPES
 
 SMALLER_PRESETS = ("tiny", "small")
 BYTES_AND_SPECIAL_TOKENS = 259
@@ -76,7 +77,7 @@ def choices(options: TrainingOptions, given: Mapping[str, Any], text: SizedText)
     # Small enough for many updates an epoch; below 256 tokens a step takes hardly less time.
     fitting = 256 if tokens < 10_000 else 512 if tokens < 100_000 else max(1024, min(tokens // 1200, MOST_BATCH_TOKENS))
     batch = choose("batch_tokens", 2 ** round(math.log2(fitting)))
-    choose("dropout", 0.3 if tokens < 10_000 else 0.2 if tokens < 300_000 else 0.1)
+    choose("dropout", 0.3 if tokens < 10_000 else 0.2 if tokens < 60_000 else 0.1 if tokens < 300_000 else 0.05)
     if given.keys() & {"steps", "epochs", "minutes"}:
         epochs = options.epochs
     else:

@@ -64,19 +64,41 @@ class ReadingTask(Task):
 
     def encode(self, texts: Sequence[str]) -> list[Array]:
         """Each text between bos and eos, cut off after --max-length tokens."""
-        bos, eos = self.config.bos_id, self.config.eos_id
-        longest = min(self.options.max_length, (self.config.context or LONGEST_SOURCE + 2) - 2)
+        longest = self._longest
         encoded = self.tokenizer.encode_batch(texts)
         cut = sum(len(ids) > longest for ids in encoded)
         if cut:
             self.report.say(f"{cut:,} texts cut off after {longest} tokens (--max-length)")
-        return [np.array([bos, *ids[:longest], eos], dtype=np.int32) for ids in encoded]
+        return [self._framed(ids[:longest]) for ids in encoded]
 
-    def set_texts(self, train: list[Array], valid: list[Array]) -> None:
+    def set_texts(self, train: Sequence[str], valid: Sequence[str]) -> None:
         """What is trained and validated on."""
-        self.train, self.valid = train, valid
+        self._texts = train
+        self.train, self.valid = self.encode(train), self.encode(valid)
         self.train_size = len(train)
-        self._lengths, self._valid_lengths = (np.array([len(ids) for ids in part]) for part in (train, valid))
+        self._lengths, self._valid_lengths = (np.array([len(ids) for ids in part]) for part in (self.train, self.valid))
+
+    def drawn(self, indices: Array, key: tuple[int, ...]) -> list[Array]:
+        """The training texts at `indices`; with --bpe-dropout cut into tokens anew, as `key` draws them.
+
+        A text that the draw makes too long keeps its plain tokens.
+        """
+        plain = [self.train[i] for i in indices]
+        if not self.options.bpe_dropout:
+            return plain
+        seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+        texts = [self._texts[i] for i in indices]
+        cut = self.tokenizer.encode_batch(texts, dropout=self.options.bpe_dropout, seed=seed)
+        longest = self._longest
+        return [self._framed(ids) if len(ids) <= longest else kept for ids, kept in zip(cut, plain, strict=True)]
+
+    @property
+    def _longest(self) -> int:
+        """Of a text, in tokens between bos and eos."""
+        return min(self.options.max_length, (self.config.context or LONGEST_SOURCE + 2) - 2)
+
+    def _framed(self, ids: Sequence[int]) -> Array:
+        return np.array([self.config.bos_id, *ids, self.config.eos_id], dtype=np.int32)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -127,12 +149,12 @@ class MaskedWordsTask(ReadingTask):
         special = set(tokenizer.special_tokens.values())
         self.words = np.array([i for i in range(len(tokenizer)) if i not in special])
         self.valid_text = corpus.valid
-        self.set_texts(self.encode(corpus.train), self.encode(corpus.valid))
+        self.set_texts(corpus.train, corpus.valid)
         self.digests = {"training text": _digest(self.train), "validation text": _digest(self.valid)}
 
     def batch(self, indices: Array, key: tuple[int, ...]) -> TextBatch:
         """Other words are masked each time."""
-        return self._masked([self.train[i] for i in indices], key)
+        return self._masked(self.drawn(indices, key), key)
 
     def validation_batches(self) -> list[TextBatch]:
         """The same words masked each time."""
@@ -202,7 +224,7 @@ class ClassificationTask(ReadingTask):
         self.classes_of = {label: number for number, label in enumerate(labels)}
         has_test = len(corpus.test) > 0
         self.test_text, self.test_name = (corpus.test, "test") if has_test else (corpus.valid, "validation")
-        self.set_texts(self.encode(corpus.train.sources), self.encode(corpus.valid.sources))
+        self.set_texts(corpus.train.sources, corpus.valid.sources)
         self.classes, self.valid_classes = self._classes(corpus.train), self._classes(corpus.valid)
         self.test_ids = self.encode(self.test_text.sources) if has_test else self.valid
         self.digests = {
@@ -213,7 +235,7 @@ class ClassificationTask(ReadingTask):
 
     def batch(self, indices: Array, key: tuple[int, ...]) -> TextBatch:
         """The texts and their classes."""
-        ids = padded([self.train[i] for i in indices], self.config.pad_id)
+        ids = padded(self.drawn(indices, key), self.config.pad_id)
         return TextBatch(ids, self.classes[indices], len(indices))
 
     def validation_batches(self) -> list[TextBatch]:

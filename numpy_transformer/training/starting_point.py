@@ -1,7 +1,7 @@
 """The trained model that a run goes on from, whose tokenizer and configuration are taken over (--from): fine-tuning.
 
 The optimizer begins anew, and the learning rate is low
-(options.FINE_TUNING): a high one would undo in a few steps what the model knows. Dropout is the model's own unless
+(recipes.FINE_TUNING): a high one would undo in a few steps what the model knows. Dropout is the model's own unless
 another is asked for.
 """
 
@@ -86,9 +86,11 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
             f"--weights float: {name} has ternary weights, which are taken over: leave --weights out, or go on from "
             "its export (python -m numpy_transformer.export --to ternary), whose weights are float numbers"
         )
-    if options.bpe_dropout and isinstance(tokenizer, MarianTokenizer):
+    has_merges = not isinstance(tokenizer, MarianTokenizer | WordPieceTokenizer)
+    if options.bpe_dropout and "bpe_dropout" in given and not has_merges:
+        kind = "SentencePiece" if isinstance(tokenizer, MarianTokenizer) else "WordPiece"
         raise InputError(
-            f"--bpe-dropout {options.bpe_dropout}: {name} has a SentencePiece vocabulary, whose tokens are not made by "
+            f"--bpe-dropout {options.bpe_dropout}: {name} has a {kind} vocabulary, whose tokens are not made by "
             "merges: leave --bpe-dropout out"
         )
     taken: dict[str, Any] = {
@@ -96,6 +98,7 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
         "vocabulary": config.vocabulary_size,
         "preset": next((preset for preset, sizes in PRESETS.items() if _has_size(config, sizes)), options.preset),
         "weights": options.weights if "weights" in given else config.weights,
+        "bpe_dropout": options.bpe_dropout if has_merges else 0.0,
         "dropout": options.dropout if "dropout" in given else config.dropout,
         "attention_dropout": options.attention_dropout if "attention_dropout" in given else config.attention_dropout,
     }

@@ -1,12 +1,10 @@
 """The arguments that reach cuBLAS describe the right product, for every layout that the layers use."""
 
-import ctypes
 import math
-import sys
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import strict_cublas
 import strict_gpu
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,99 +62,52 @@ def test_the_layouts_of_attention_cost_no_copy(monkeypatch):
     np.testing.assert_allclose(to_host(joined).swapaxes(1, 2), expected, rtol=1e-12)
 
 
-def read(pointer: int, dtype: str, shape: tuple[int, ...], distances: tuple[int, ...]) -> np.ndarray:
-    """Memory at an address, as an array."""
-    kind = np.dtype(dtype)
-    reach = kind.itemsize * (1 + sum((n - 1) * d for n, d in zip(shape, distances, strict=True)))
-    flat = np.frombuffer((ctypes.c_char * reach).from_address(pointer), dtype=kind)
-    return np.lib.stride_tricks.as_strided(flat, shape, [d * kind.itemsize for d in distances])
-
-
-class Cublas:
-    """cuBLAS as CuPy wraps it: the same names and order of arguments. It reads memory by address, in columns."""
-
-    CUBLAS_OP_N, CUBLAS_OP_T, CUBLAS_GEMM_DEFAULT = 0, 1, -1
-    CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_32F_FAST_16BF, CUBLAS_COMPUTE_64F = 68, 77, 75, 70
-
-    def __init__(self) -> None:
-        self.computations: list[int] = []
-
-    def gemmEx(  # noqa: N802
-        self,
-        handle,
-        transa,
-        transb,
-        m,
-        n,
-        k,
-        alpha,
-        A,
-        Atype,
-        lda,
-        B,
-        Btype,
-        ldb,
-        beta,
-        C,
-        Ctype,
-        ldc,
-        computeType,
-        algo,
-    ):
-        self.gemmStridedBatchedEx(
-            *(handle, transa, transb, m, n, k, alpha, A, Atype, lda, 0, B, Btype, ldb, 0, beta),
-            *(C, Ctype, ldc, 0, 1, computeType, algo),
-        )
-
-    def gemmStridedBatchedEx(  # noqa: N802
-        self, handle, transa, transb, m, n, k, alpha, A, Atype, lda, strideA, B, Btype, ldb, strideB, beta,
-        C, Ctype, ldc, strideC, batchCount, computeType, algo,
-    ):  # fmt: skip
-        assert handle == "handle"
-        assert Atype == Btype == Ctype
-        self.computations.append(computeType)
-        assert (read(alpha, Atype, (), ()), read(beta, Atype, (), ())) == (1, 0)
-
-        def columns(pointer, trans, rows, cols, ld, stride):
-            if trans == self.CUBLAS_OP_T:
-                return columns(pointer, self.CUBLAS_OP_N, cols, rows, ld, stride).swapaxes(1, 2)
-            assert ld >= rows
-            return read(pointer, Atype, (batchCount, rows, cols), (stride, 1, ld))
-
-        product = columns(A, transa, m, k, lda, strideA) @ columns(B, transb, k, n, ldb, strideB)
-        columns(C, self.CUBLAS_OP_N, m, n, ldc, strideC)[...] = product
-
-
-class Addressed:
-    """What a call into cuBLAS uses of an array: a dtype and an address."""
-
-    def __init__(self, x: strict_gpu.ndarray) -> None:
-        self.dtype, self.data = x.dtype, SimpleNamespace(ptr=x._host.ctypes.data)
-
-
 @given(st.data(), st.lists(sizes, min_size=0, max_size=2).map(tuple), sizes, sizes, sizes)
 def test_cublas_is_given_its_arguments_in_order(data, leading, M, K, N):
-    cublas, runtime = Cublas(), SimpleNamespace(CUDA_R_32F="f4", CUDA_R_64F="f8")
-    modules = {
-        "cupy": ModuleType("cupy"),
-        "cupy.cuda": SimpleNamespace(get_cublas_handle=lambda: "handle", runtime=runtime),
-        "cupy_backends": ModuleType("cupy_backends"),
-        "cupy_backends.cuda": ModuleType("cupy_backends.cuda"),
-        "cupy_backends.cuda.libs": SimpleNamespace(cublas=cublas),
-    }
-
-    def call(a, b, c, gemm, name):
-        kernels_matmul._cublas(Addressed(a), Addressed(b), Addressed(c), gemm, name)
-
+    """The stand-in for cuBLAS reads memory by address, as the order of the arguments says (strict_cublas.py)."""
     a, b = data.draw(matrices(leading, M, K)), data.draw(matrices(leading, K, N))
-    with pytest.MonkeyPatch.context() as patch, precision("tf32"):
-        for name, module in modules.items():
-            patch.setitem(sys.modules, name, module)
-        patch.setattr(strict_gpu, "strided_batched_gemm", call)
+    strict_cublas.computations.clear()
+    kernels_matmul._plan.cache_clear()
+    with precision("tf32"):
         y = matmul(a, b)
         matmul(a.astype("float32"), b.astype("float32"))
     np.testing.assert_allclose(to_host(y), to_host(a) @ to_host(b), rtol=0, atol=1e-13)
-    assert set(cublas.computations) == {Cublas.CUBLAS_COMPUTE_64F, Cublas.CUBLAS_COMPUTE_32F_FAST_TF32}
+    used = {strict_cublas.CUBLAS_COMPUTE_64F, strict_cublas.CUBLAS_COMPUTE_32F_FAST_TF32}
+    assert set(strict_cublas.computations) == used
+
+
+@given(st.data(), sizes, sizes, sizes)
+def test_a_product_is_added(data, M, K, N):
+    a, b, c = (data.draw(matrices((), *shape)) for shape in ((M, K), (K, N), (M, N)))
+    expected = to_host(c) + to_host(a) @ to_host(b)
+    kernels_matmul.add_product(a, b, to=c)
+    np.testing.assert_allclose(to_host(c), expected, rtol=0, atol=1e-13)
+
+
+def test_adding_nothing_keeps_what_is_there_and_multiplying_nothing_does_not():
+    a, b = strict_gpu.zeros((2, 0)), strict_gpu.zeros((0, 3))
+    kept, overwritten = strict_gpu.ones((2, 3)), strict_gpu.ones((2, 3))
+    kernels_matmul.add_product(a, b, to=kept)
+    matmul(a, b, out=overwritten)
+    assert to_host(kept).tolist() == [[1.0] * 3] * 2
+    assert not to_host(overwritten).any()
+
+
+def test_a_product_into_memory_that_holds_nan_does_not_read_it():
+    """Fresh memory of the stand-in is NaN, as a card's may be."""
+    y = strict_gpu.empty((2, 2))
+    matmul(strict_gpu.ones((2, 3)), strict_gpu.ones((3, 2)), out=y)
+    assert to_host(y).tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
+def test_the_same_product_is_planned_once():
+    a, b = strict_gpu.ones((5, 7)), strict_gpu.ones((7, 3))
+    kernels_matmul._plan.cache_clear()
+    for _ in range(3):
+        matmul(a, b)
+    matmul(a[:4], b)
+    found = kernels_matmul._plan.cache_info()
+    assert (found.hits, found.misses) == (2, 2)
 
 
 @pytest.mark.parametrize("shapes", [((0, 3), (3, 2)), ((2, 0), (0, 3)), ((2, 3, 4, 0), (2, 3, 0, 5))])

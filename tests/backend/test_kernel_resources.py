@@ -74,11 +74,11 @@ def launched(request) -> tuple[str, dict[tuple[str, str], int]]:
     """(dtype, (file, kernel) -> the largest block that it is launched with)."""
     original, largest = launcher.Kernel.launch, {}
 
-    def launch(kernel, like, grid, block, *arguments):
+    def launch(kernel, like, grid, block, *arguments, shared=0):
         if like.dtype.char == request.param:
             name = kernel.file, kernel.name
             largest[name] = max(block, largest.get(name, 0))
-        original(kernel, like, grid, block, *arguments)
+        original(kernel, like, grid, block, *arguments, shared=shared)
 
     with patch.object(launcher.Kernel, "launch", launch):
         for D in WIDTHS:
@@ -95,18 +95,21 @@ def test_every_kernel_is_launched(launched):
 # --- The registers that a thread needs ---
 
 
-def registers(program: bytes) -> dict[str, int]:
-    """Kernel -> registers of a thread, from a cubin, which is an ELF file.
+REGISTER_COUNT, FRAME_SIZE = 0x2F, 0x11
 
-    Its section .nv.info is a list of (format, attribute, size or value). Attribute 0x2f, of format 4, gives the number
-    of a symbol and its count of registers.
+
+def told_of(program: bytes, what: int) -> dict[str, int]:
+    """Kernel or function -> its registers, or the bytes of stack that it needs, from a cubin, which is an ELF file.
+
+    Its section .nv.info is a list of (format, attribute, size or value). Both attributes, of format 4, give the number
+    of a symbol and the count.
     """
     sections = dict(_sections(program))
     symbols, names, info = (sections[name] for name in (".symtab", ".strtab", ".nv.info"))
     found, at = {}, 0
     while at < len(info):
         form, attribute, size = struct.unpack_from("<BBH", info, at)
-        if (form, attribute) == (4, 0x2F):
+        if (form, attribute) == (4, what):
             symbol, count = struct.unpack_from("<II", info, at + 4)
             [name] = struct.unpack_from("<I", symbols, 24 * symbol)
             found[names[name : names.index(b"\0", name)].decode()] = count
@@ -131,7 +134,9 @@ def test_a_multiprocessor_has_registers_for_a_block(file, architecture, launched
     dtype, blocks = launched
     log, program = compiled(architecture, launcher.source(file), launcher.options(dtype), "CUBIN")
     assert log == ""
-    needed = registers(program)
+    needed, stack = told_of(program, REGISTER_COUNT), told_of(program, FRAME_SIZE)
+    assert stack
+    assert not any(stack.values()), f"registers are spilled: {stack}"
     assert needed.keys() >= {name for name, _ in signatures(file)}
     for name, _ in signatures(file):
         of_a_warp = -(-32 * needed[name] // AT_ONCE) * AT_ONCE

@@ -21,6 +21,7 @@ from on_card import card, run_on_card
 
 from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.backend.kernels import launcher
+from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.errors import InputError
 from numpy_transformer.layers import cross_entropy, layer_norm, softmax
 
@@ -125,7 +126,7 @@ class FailingCard:
 
     @staticmethod
     def RawModule(code, options):  # noqa: N802  (CuPy's name)
-        return SimpleNamespace(get_function=lambda name: lambda *launch: None)
+        return SimpleNamespace(get_function=lambda name: lambda *launch, shared_mem: None)
 
     class cuda:  # noqa: N801
         @staticmethod
@@ -171,7 +172,9 @@ def test_what_a_card_is_given():
     class Recorder:
         @staticmethod
         def RawModule(code, options):  # noqa: N802  (CuPy's name)
-            functions = SimpleNamespace(get_function=lambda name: lambda *launch: launches.append((name, *launch)))
+            functions = SimpleNamespace(
+                get_function=lambda name: lambda *launch, shared_mem: launches.append((name, *launch))
+            )
             assert launcher.C_NAMES["f"] in options[-1]
             return functions
 
@@ -200,14 +203,18 @@ def executed(request, monkeypatch):
         carry_out(monkeypatch, partial(run_on_card, card(), launcher.Kernel.launch))
 
 
-def carry_out(monkeypatch, run):
-    """Launches of the stand-in become run(kernel, dtype, grid, block, arguments), with the NumPy arrays underneath."""
+def on_host(argument):
+    return argument._host if isinstance(argument, strict_gpu.ndarray) else argument
 
-    def launch(kernel, like, grid, block, *arguments):
+
+def carry_out(monkeypatch, run):
+    """Launches of the stand-in become run(kernel, dtype, grid, block, arguments, shared), with NumPy arrays."""
+
+    def launch(kernel, like, grid, block, *arguments, shared=0):
         if 0 not in grid:
-            host = tuple(a._host if isinstance(a, strict_gpu.ndarray) else a for a in arguments)
+            host = tuple(a.mapped(on_host) if isinstance(a, Struct) else on_host(a) for a in arguments)
             with strict_gpu.counted():  # the journeys of a test are not the layer's
-                run(kernel, like.dtype.char, grid, block, host)
+                run(kernel, like.dtype.char, grid, block, host, shared)
 
     monkeypatch.setattr(launcher.Kernel, "launch", launch)
 
@@ -231,16 +238,16 @@ def without_barrier(text, number):
     return BARRIER.join(parts)
 
 
-def instead_of_the_source(monkeypatch, text):
-    """Emulate this source, whichever file is requested."""
-    monkeypatch.setattr(emulated_cuda, "source", lambda file: text)
+def instead_of_the_source(monkeypatch, file, text):
+    """Emulate this source where the file is requested."""
+    monkeypatch.setattr(emulated_cuda, "source", lambda name: text if name == file else launcher.source(name))
     monkeypatch.setattr(emulated_cuda, "compiled", cache(emulated_cuda.compiled.__wrapped__))
 
 
 @needs_compiler
 @pytest.mark.parametrize("missing", [None, *range(COMMON.count(BARRIER))])
 def test_a_missing_barrier_is_noticed(missing, monkeypatch):
-    instead_of_the_source(monkeypatch, without_barrier(COMMON, missing) + USING_SHARED_MEMORY_AGAIN)
+    instead_of_the_source(monkeypatch, "any", without_barrier(COMMON, missing) + USING_SHARED_MEMORY_AGAIN)
     x, y = numbers((2, 128), "float64", seed=0)
     expected = x.sum() + x.max() + y.sum()
     noticed = pytest.raises(AssertionError, match="reductions: array 2 depends on the order of the threads")

@@ -98,7 +98,7 @@ USED = [n for n, part in enumerate(SOURCE.split(BARRIER)[:-1]) if n >= SOURCE.sp
 @pytest.mark.parametrize("missing", [None, *USED])
 def test_a_missing_barrier_is_noticed(missing, monkeypatch):
     """Each of rows.cuh and residual.cu, in rows of three warps, two of them in a block."""
-    instead_of_the_source(monkeypatch, without_barrier(SOURCE, missing))
+    instead_of_the_source(monkeypatch, "residual", without_barrier(SOURCE, missing))
     carry_out(monkeypatch, run_emulated)
     noticed = pytest.raises(AssertionError, match="depends on the order of the threads")
     arrays = [strict_gpu.asarray(array) for array in draw((5, 768), "float64")]

@@ -256,12 +256,26 @@ def test_output_loss(N, V, chunk, label_smoothing, dtype, monkeypatch):
 
 
 @pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("V", [7, 64, 1101])
+def test_a_row_of_logits_is_the_same_kept_or_read_again(V, monkeypatch):
+    arrays = (
+        *(numbers(s, "float32", n) for n, s in enumerate([(3, 5), (V, 5), (V,)])),
+        np.array([0, V - 1, V // 2]),
+        0.1,
+    )
+    kept = loss_and_gradients(*arrays, strict_gpu)
+    monkeypatch.setattr(output_loss_kernel, "shared_memory", lambda xp: 0)
+    for one, other in zip(kept, loss_and_gradients(*arrays, strict_gpu), strict=True):
+        assert to_host(one).tobytes() == to_host(other).tobytes()
+
+
+@pytest.mark.usefixtures("executed")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_logit_that_is_not_finite_makes_such_a_loss(bad):
     logits = strict_gpu.asarray(np.array([[1.0, 2, 3, bad, 5], [1, 2, 3, 4, 5]]))
     losses = strict_gpu.empty((2,))
     arrays = logits, strict_gpu.asarray(np.array([1, 2])), losses
-    output_loss_kernel.IN_PLACE.launch(logits, (2,), 32, *arrays, 5, 5, 1, 1.0, 0.1)
+    output_loss_kernel.IN_PLACE.launch(logits, (2,), 32, *arrays, 5, 5, 1, 1.0, 0.1, 0)
     assert np.isfinite(to_host(losses)).tolist() == [False, True]
 
 

@@ -21,9 +21,10 @@ from numpy_transformer.translation.loading import load_model
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = ["--d-model", "16", "--d-ff", "32", "--heads", "2", "--layers", "1", "--vocabulary", "300", "--average", "2"]
 STEPS = ["--batch-tokens", "256", "--warmup", "20", "--rate-scale", "1", "--evaluate-every", "4", "--workers", "2"]
+WORDS = ["--data", "text.txt", "--positions", "learned", "--activation", "gelu", "--bpe-dropout", "0.1"]
 MODELS = {
     "decoder": ["--model", "decoder", "--data", "text.txt", "--context", "16", "--dropout", "0.1"],
-    "words": ["--model", "encoder", "--data", "text.txt", "--positions", "learned", "--activation", "gelu"],
+    "words": ["--model", "encoder", *WORDS],
     "classes": ["--model", "encoder", "--task", "classify", "--data", "labelled"],
 }
 ANIMALS, FOODS = ["dog", "cat", "horse", "cow", "sheep"], ["bread", "cheese", "soup", "rice", "fish"]

@@ -3,7 +3,7 @@
 import pytest
 
 from numpy_transformer.data.penn_words import split_words
-from numpy_transformer.data.phrasebook import CONSTRUCTIONS, fixed_expressions, generate, split_trees
+from numpy_transformer.data.phrasebook import CONSTRUCTIONS, constituents, fixed_expressions, generate, split_trees
 from numpy_transformer.data.phrasebook.constituents import English, brackets_of
 from numpy_transformer.data.phrasebook.sampling import Draw
 from numpy_transformer.errors import InputError
@@ -78,6 +78,18 @@ def test_the_parts_are_distinct_and_a_function_of_the_seed():
 
 def test_pairs_for_translation_are_plain_text():
     assert all(type(pair.source) is str for pair in generate(500, seed=2))
+
+
+def test_brackets_are_built_only_for_those_who_ask(monkeypatch):
+    """They take as long as everything else, and whoever trains a translator waits for nothing but the sentences."""
+
+    def fail():
+        raise AssertionError("brackets are built")
+
+    monkeypatch.setattr(constituents, "_fixed", fail)  # whose tables most brackets need
+    assert len(generate(1_000, seed=2)) == 1_000
+    with pytest.raises(AssertionError, match="brackets are built"):
+        split_trees(1_000)
 
 
 def test_a_text_of_no_table_is_an_unknown_word_by_word():

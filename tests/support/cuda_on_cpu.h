@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -79,6 +80,19 @@ static std::vector<Barrier> warp_barriers;
 static std::vector<double> exchanged;  // what each thread of the block shows to its warp
 
 inline void __syncthreads() { block_barrier.wait(); }
+inline void __syncwarp() { warp_barriers[threadIdx.x / 32].wait(); }
+
+// A barrier behind which all know whether one of them had something.
+inline int __syncthreads_or(int something) {
+    static int any = 0;
+    static unsigned heard = 0;
+    any |= something != 0;
+    block_barrier.wait();
+    const int result = any;
+    if (++heard == block_barrier.threads) any = heard = 0;  // the last one to hear makes it ready for the next time
+    block_barrier.wait();
+    return result;
+}
 
 template <typename T> T __shfl_xor_sync(unsigned, T value, int lane_mask) {
     Barrier &warp = warp_barriers[threadIdx.x / 32];
@@ -114,7 +128,12 @@ static unsigned run_warp(unsigned warp, bool backwards) {
     return done;
 }
 
-static void run_block(unsigned threads, bool backwards, char *stacks) {
+// The memory that a launch brings for each block, with a guard behind it; full of NaN when a block begins.
+static char *dynamic_shared;
+constexpr size_t SHARED_GUARD = 4096;
+
+static void run_block(unsigned threads, unsigned shared, bool backwards, char *stacks) {
+    std::memset(dynamic_shared, 0xff, shared + SHARED_GUARD);
     block_barrier = {threads};
     warp_barriers.assign((threads + 31) / 32, {32});
     fibers.assign(threads, Fiber());
@@ -135,10 +154,15 @@ static void run_block(unsigned threads, bool backwards, char *stacks) {
             std::abort();
         }
     }
+    for (size_t i = shared; i < shared + SHARED_GUARD; ++i) {
+        if (dynamic_shared[i] == (char)0xff) continue;
+        std::fprintf(stderr, "a kernel writes behind its %u bytes of shared memory\n", shared);
+        std::abort();
+    }
 }
 
 template <typename Kernel>
-void run(unsigned grid_x, unsigned grid_y, unsigned threads, bool backwards, Kernel kernel) {
+void run(unsigned grid_x, unsigned grid_y, unsigned threads, unsigned shared, bool backwards, Kernel kernel) {
     gridDim = {grid_x, grid_y, 1};
     blockDim = {threads, 1, 1};
     exchanged.assign(threads, 0);
@@ -147,10 +171,12 @@ void run(unsigned grid_x, unsigned grid_y, unsigned threads, bool backwards, Ker
     // As CuPy compiles (-ftz=true): float32 results and operands below the smallest normal number are 0.
     if (sizeof(REAL) == sizeof(float)) _mm_setcsr(control | FLUSHES_TO_ZERO | DENORMALS_ARE_ZERO);
     const std::unique_ptr<char[]> stacks(new char[threads * STACK]);
+    const std::unique_ptr<float4[]> memory(new float4[(shared + SHARED_GUARD) / sizeof(float4) + 1]);
+    dynamic_shared = (char *)memory.get();
     for (unsigned y = 0; y < grid_y; ++y) {
         for (unsigned x = 0; x < grid_x; ++x) {
             blockIdx = {x, y, 0};
-            run_block(threads, backwards, stacks.get());
+            run_block(threads, shared, backwards, stacks.get());
         }
     }
     _mm_setcsr(control);

@@ -14,12 +14,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
-from guarded_memory import Guarded
+from guarded_memory import Guarded, arrays_of
 
 from numpy_transformer.backend.kernels.launcher import C_NAMES, Kernel, source
+from numpy_transformer.backend.kernels.structs import Struct
 
 SHIM = Path(__file__).parent / "cuda_on_cpu.h"
+NUMBERS = {"double": float, "long long": int}
 PARAMETER = re.compile(r"(?:const )?(.+?) (\*?)\w+")
+DYNAMIC = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
 SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 
 
@@ -28,24 +31,33 @@ def signatures(file: str) -> list[tuple[str, str]]:
     return SIGNATURE.findall(source(file))
 
 
+def kinds_of(parameters: str) -> list[tuple[str, str]]:
+    """(type, "*" for a pointer) of each parameter."""
+    return [PARAMETER.fullmatch(" ".join(parameter.split())).groups() for parameter in parameters.split(",")]
+
+
 def check_arguments(kernel: Kernel, dtype: str, arguments: tuple) -> None:
     """Raises AssertionError unless number and kinds of the arguments are those of the kernel's parameters.
 
     Neither a card nor ctypes would report it.
     """
-    parameters = [parameter.strip() for parameter in dict(signatures(kernel.file))[kernel.name].split(",")]
+    parameters = kinds_of(dict(signatures(kernel.file))[kernel.name])
     assert len(arguments) == len(parameters), f"{kernel.name}: {len(arguments)} arguments for {len(parameters)}"
     dtypes = {"real": np.dtype(dtype), "double": np.dtype("d"), "long long": np.dtype("int64"), "bool": np.dtype("?")}
-    for parameter, argument in zip(parameters, arguments, strict=True):
-        kind, pointer = PARAMETER.fullmatch(parameter).groups()
-        if pointer:
+    for (kind, pointer), argument in zip(parameters, arguments, strict=True):
+        if isinstance(argument, Struct):
+            size = getattr(compiled(kernel.file, dtype), f"size_of_{kind}")()
+            fits = argument.kind.name == kind and argument.kind.layout(dtype).itemsize == size
+        elif pointer:
             fits = argument is None or (isinstance(argument, np.ndarray) and argument.dtype == dtypes[kind])
         else:
-            fits = type(argument) is {"double": float, "long long": int}[kind]
-        assert fits, f"{kernel.name}: {type(argument).__name__} for {parameter}"
+            fits = type(argument) is NUMBERS.get(kind)
+        assert fits, f"{kernel.name}: {type(argument).__name__} for {kind} {pointer}"
 
 
-def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple) -> None:
+def run_emulated(
+    kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, arguments: tuple, shared: int = 0
+) -> None:
     """Runs the kernel on NumPy arrays, the last thread first and then, on the same arrays, the first one first.
 
     Raises AssertionError if the two differ in one bit, if the kernel writes outside of the arrays, or if an argument
@@ -53,16 +65,23 @@ def run_emulated(kernel: Kernel, dtype: str, grid: tuple[int, ...], block: int, 
     """
     check_arguments(kernel, dtype, arguments)
     run = getattr(compiled(kernel.file, dtype), f"run_{kernel.name}")
-    sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block)]
-    guarded = Guarded([argument for argument in arguments if isinstance(argument, np.ndarray)])
-    arguments = tuple(guarded.copy_of(one) if isinstance(one, np.ndarray) else one for one in arguments)
-    arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
+    sizes = [ctypes.c_uint(n) for n in (*(*grid, 1)[:2], block, shared)]
+    guarded = Guarded(arrays_of(arguments))
+
+    def copied(argument):
+        if isinstance(argument, Struct):
+            return argument.mapped(copied)
+        return guarded.copy_of(argument) if isinstance(argument, np.ndarray) else argument
+
+    arguments = tuple(map(copied, arguments))
+    arrays = arrays_of(arguments)
+    passed = [a.packed(dtype, lambda array: array.ctypes.data) if isinstance(a, Struct) else a for a in arguments]
     before = [array.copy() for array in arrays]
-    run(*sizes, ctypes.c_bool(True), *map(_c, arguments))
+    run(*sizes, ctypes.c_bool(True), *map(_c, passed))
     results = [array.tobytes() for array in arrays]
     for array, values in zip(arrays, before, strict=True):
         array[...] = values
-    run(*sizes, ctypes.c_bool(False), *map(_c, arguments))
+    run(*sizes, ctypes.c_bool(False), *map(_c, passed))
     for number, (array, result) in enumerate(zip(arrays, results, strict=True), 1):
         assert array.tobytes() == result, f"{kernel.name}: array {number} depends on the order of the threads"
     guarded.give_back(kernel.name)
@@ -82,13 +101,20 @@ def compiled(file: str, dtype: str) -> ctypes.CDLL:
     """A library of the file's kernels, with a function run_NAME for each."""
     folder = Path(mkdtemp(prefix="emulated-cuda-"))
     text = [SHIM.read_text(), source(file)]
+    kinds = {kind for _, parameters in signatures(file) for kind, pointer in kinds_of(parameters) if not pointer}
+    structs = kinds - NUMBERS.keys()
+    text += [f'extern "C" unsigned size_of_{name}() {{ return sizeof({name}); }}' for name in sorted(structs)]
     for name, parameters in signatures(file):
-        names = ", ".join(re.findall(r"(\w+)\s*(?:,|$)", parameters))
-        text.append(
-            f'extern "C" void run_{name}(unsigned grid_x, unsigned grid_y, unsigned threads, bool backwards, '
-            f"{parameters}) {{ run(grid_x, grid_y, threads, backwards, [=] {{ {name}({names}); }}); }}"
-        )
-    (folder / "kernel.cpp").write_text("\n".join(text))
+        taken, given = [], []  # a struct comes as its address
+        for parameter, (kind, pointer) in zip(parameters.split(","), kinds_of(parameters), strict=True):
+            called = re.findall(r"\w+", parameter)[-1]
+            by_value = not pointer and kind in structs
+            taken.append(f"const {kind} *{called}" if by_value else parameter)
+            given.append(f"*{called}" if by_value else called)
+        launch = "unsigned grid_x, unsigned grid_y, unsigned threads, unsigned shared, bool backwards"
+        call = f"run(grid_x, grid_y, threads, shared, backwards, [=] {{ {name}({', '.join(given)}); }})"
+        text.append(f'extern "C" void run_{name}({launch}, {", ".join(taken)}) {{ {call}; }}')
+    (folder / "kernel.cpp").write_text(DYNAMIC.sub(r"\1 *const \2 = (\1 *)dynamic_shared;", "\n".join(text)))
     checks = ["-fsanitize=alignment", "-fno-sanitize-recover=alignment"]
     flags = ["-std=c++20", "-O1", "-fPIC", "-pthread", *checks, f"-DREAL={C_NAMES[dtype]}"]
     subprocess.run(["g++", *flags, "-c", "kernel.cpp"], cwd=folder, check=True)

@@ -26,23 +26,27 @@ class Mistake(NamedTuple):
 
 NORM = Check("test_residual_kernels", "test_residual", ("several rows in a block", "float32", "post", 0.3), True)
 NORM_BLOCKS = NORM._replace(parameters=("several rows in a warp, several partial sums", "float64", "post", 0.0))
-ATTENTION = Check(
-    "test_attention_kernels",
-    "test_attention",
-    ("rows that end in the middle of a load", "float32", "causal and padding", 0.3),
-    emulated=True,
-    needs="monkeypatch",
-)
-ATTENTION_ALL = ATTENTION._replace(parameters=(*ATTENTION.parameters[:2], "no mask", 0.3))
-ATTENTION_LONG = ATTENTION._replace(parameters=("rows longer than a block holds", "float32", "causal", 0.3))
+ATTENTION = Check("test_attention_kernels", "test_attention", ("a part of a tile", "causal and padding", 0.3), True)
+TILES = ATTENTION._replace(parameters=("several tiles, some hidden", "causal", 0.3))
+ODD_VECTORS = ATTENTION._replace(parameters=("vectors that end in the middle of a load", "no mask", 0.0))
+WIDE_VECTORS = ATTENTION._replace(parameters=("vectors of several loads for each thread", "no mask", 0.0))
+UNSEEN = Check("test_attention_kernels", "test_nan_is_hidden_with_its_key_and_else_not", emulated=True)
+LINE = Check("test_attention_kernels", "test_the_causal_mask_is_a_triangle_in_the_memory_of_a_line", (5,))
+TOO_WIDE = Check("test_attention_kernels", "test_an_old_card_has_no_room_for_the_widest_heads", needs="monkeypatch")
+SOFTMAX_MASKED = Check("test_kernels", "test_softmax", ((3, 7), True, "float32"), emulated=True)
+SOFTMAX_LONG = Check("test_kernels", "test_softmax", ((1, 8200), False, "float32"), emulated=True)
 SOFTMAX = Check("test_kernels", "test_softmax", ((2, 129), False, "float32"), emulated=True)
 ENTROPY = Check("test_kernels", "test_cross_entropy", ((9, 33), 0.1, "float32"), emulated=True)
 LOSS = Check("test_training_kernels", "test_output_loss", (130, 64, 64, 0.1, "float32"), True, needs="monkeypatch")
 LOSS_ODD = Check("test_training_kernels", "test_output_loss", (5, 7, 2, 0.1, "float64"), True, needs="monkeypatch")
 LOSS_LONG = LOSS._replace(parameters=(2, 9001, 2, 0.1, "float32"))
+KEPT = Check(
+    "test_training_kernels", "test_a_row_of_logits_is_the_same_kept_or_read_again", (64,), True, needs="monkeypatch"
+)
 DROPOUT = Check("test_dropout_kernels", "test_dropout", ((3, 16), "float32"), emulated=True)
 BIAS = Check("test_training_kernels", "test_bias_and_relu", ((70, 132), 0, "float32"), emulated=True)
 BIAS_ODD = Check("test_training_kernels", "test_bias_and_relu", ((65, 300), 2, "float32"), emulated=True)
+SUMS = Check("test_sums_kernel", "test_sums_of_several_widths_in_one_launch", ("float32",), emulated=True)
 ADAM = Check("test_training_kernels", "test_adam", (1003, 1, 1.0, "float32"), emulated=True)
 NOT_FINITE = Check(
     "test_training_kernels", "test_adam_changes_nothing_where_a_number_is_not_finite", (5, float("inf")), True
@@ -60,6 +64,8 @@ BEAM = Check("test_gpu_path", "test_a_translation_waits_at_most_once_a_step", ("
 SINGLE = Check("test_gpu_path", "test_a_float32_translation_stays_float32_on_the_card")
 LAYOUT = Check("test_gpu_matmul", "test_the_layouts_of_attention_cost_no_copy", needs="monkeypatch")
 CUBLAS = Check("test_gpu_matmul", "test_cublas_is_given_its_arguments_in_order")
+ADDED = Check("test_gpu_matmul", "test_a_product_is_added")
+FRESH = Check("test_gpu_matmul", "test_a_product_into_memory_that_holds_nan_does_not_read_it")
 ROUNDED = Check("test_gpu_matmul", "test_a_precision_that_cannot_be_is_refused")
 PUBLISHED = Check("test_philox", "test_the_published_answers", None)
 IDS = Check("test_gpu_messages", "test_ids_out_of_range_never_reach_the_card", (40,))
@@ -81,6 +87,9 @@ def layer(name: str, dtype: str = "float32") -> Check:
     return Check("test_gpu_path", "test_every_layer_gives_what_the_cpu_gives", (name, dtype, 2e-5))
 
 
+RESIDUAL = layer("encoder_layer")
+
+
 MISTAKES = {
     # (a) kernels: what NVRTC is asked
     "a name that does not exist": Mistake(
@@ -89,7 +98,7 @@ MISTAKES = {
     "a variable that nobody uses": Mistake(
         "bias.cu", "const long long left =", "const int unused = 0; const long long left =", COMPILED
     ),
-    "a factor in float64": Mistake("softmax.cu", "(real)scale * x.value[i]", "scale * x.value[i]", NO_FLOAT64),
+    "a factor in float64": Mistake("softmax.cu", "(dw.value[i] - inner)", "(dw.value[i] - inner) * 1.0", NO_FLOAT64),
     "a load of a number at a time": Mistake(
         "adam.cu", "aligned(p) && aligned(g) && aligned(m) && aligned(v) ? n / LANES : 0", "0", TOGETHER
     ),
@@ -98,7 +107,7 @@ MISTAKES = {
     "a barrier for some threads only": Mistake(
         "softmax.cu", "    const real inner =", "    if (threadIdx.x % 2) return;\n    const real inner =", SOFTMAX
     ),
-    "a number before the beginning": Mistake("residual.cu", "[column] = sum;", "[column - 1] = sum;", NORM_BLOCKS),
+    "a number before the beginning": Mistake("sums.cu", "[column] = total;", "[column - 1] = total;", SUMS),
     "a number behind the end": Mistake("adam.cu", "i < n; i += step) update", "i <= n; i += step) update", ADAM),
     "another row": Mistake(
         "residual.cu", "load_eight(dy + start, count), n", "load_eight(dy + column, count), n", NORM
@@ -114,31 +123,56 @@ MISTAKES = {
     "the mask of another row": Mistake(
         "residual.cu", "drop(ds, dropout, row, lane)", "drop(ds, dropout, next, lane)", NORM
     ),
-    "a whole number for a float": Mistake(
-        KERNELS + "softmax.py",
-        "sizes = rows, n, stride, lanes, float(scale)",
-        "sizes = rows, n, stride, lanes, 1",
-        SOFTMAX,
+    "a whole number for a float": Mistake(KERNELS + "residual.py", "D, lanes, float(epsilon), ", "D, lanes, 1, ", NORM),
+    "an argument less": Mistake(KERNELS + "bias.py", "partial, N, D, rows)", "partial, N, D)", BIAS),
+    "the mask of another query": Mistake("attention.cu", "t * step.query", "(t + 1) % shape.T * step.query", ATTENTION),
+    "a query that sees nothing and takes a mean": Mistake(
+        "attention.cu",
+        "bits >> i & 1 ? exp(scores.value[i] - logsum) : (real)0",
+        "exp(scores.value[i] - logsum)",
+        ATTENTION,
     ),
-    "an argument less": Mistake(KERNELS + "bias.py", "partial, out, parts, D, parts)", "partial, out, parts, D)", BIAS),
-    "the mask of another query": Mistake("softmax.cu", "row % T * mask_query", "row % H * mask_query", ATTENTION),
-    "a weight where nothing is seen": Mistake(
-        "softmax.cu", "masked ? (real)0 : exp", "false ? (real)0 : exp", ATTENTION
+    "keys behind the end": Mistake("attention.cu", "s + i < shape.S && (", "(", ODD_VECTORS),
+    "sums in the units of an earlier tile": Mistake("attention.cu", "        sum.scale_by(rescale);\n", "", TILES),
+    "keys in their own order": Mistake("attention.cu", "KEYS ? slot_of(number) : number", "number", TILES),
+    "a key's sums for its slot": Mistake("attention.cu", "work.first + key_of(slot)", "work.first + slot", TILES),
+    "a score that another thread has not written": Mistake(
+        "attention.cu", "        __syncwarp();  // the threads of a query are in one warp\n", "", ATTENTION
     ),
     "another dropout on the way back": Mistake(
-        "softmax.cu", "dropout, at.row, group);\n    };", "dropout, at.row, 0);\n    };", ATTENTION_ALL
+        "attention.cu",
+        "put(weights, q, group, drop(w, dropout, row, s / 8));",
+        "put(weights, q, group, drop(w, dropout, row, 0));",
+        TILES,
     ),
-    "dropout inside the gradient of softmax": Mistake(
-        "softmax.cu",
-        "(real)scale * w.value[i] * (",
-        "(real)scale * drop(w, dropout, at.row, group).value[i] * (",
-        ATTENTION,
+    "a scale forgotten on the way back": Mistake(
+        "attention.cu", "sum.write(shape.scale, dquery", "sum.write(1, dquery", ATTENTION
+    ),
+    "a load behind the end of a vector": Mistake(
+        "attention.cu", "column + LANES <= K && aligned(from)", "aligned(from)", ODD_VECTORS
+    ),
+    "half of a vector": Mistake("attention.cu", "MOST = WIDEST / LANES / GROUPS; ", "MOST = 2; ", WIDE_VECTORS),
+    "a bias of other columns": Mistake("attention.cu", "? bias[column + lane]", "? bias[lane]", WIDE_VECTORS),
+    "a hidden NaN": Mistake(
+        "attention.cu",
+        "if (!(bits >> i & 1)) x.value[i] = MASKED_SCORE;",
+        "if (!(bits >> i & 1)) x.value[i] += MASKED_SCORE;",
+        UNSEEN,
+    ),
+    "less shared memory than the tiles take": Mistake(
+        KERNELS + "attention.py", "shared=_shared(query, K, 4, 2)", "shared=_shared(query, K, 4, 1)", ATTENTION
+    ),
+    "the mask of softmax's neighbour": Mistake(
+        "softmax.cu", "row % T * mask_query", "row % H * mask_query", SOFTMAX_MASKED
+    ),
+    "a weight where nothing is seen": Mistake(
+        "softmax.cu", "masked ? (real)0 : exp", "false ? (real)0 : exp", SOFTMAX_MASKED
     ),
     "a row's second half, forgotten": Mistake(
         "softmax.cu",
-        "const Eight x = group == at.lane ? held : load_x(group);\n        for (int i = 0; i < 8; ++i) sum",
-        "const Eight x = held;\n        for (int i = 0; i < 8; ++i) sum",
-        ATTENTION_LONG,
+        "const Eight e = group == at.lane ? held : load_x(group);\n        for (int i = 0; i < 8; ++i) sum",
+        "const Eight e = held;\n        for (int i = 0; i < 8; ++i) sum",
+        SOFTMAX_LONG,
     ),
     "one partial sum for all": Mistake("residual.cu", "partial + 2 * size", "partial + size", NORM_BLOCKS),
     "a gradient where ReLU is 0": Mistake(
@@ -163,6 +197,12 @@ MISTAKES = {
         "i = vectors * LANES + first; i < n; i += step) update",
         "i = vectors * LANES + first + 1; i < n; i += step) update",
         ADAM,
+    ),
+    "a warp's sum left out": Mistake("sums.cu", "int other = 1;", "int other = 2;", SUMS),
+    "sums of a neighbour": Mistake("sums.cu", "sums.of[blockIdx.y]", "sums.of[blockIdx.x]", SUMS),
+    "a barrier missing in the second stage": Mistake("sums.cu", "    __syncthreads();\n", "", SUMS),
+    "a struct with its fields exchanged": Mistake(
+        KERNELS + "sums.py", "SUM(partial, out, *partial.shape)", "SUM(partial, out, *partial.shape[::-1])", SUMS
     ),
     "an update that is not finite": Mistake("adam.cu", "    if (scalars[0] == 0) return;\n", "", NOT_FINITE),
     "a loss that is not finite": Mistake("adam.cu", " && isfinite((double)loss[0])", "", LOSS_NOT_FINITE),
@@ -199,14 +239,36 @@ MISTAKES = {
     "rows without their padding": Mistake(
         "cross_entropy.cu", "logits + blockIdx.x * stride", "logits + blockIdx.x * V", LOSS_ODD
     ),
+    "a row kept elsewhere": Mistake(
+        "cross_entropy.cu", "row_of_block[v / LANES] = z;", "row_of_block[v / LANES + 1] = z;", KEPT
+    ),
+    "more shared memory than was brought": Mistake(
+        KERNELS + "output_loss.py", "int(kept > 0), shared=kept", "int(kept > 0), shared=kept - 16", KEPT
+    ),
     "a gradient of its mean": Mistake(
         "cross_entropy.cu", "probabilities[start + v] - each - (v", "probabilities[start + v] - (v", ENTROPY
     ),
     "a round of Philox": Mistake("philox.cuh", "round < 10", "round < 9", DROPOUT),
     "the half words exchanged": Mistake("philox.cuh", ">> (i % 2 * 16)", ">> ((i + 1) % 2 * 16)", DROPOUT),
     # (b) the stand-in
-    "a twin of a kernel": Mistake(
-        KERNELS + "softmax.py", "dweights - (dweights *", "dweights + (dweights *", layer("softmax")
+    "a twin of a kernel": Mistake(KERNELS + "softmax.py", "dy - (dy *", "dy + (dy *", layer("softmax")),
+    "a twin of attention": Mistake(
+        KERNELS + "attention.py", "weights * (dweights - inner", "weights * (dweights + inner", layer("attention")
+    ),
+    "a causal mask that hides the present": Mistake(
+        KERNELS + "attention.py", "line[length - 1 :]", "line[length:]", LINE
+    ),
+    "heads that no card has room for": Mistake(
+        KERNELS + "attention.py", "_shared(x, width, 4, 2) <=", "0 <=", TOO_WIDE
+    ),
+    "dmemory overwritten": Mistake(
+        KERNELS + "multi_head_attention.py", "dx=dmemory)", "dx=1 * dmemory)", layer("cross_attention")
+    ),
+    "the bias of a key for its value": Mistake(
+        KERNELS + "multi_head_attention.py",
+        "*parameters.key_value.bias.reshape(2, -1))",
+        "*parameters.key_value.bias.reshape(2, -1)[::-1])",
+        layer("cross_attention"),
     ),
     "an array of the host": Mistake(
         KERNELS + "embedding.py", "encodings(0, T, y), y\n", "encodings(0, T, np.zeros(D)), y\n", layer("embedding")
@@ -252,8 +314,8 @@ MISTAKES = {
     "a transpose forgotten": Mistake(KERNELS + "arithmetic.py", "return True, across", "return False, across", LAYOUT),
     "two sizes exchanged": Mistake(
         KERNELS + "arithmetic.py",
-        "flag(gemm.b), flag(gemm.a), gemm.N, gemm.M",
-        "flag(gemm.b), flag(gemm.a), gemm.M, gemm.N",
+        "flag(of_b[0]), flag(of_a[0]), c_shape[-1], c_shape[-2]",
+        "flag(of_b[0]), flag(of_a[0]), c_shape[-2], c_shape[-1]",
         CUBLAS,
     ),
     "another precision": Mistake(
@@ -261,6 +323,19 @@ MISTAKES = {
         '}["d" if kind == "d" else precision]',
         '}["d" if kind == "d" else "float32"]',
         CUBLAS,
+    ),
+    "what was there, forgotten": Mistake(
+        KERNELS + "arithmetic.py", "_ADDRESSES[kind, keep]", "_ADDRESSES[kind, 0]", ADDED
+    ),
+    "what was there, kept": Mistake(KERNELS + "arithmetic.py", "_ADDRESSES[kind, keep]", "_ADDRESSES[kind, 1]", FRESH),
+    "a plan for another place": Mistake(
+        KERNELS + "arithmetic.py", "b.shape, b.strides, c.shape", "b.shape, a.strides, c.shape", CUBLAS
+    ),
+    "a gradient that is not added": Mistake(
+        KERNELS + "linear.py", "        return gradients.dx\n", "        return 1 * gradients.dx\n", RESIDUAL
+    ),
+    "sums that nobody makes": Mistake(
+        KERNELS + "sums.py", "        yield\n        _launch(waiting)", "        yield", STEPS
     ),
     # (c) Philox
     "a multiplier of Philox": Mistake(

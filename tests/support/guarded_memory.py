@@ -5,10 +5,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpy_transformer.backend.kernels.structs import Struct
+
 GUARD = 4096  # bytes on either side
 # What guards hold. A signalling NaN becomes another NaN wherever it is computed with, so that is seen as well.
 UNTOUCHED = {4: b"\xff\xff\xbf\x7f", 8: b"\xff\xff\xff\xff\xff\xff\xf7\x7f"}  # float32, float64, by size
 ALIGNMENT = 64  # a copy lies as its original does, as far as this goes
+
+
+def arrays_of(arguments: tuple) -> list[np.ndarray]:
+    """The arrays among a launch's arguments, also inside structs."""
+    found: list[np.ndarray] = []
+
+    def note(value):
+        if isinstance(value, Struct):
+            value.mapped(note)
+        elif isinstance(value, np.ndarray):
+            found.append(value)
+
+    for argument in arguments:
+        note(argument)
+    return found
 
 
 def span(array: np.ndarray) -> tuple[int, int]:
@@ -39,7 +56,7 @@ class Guarded:
 
     def __init__(self, arrays: list[np.ndarray]) -> None:
         words = {span(array)[0]: UNTOUCHED.get(array.itemsize, b"\xff") for array in arrays}
-        self._regions = [_region(*place, words[place[0]]) for place in _joined([span(array) for array in arrays])]
+        self._regions = [_region(*place, words[place[0]]) for place in joined([span(array) for array in arrays])]
 
     def copy_of(self, array: np.ndarray) -> np.ndarray:
         """The array of this shape in the copy."""
@@ -68,13 +85,13 @@ def _region(address: int, size: int, word: bytes) -> Region:
     return Region(address, size, copy, guard)
 
 
-def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Spans that overlap as one, in the order of their addresses."""
-    joined: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for address, size in sorted(spans):
-        if joined and address < sum(joined[-1]):
-            first, length = joined[-1]
-            joined[-1] = first, max(length, address + size - first)
+        if found and address < sum(found[-1]):
+            first, length = found[-1]
+            found[-1] = first, max(length, address + size - first)
         else:
-            joined.append((address, size))
-    return joined
+            found.append((address, size))
+    return found

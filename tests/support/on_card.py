@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from guarded_memory import bytes_at, span
+from guarded_memory import arrays_of, bytes_at, joined, span
 
 from numpy_transformer.backend.arrays import device_module
 from numpy_transformer.backend.kernels.launcher import Kernel
+from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.errors import InputError
 
 
@@ -32,19 +33,25 @@ def run_on_card(
     grid: tuple[int, ...],
     block: int,
     arguments: tuple[Any, ...],
+    shared: int,
 ) -> None:
     """Runs the kernel on NumPy arrays with `launch`, the launcher's own method."""
-    arrays = [a for a in arguments if isinstance(a, np.ndarray)]
-    memory = {span(a): bytes_at(*span(a)) for a in arrays}  # the same memory twice stays the same memory
+    arrays = arrays_of(arguments)
+    memory = {place: bytes_at(*place) for place in joined([span(a) for a in arrays])}  # shared memory stays shared
     placed = {place: _placed(cupy, host, place[0] % 16) for place, host in memory.items()}
 
     def argument(a: Any) -> Any:
+        if isinstance(a, Struct):
+            return a.mapped(argument)
         if not isinstance(a, np.ndarray):
             return a
-        behind = a.ctypes.data - span(a)[0]  # not 0 where an axis runs backwards
-        return cupy.lib.stride_tricks.as_strided(placed[span(a)][behind:].view(a.dtype), a.shape, a.strides)
+        address, size = span(a)
+        place = next(place for place in memory if place[0] <= address and address + size <= sum(place))
+        start = a.ctypes.data - place[0]
+        numbers = placed[place][start : start + (place[1] - start) // a.itemsize * a.itemsize].view(a.dtype)
+        return cupy.lib.stride_tricks.as_strided(numbers, a.shape, a.strides)
 
-    launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *map(argument, arguments))
+    launch(kernel, cupy.empty(0, dtype=dtype), grid, block, *map(argument, arguments), shared=shared)
     for place, host in memory.items():
         host[:] = placed[place].get()
 

@@ -9,14 +9,18 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+import strict_cublas
 import strict_gpu
 
+get_cublas_handle = strict_cublas.get_cublas_handle
 runtime = SimpleNamespace(
     CUDARuntimeError=RuntimeError,
     getDeviceCount=lambda: 1,
     getDeviceProperties=lambda device: {"name": b"a stand-in for a card", "multiProcessorCount": 1},
     runtimeGetVersion=lambda: 0,
     driverGetVersion=lambda: 0,
+    CUDA_R_32F=strict_cublas.CUDA_R_32F,
+    CUDA_R_64F=strict_cublas.CUDA_R_64F,
 )
 
 
@@ -25,6 +29,7 @@ class Device:
 
     id = 0
     compute_capability = "90"
+    attributes = {"MaxSharedMemoryPerBlockOptin": 227 * 1024}  # noqa: RUF012
 
     def __init__(self, device: int = 0) -> None:
         if device:
@@ -110,6 +115,8 @@ pool = _Pool()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "cublas":
+        return strict_cublas
     if name == "nccl":
         return import_module("strict_nccl")
     raise AttributeError(name)

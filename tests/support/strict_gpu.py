@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_transformer.backend.precision import PRECISIONS
+from numpy_transformer.backend.kernels.structs import Struct
 
 # name -> keywords it may be given. A function that CuPy has under another meaning or not at all is left out.
 _UFUNC = {"out", "dtype"}
@@ -331,7 +331,7 @@ def run_twin(twin: Any, arguments: Any) -> None:
     """Run a kernel's NumPy twin on the memory underneath: it writes where the kernel would, without warnings."""
     _counts.launches += 1
     with np.errstate(all="ignore"):
-        twin(*map(_unwrap, arguments))
+        twin(*(a.mapped(_unwrap) if isinstance(a, Struct) else _unwrap(a) for a in arguments))
 
 
 def array_equal(a1: ndarray, a2: ndarray, equal_nan: bool = False) -> ndarray:
@@ -339,36 +339,9 @@ def array_equal(a1: ndarray, a2: ndarray, equal_nan: bool = False) -> ndarray:
     return ndarray(np.asarray(np.array_equal(_unwrap(a1), _unwrap(a2), equal_nan=equal_nan)))
 
 
-def strided_batched_gemm(a: ndarray, b: ndarray, c: ndarray, gemm: Any, precision: str) -> None:
-    """Do what cuBLAS does with these arguments: it sees pointers and distances, not shapes, and never the arrays.
-
-    In the precisions with fewer bits, float32 operands are rounded as they are read, as tensor cores do.
-    """
-
-    _counts.launches += gemm.repeats
-
-    def matrices(x: ndarray, rows: int, columns: int, operand: Any) -> np.ndarray:
-        if operand.transposed:
-            rows, columns = columns, rows
-        assert operand.leading >= columns, "cuBLAS would refuse this leading dimension"
-        distances = np.array([operand.step, operand.stride, operand.leading, 1]) * x.itemsize
-        seen = np.lib.stride_tricks.as_strided(x._host, (gemm.repeats, gemm.batch, rows, columns), distances)
-        return seen.swapaxes(-1, -2) if operand.transposed else seen
-
-    first = _rounded(matrices(a, gemm.M, gemm.K, gemm.a), precision)
-    second = _rounded(matrices(b, gemm.K, gemm.N, gemm.b), precision)
-    assert not gemm.c.transposed
-    np.matmul(first, second, out=matrices(c, gemm.M, gemm.N, gemm.c))
-
-
-def _rounded(x: np.ndarray, precision: str) -> np.ndarray:
-    """float32 with no more mantissa than the precision has, rounded to nearest even."""
-    if x.dtype != np.float32 or precision == "float32":
-        return x
-    dropped = 24 - PRECISIONS[precision]
-    bits = np.ascontiguousarray(x).view(np.uint32)
-    half = np.uint32((1 << (dropped - 1)) - 1) + ((bits >> np.uint32(dropped)) & np.uint32(1))
-    return ((bits + half) >> np.uint32(dropped) << np.uint32(dropped)).view(np.float32)
+def count_launch() -> None:
+    """Something outside of this file was started on the card."""
+    _counts.launches += 1
 
 
 lib = SimpleNamespace(

@@ -16,6 +16,7 @@ from numpy_transformer.commands import train
 from numpy_transformer.data.batching import EncodedText, training_batches
 from numpy_transformer.errors import InputError
 from numpy_transformer.formats.marian_tokenizer import MarianTokenizer
+from numpy_transformer.formats.wordpiece import SPECIAL, WordPieceTokenizer
 from numpy_transformer.storage.tensors import load_tensors
 from numpy_transformer.training import starting_point
 from numpy_transformer.training.freezing import frozen_slices
@@ -257,10 +258,22 @@ def test_a_constant_start_has_no_gradient_by_its_lookup():
     assert lookups[config.bos_id].all()
 
 
-def test_a_vocabulary_without_merges_is_refused_for_dropout_on_merges(monkeypatch):
-    model = nt.Transformer(nt.TransformerConfig.preset("tiny", vocabulary_size=10))
-    tokenizer = MarianTokenizer({"<unk>": 1, "a": 3}, {"</s>": 2}, None, None)
-    monkeypatch.setitem(starting_point.OPENERS, "encoder-decoder", lambda name: (model, tokenizer))
-    with pytest.raises(InputError, match=r"--bpe-dropout 0\.1: opus has a SentencePiece vocabulary, .*: leave"):
-        load_base(TrainingOptions(from_model="opus", bpe_dropout=0.1), {})
-    assert load_base(TrainingOptions(from_model="opus"), {}).tokenizer is tokenizer
+@pytest.mark.parametrize(
+    ("kind", "model", "tokenizer", "name"),
+    [
+        (
+            "encoder-decoder",
+            nt.Transformer,
+            MarianTokenizer({"<unk>": 1, "a": 3}, {"</s>": 2}, None, None),
+            "SentencePiece",
+        ),
+        ("encoder", nt.Encoder, WordPieceTokenizer([*SPECIAL, "a"], lowercase=True), "WordPiece"),
+    ],
+)
+def test_a_vocabulary_without_merges_is_refused_for_dropout_on_merges(monkeypatch, kind, model, tokenizer, name):
+    config = nt.TransformerConfig.preset("tiny", vocabulary_size=10)
+    monkeypatch.setitem(starting_point.OPENERS, kind, lambda name: (model(config), tokenizer))
+    with pytest.raises(InputError, match=rf"--bpe-dropout 0\.1: folder has a {name} vocabulary, .*: leave"):
+        load_base(TrainingOptions(model=kind, from_model="folder", bpe_dropout=0.1), {"bpe_dropout": 0.1})
+    base = load_base(TrainingOptions(model=kind, from_model="folder", bpe_dropout=0.1), {})  # of a recipe: left out
+    assert (base.tokenizer, base.options.bpe_dropout) == (tokenizer, 0)

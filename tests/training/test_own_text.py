@@ -6,8 +6,9 @@ import pytest
 
 from numpy_transformer.data.files import ParallelText
 from numpy_transformer.training.diagnostics import too_few_steps_note
-from numpy_transformer.training.options import RECIPES, TrainingOptions
+from numpy_transformer.training.options import TrainingOptions
 from numpy_transformer.training.own_text import choices, suited
+from numpy_transformer.training.recipes import RECIPES
 
 SIZES = (1, 10, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 PEAK = 0.7 / math.sqrt(1000)  # times d_model^-0.5

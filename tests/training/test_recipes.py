@@ -7,7 +7,8 @@ import pytest
 
 from numpy_transformer.errors import InputError
 from numpy_transformer.training.diagnostics import too_few_steps_note, too_little_time_note
-from numpy_transformer.training.options import RECIPES, TrainingOptions
+from numpy_transformer.training.options import TrainingOptions
+from numpy_transformer.training.recipes import RECIPES
 
 
 def test_what_is_given_goes_before_the_recipe():
@@ -90,10 +91,10 @@ def test_without_minutes_nothing_is_said_of_them():
     assert too_little_time_note(TrainingOptions(warmup=100, steps=5), 5, 1e6) is None
 
 
-@pytest.mark.parametrize("model", ["decoder", "encoder"])
-def test_words_are_cut_anew_for_translators_only(model):
-    with pytest.raises(InputError, match=r"--bpe-dropout is 0\.1; it must be 0, unless a translator is trained"):
-        TrainingOptions(model=model, bpe_dropout=0.1)
+@pytest.mark.parametrize("options", [{"model": "decoder"}, {"task": "parse"}])
+def test_words_are_cut_anew_for_translators_and_encoders_only(options):
+    with pytest.raises(InputError, match=r"--bpe-dropout is 0\.1; it must be 0, unless of a translator or an encoder"):
+        TrainingOptions(**options, bpe_dropout=0.1)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,13 @@ def test_the_dropout_of_merges_is_a_probability():
     for wrong in (-0.1, 1.0):
         with pytest.raises(InputError, match=r"--bpe-dropout is .*; it must be at least 0 and below 1"):
             TrainingOptions(bpe_dropout=wrong)
+
+
+def test_classes_have_a_recipe_and_a_size_that_is_chosen_stays():
+    classify = {"model": "encoder", "task": "classify", "data": "mine.tsv"}
+    options = TrainingOptions.for_data(classify)
+    assert (options.layers, options.bpe_dropout, options.dropout) == (2, 0.1, 0.3)
+    assert TrainingOptions.for_data({**classify, "preset": "base"}).layers is None
+    assert TrainingOptions.for_data({**classify, "from_model": "runs/words"}).layers is None
+    assert TrainingOptions.for_data({**classify, "layers": 3, "minutes": 1.0}).epochs is None
+    assert TrainingOptions.for_data({"model": "encoder", "data": "mine.txt"}).bpe_dropout == 0

@@ -12,6 +12,7 @@ from numpy_transformer.backend.kernels import (  # noqa: F401  (importing regist
     feed_forward,
     layer_norm,
     linear,
+    multi_head_attention,
     output_loss,
     output_projection,
     residual,

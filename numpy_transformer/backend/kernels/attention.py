@@ -1,19 +1,150 @@
-"""Scaled dot-product attention on a GPU: cuBLAS, and one kernel for all between the products (softmax.cu).
+"""Scaled dot-product attention on a GPU: one kernel forward, two backward (attention.cu), and no T x S array anywhere.
 
-Mathematics: layers/attention.py. The cache keeps the weights before dropout; the backward recomputes those after
-dropout.
+Mathematics: layers/attention.py and, for the sums over tiles, layers/blocked_attention.py: plain and blocked attention
+are the same here. Weights are only computed where somebody asks for them. The biases of query, key and value may come
+apart from them: the kernels add them as they read (multi_head_attention.py).
 """
 
 import math
-from typing import Any, cast
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
-from numpy_transformer.backend.gpu_twins import twin_of
-from numpy_transformer.backend.kernels.softmax import scores_backward, weights_of
+from numpy_transformer.backend.gpu_twins import textbook, twin_of
+from numpy_transformer.backend.kernels.dropout import drop, dropout_argument
+from numpy_transformer.backend.kernels.launcher import Kernel, shared_memory
+from numpy_transformer.backend.kernels.structs import Struct, StructType
 from numpy_transformer.layers import attention, blocked_attention
-from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.attention import AttentionCache
+from numpy_transformer.layers.blocked_attention import BlockedAttentionCache, blocked_attention_weights
+from numpy_transformer.layers.softmax import MASKED_SCORE
+
+TILE, THREADS, WIDEST = 32, 128, 128  # queries or keys of a tile, threads of a block, K at most (attention.cu)
+ROWS = StructType("Rows", sentence="i8", head="i8", position="i8")
+OPERANDS = "query", "key", "value", "context", "dcontext", "dquery", "dkey", "dvalue"
+SHAPE = StructType("Shape", H="i4", T="i4", S="i4", K="i4", scale="real", **dict.fromkeys(OPERANDS, ROWS))
+MASK = StructType("Mask", sentence="i8", head="i8", query="i8", key="i8")
+NOWHERE = ROWS(0, 0, 0)
+
+
+class Biases(NamedTuple):
+    """What is added to query, key and value: (D,) each, D = H K."""
+
+    query: Array | None = None
+    key: Array | None = None
+    value: Array | None = None
+
+
+NO_BIASES = Biases()
+
+
+class FusedAttentionCache(NamedTuple):
+    query: Array  # (B, H, T, K), without its bias, as key and value
+    key: Array  # (B, H, S, K)
+    value: Array  # (B, H, S, K)
+    biases: Biases
+    context: Array  # (B, H, T, K)
+    logsum: Array  # (B, H, T); 0 for a query that may see no key
+    mask: Array | None  # broadcasts to (B, H, T, S)
+    site: DropoutSite | None
+
+    @property
+    def weights(self) -> Array:
+        """(B, H, T, S), before dropout: computed now, for those who want to look at them."""
+        query, key = (
+            x if bias is None else x + bias.reshape(x.shape[1], 1, -1)
+            for x, bias in zip(self[:2], self.biases, strict=False)
+        )
+        logsum = self.logsum[..., None]
+        return blocked_attention_weights(
+            BlockedAttentionCache(query, key, self.value, self.context, logsum, self.mask, block=0)
+        )
+
+
+def fits(x: Array, width: int) -> bool:
+    """Whether the kernels work on heads of this width: a block holds four tiles of them, and two of scores."""
+    return width <= WIDEST and _shared(x, width, 4, 2) <= shared_memory(array_module(x))
+
+
+def attend(
+    query: Array,
+    key: Array,
+    value: Array,
+    *,
+    biases: Biases = NO_BIASES,
+    mask: Array | None,
+    dropout: DropoutMasks | None,
+    out: Array | None = None,
+) -> FusedAttentionCache:
+    """query (B, H, T, K), key and value (B, H, S, K) -> context (B, H, T, K), written into `out` if given."""
+    xp, (B, H, T, K) = array_module(query), query.shape
+    query, key, value = (_with_neighbours(x) for x in (query, key, value))
+    site = None if dropout is None else dropout.next_site()
+    context = xp.empty(query.shape, dtype=query.dtype) if out is None else out
+    logsum = xp.empty((B, H, T), dtype=query.dtype)
+    arrays = query, key, value, *biases, mask, context, logsum
+    numbers = _shape(query, key, query, key, value, context), _steps(mask, query, key), dropout_argument(site)
+    FORWARD.launch(query, _blocks(B, H, T), THREADS, *arrays, *numbers, shared=_shared(query, K, 3, 1))
+    return FusedAttentionCache(query, key, value, biases, context, logsum, mask, site)
+
+
+def attend_backward(dcontext: Array, cache: FusedAttentionCache, *, dquery: Array, dkey: Array, dvalue: Array) -> None:
+    """dcontext (B, H, T, K) -> writes dquery (B, H, T, K), dkey and dvalue (B, H, S, K)."""
+    query, key, value, biases, context, logsum, mask, site = cache
+    (B, H, T, K), S = query.shape, key.shape[2]
+    dcontext = _with_neighbours(dcontext)
+    inner = array_module(query).empty(logsum.shape, dtype=query.dtype)
+    shape = _shape(query, key, query, key, value, context, dcontext, dquery, dkey, dvalue)
+    numbers = shape, _steps(mask, query, key), dropout_argument(site)
+    given = query, key, value, *biases, mask
+    arrays = *given, context, logsum, dcontext, dquery, inner
+    BACKWARD_QUERY.launch(query, _blocks(B, H, T), THREADS, *arrays, *numbers, shared=_shared(query, K, 4, 1))
+    arrays = *given, logsum, dcontext, inner, dkey, dvalue
+    BACKWARD_KEY_VALUE.launch(query, _blocks(B, H, S), THREADS, *arrays, *numbers, shared=_shared(query, K, 4, 2))
+
+
+def _with_neighbours(x: Array) -> Array:
+    """The K numbers of a vector side by side."""
+    return x if x.strides[-1] == x.itemsize or x.shape[-1] == 1 else array_module(x).ascontiguousarray(x)
+
+
+def _blocks(sentences: int, heads: int, length: int) -> tuple[int]:
+    return (sentences * heads * -(-length // TILE),)
+
+
+def _shared(x: Array, width: int, vectors: int, scores: int) -> int:
+    """Bytes of `vectors` tiles of vectors, a load of 16 bytes longer than they need, and `scores` tiles of scores."""
+    in_a_load = 16 // x.itemsize
+    pitch = (-(-width // in_a_load) + 1) * in_a_load
+    return TILE * (vectors * pitch + scores * (TILE + 1)) * x.itemsize
+
+
+def _shape(query: Array, key: Array, *operands: Array) -> Struct:
+    """Sizes, and the distances in each operand, in numbers; operands come in the order of OPERANDS, not always all."""
+    _, H, T, K = query.shape
+    assert K == 1 or all(x.strides[-1] == x.itemsize for x in operands)
+    rows = [ROWS(*(stride // x.itemsize for stride in x.strides[:3])) for x in operands]
+    return SHAPE(H, T, key.shape[2], K, 1 / math.sqrt(K), *rows, *[NOWHERE] * (len(OPERANDS) - len(rows)))
+
+
+def _steps(mask: Array | None, query: Array, key: Array) -> Struct:
+    """How far apart in the mask neighbours along each axis of the scores are: 0 where one entry stands for all."""
+    if mask is None:
+        return MASK(0, 0, 0, 0)
+    return MASK(*array_module(mask).broadcast_to(mask, (*query.shape[:-1], key.shape[2])).strides)  # a bool is a byte
+
+
+# --- Instead of the layers' functions ---
+
+
+@twin_of(attention.causal_mask)
+def causal_mask(length: int, like: Array) -> Array:
+    """(T, T), True where s <= t: a window that slides over one line of 2 T - 1."""
+    xp = array_module(like)
+    line = xp.arange(2 * length - 1) < length
+    return xp.lib.stride_tricks.as_strided(line[length - 1 :], (length, length), (-1, 1))
 
 
 @twin_of(attention.scaled_dot_product_attention_forward)
@@ -25,36 +156,27 @@ def scaled_dot_product_attention_forward(
     mask: Array | None = None,
     dropout: DropoutMasks | None = None,
     out: Array | None = None,
-) -> tuple[Array, AttentionCache]:
+) -> tuple[Array, AttentionCache | FusedAttentionCache]:
     """query (B, H, T, K), key and value (B, H, S, K) -> context (B, H, T, K)."""
-    scale = 1 / math.sqrt(query.shape[-1])
-    site = None if dropout is None else dropout.next_site()
-    scores = empty_scores(query, key)  # (B, H, T, S)
-    matmul(query, key.swapaxes(-1, -2), out=scores)
-    dropped = None if site is None else empty_scores(query, key)
-    weights = scores
-    weights_of(scores, weights=weights, scale=scale, mask=mask, dropped=dropped, site=site)
-    context = matmul(weights if dropped is None else dropped, value, out=out)  # (B, H, T, K)
-    # The backward recomputes the weights after dropout, from the site.
-    return context, AttentionCache(query, key, value, weights, weights, cast(Any, site))
+    if not fits(query, query.shape[-1]):
+        return textbook(attention.scaled_dot_product_attention_forward)(
+            query=query, key=key, value=value, mask=mask, dropout=dropout, out=out
+        )
+    cache = attend(query, key, value, mask=mask, dropout=dropout, out=out)
+    return cache.context, cache
 
 
 @twin_of(attention.scaled_dot_product_attention_backward)
 def scaled_dot_product_attention_backward(
-    dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
+    dcontext: Array, cache: AttentionCache | FusedAttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
 ) -> None:
     """dcontext (B, H, T, K) -> writes dquery (B, H, T, K), dkey and dvalue (B, H, S, K), which may be strided views."""
-    query, key, value, weights, _, site = cache
-    assert site is None or isinstance(site, DropoutSite)  # what the forward above left there
-    scale = 1 / math.sqrt(query.shape[-1])
-    ddropped = empty_scores(query, key)  # (B, H, T, S)
-    matmul(dcontext, value.swapaxes(-1, -2), out=ddropped)
-    dropped = None if site is None else empty_scores(query, key)
-    dscores = ddropped
-    scores_backward(ddropped, weights, dscores=dscores, scale=scale, dropped=dropped, site=site)
-    matmul((weights if dropped is None else dropped).swapaxes(-1, -2), dcontext, out=dvalue)
-    matmul(dscores, key, out=dquery)
-    matmul(dscores.swapaxes(-1, -2), query, out=dkey)
+    if isinstance(cache, FusedAttentionCache):
+        attend_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
+    else:
+        textbook(attention.scaled_dot_product_attention_backward)(
+            dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue
+        )
 
 
 @twin_of(blocked_attention.blocked_attention_forward)
@@ -66,21 +188,118 @@ def blocked_attention_forward(
     mask: Array | None = None,
     out: Array | None = None,
     block: int = 0,
-) -> tuple[Array, AttentionCache]:
-    """Here long sentences use the plain form too; the cache tells the backward."""
+) -> tuple[Array, Any]:
+    """The same kernel; the cache tells the backward."""
     return scaled_dot_product_attention_forward(query=query, key=key, value=value, mask=mask, out=out)
 
 
 @twin_of(blocked_attention.blocked_attention_backward)
-def blocked_attention_backward(
-    dcontext: Array, cache: AttentionCache, *, dquery: Array, dkey: Array, dvalue: Array
-) -> None:
-    """The plain form's backward, to match the forward above."""
+def blocked_attention_backward(dcontext: Array, cache: Any, *, dquery: Array, dkey: Array, dvalue: Array) -> None:
+    """The same kernels."""
     scaled_dot_product_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
 
 
-def empty_scores(query: Array, key: Array) -> Array:
-    """Memory for (B, H, T, S) whose rows begin at multiples of 16 bytes, which kernels and tensor cores need."""
-    in_a_load, S = 16 // query.itemsize, key.shape[-2]
-    padded = array_module(query).empty((*query.shape[:-1], -(-S // in_a_load) * in_a_load), dtype=query.dtype)
-    return padded[..., :S]
+# --- The kernels' NumPy twins ---
+
+
+def _biased(x: Array, bias: Array | None) -> Array:
+    return x if bias is None else x + bias.reshape(x.shape[1], 1, -1)
+
+
+def _scores(query: Array, key: Array, biases: tuple[Array | None, ...], mask: Array | None) -> Array:
+    """(B, H, T, S)."""
+    scaled = _biased(query, biases[0]) * query.dtype.type(1 / math.sqrt(query.shape[-1]))
+    scores = scaled @ _biased(key, biases[1]).swapaxes(-1, -2)
+    return scores if mask is None else np.where(mask, scores, query.dtype.type(MASKED_SCORE))
+
+
+def _forward(
+    query: Array,
+    key: Array,
+    value: Array,
+    query_bias: Array | None,
+    key_bias: Array | None,
+    value_bias: Array | None,
+    mask: Array | None,
+    context: Array,
+    logsum: Array,
+    shape: Struct,
+    steps: Struct,
+    dropout: Struct,
+) -> None:
+    scores = _scores(query, key, (query_bias, key_bias), mask)
+    highest = np.maximum(scores.max(axis=-1, initial=MASKED_SCORE), MASKED_SCORE / 2)
+    exponentials = np.exp(scores - highest[..., None])
+    total = exponentials.sum(axis=-1)
+    seen = total != 0
+    weights = exponentials / np.where(seen, total, 1)[..., None]
+    logsum[...] = np.where(seen, highest + np.log(total), 0)
+    context[...] = drop(weights, dropout) @ _biased(value, value_bias)
+
+
+def _gradients(
+    query: Array,
+    key: Array,
+    value: Array,
+    biases: tuple[Array | None, ...],
+    mask: Array | None,
+    logsum: Array,
+    dcontext: Array,
+    inner: Array,
+    dropout: Struct,
+) -> tuple[Array, Array]:
+    """(dropped weights, dscores), each (B, H, T, S)."""
+    weights = np.exp(_scores(query, key, biases, mask) - logsum[..., None])
+    dweights = drop(dcontext @ _biased(value, biases[2]).swapaxes(-1, -2), dropout)
+    return drop(weights, dropout), weights * (dweights - inner[..., None])
+
+
+def _backward_query(
+    query: Array,
+    key: Array,
+    value: Array,
+    query_bias: Array | None,
+    key_bias: Array | None,
+    value_bias: Array | None,
+    mask: Array | None,
+    context: Array,
+    logsum: Array,
+    dcontext: Array,
+    dquery: Array,
+    inner: Array,
+    shape: Struct,
+    steps: Struct,
+    dropout: Struct,
+) -> None:
+    inner[...] = (dcontext * context).sum(axis=-1)
+    biases = query_bias, key_bias, value_bias
+    _, dscores = _gradients(query, key, value, biases, mask, logsum, dcontext, inner, dropout)
+    dquery[...] = dscores @ _biased(key, key_bias) / math.sqrt(query.shape[-1])
+
+
+def _backward_key_value(
+    query: Array,
+    key: Array,
+    value: Array,
+    query_bias: Array | None,
+    key_bias: Array | None,
+    value_bias: Array | None,
+    mask: Array | None,
+    logsum: Array,
+    dcontext: Array,
+    inner: Array,
+    dkey: Array,
+    dvalue: Array,
+    shape: Struct,
+    steps: Struct,
+    dropout: Struct,
+) -> None:
+    biases = query_bias, key_bias, value_bias
+    dropped, dscores = _gradients(query, key, value, biases, mask, logsum, dcontext, inner, dropout)
+    dvalue[...] = dropped.swapaxes(-1, -2) @ dcontext
+    dkey[...] = dscores.swapaxes(-1, -2) @ _biased(query, query_bias) / math.sqrt(query.shape[-1])
+
+
+FORWARD = Kernel("attention", "attention_forward", _forward)
+BACKWARD_QUERY = Kernel("attention", "attention_backward_query", _backward_query)
+BACKWARD_KEY_VALUE = Kernel("attention", "attention_backward_key_value", _backward_key_value)

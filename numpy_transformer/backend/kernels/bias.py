@@ -6,6 +6,7 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel
+from numpy_transformer.backend.kernels.sums import add_up
 
 WARPS = 8
 THREADS = 32 * WARPS
@@ -40,7 +41,7 @@ def _sums(kernel: Kernel, arrays: tuple[Array, ...], *, out: Array) -> None:
     parts, blocks = -(-N // rows), _column_blocks(x)
     partial = array_module(x).empty((parts, D), dtype=x.dtype)
     kernel.launch(x, (blocks, parts), THREADS, *arrays, partial, N, D, rows)
-    COLUMN_SUMS.launch(x, (blocks, 1), THREADS, partial, out, parts, D, parts)
+    add_up((partial, out))
 
 
 def _column_blocks(x: Array) -> int:

@@ -41,7 +41,8 @@ extern "C" __global__ void cross_entropy_backward(const real *probabilities, con
 
 // Loss and gradient at once, for layers/output_loss.py: dz takes the place of z. Rows are `stride` apart, so that each
 // can begin where 16 bytes move together. Max and normalizer come from one pass, the normalizer in units of the largest
-// logit so far; a second pass writes dz, and finds z in the card's second-level cache. 2 numbers per logit.
+// logit so far; a second pass writes dz. It finds z in shared memory if `keeps` (the launch then brings memory for a row),
+// else in the card's second-level cache. 2 numbers per logit.
 struct Running {
     real gold, highest, normalizer, above;  // above: sum of z - gold
     template <int COUNT> __device__ void take(const real (&z)[COUNT]) {
@@ -58,16 +59,22 @@ struct Running {
 
 extern "C" __global__ void cross_entropy_in_place(real *logits, const long long *targets, real *losses, long long V,
                                                   long long stride, long long with_gradient, double scale,
-                                                  double label_smoothing) {
+                                                  double label_smoothing, long long keeps) {
     __shared__ real scratch[32];
-    real *row = logits + blockIdx.x * stride;
+    extern __shared__ Lanes row_of_block[];
+    real *row = logits + blockIdx.x * stride, *kept = keeps ? (real *)row_of_block : row;
     const long long target = targets[blockIdx.x], step = blockDim.x * LANES;
     const long long rest = stride % LANES == 0 && aligned(logits) ? V / LANES * LANES : 0;
     Running running = {row[target], row[target], 0, 0};
-    for (long long v = threadIdx.x * LANES; v < rest; v += step) running.take(load(row + v).at);
+    for (long long v = threadIdx.x * LANES; v < rest; v += step) {
+        const Lanes z = load(row + v);
+        running.take(z.at);
+        if (keeps) row_of_block[v / LANES] = z;
+    }
     for (long long v = rest + threadIdx.x; v < V; v += blockDim.x) {
         const real z[1] = {row[v]};
         running.take(z);
+        if (keeps) kept[v] = z[0];
     }
     const real highest = block_max(running.highest, scratch);  // behind its barrier all have read the gold logit
     const real normalizer = block_sum(running.normalizer * exp(running.highest - highest), scratch);
@@ -79,13 +86,13 @@ extern "C" __global__ void cross_entropy_in_place(real *logits, const long long 
     const real factor = (real)scale / normalizer, each = (real)(scale * label_smoothing / V);
     const real extra = (real)(scale * (1 - label_smoothing));
     for (long long v = threadIdx.x * LANES; v < rest; v += step) {
-        Lanes z = load(row + v);
+        Lanes z = load(kept + v);  // what this very thread has put there
         for (int lane = 0; lane < LANES; ++lane) {
             z.at[lane] = factor * exp(z.at[lane] - highest) - each - (v + lane == target ? extra : (real)0);
         }
         store(row + v, z.at);
     }
     for (long long v = rest + threadIdx.x; v < V; v += blockDim.x) {
-        row[v] = factor * exp(row[v] - highest) - each - (v == target ? extra : (real)0);
+        row[v] = factor * exp(kept[v] - highest) - each - (v == target ? extra : (real)0);
     }
 }

@@ -5,10 +5,9 @@
 #include "philox.cuh"
 
 extern "C" __global__ void dropout(const real *x, real *y, long long rows, long long n, long long lanes,
-                                   long long key_low, long long key_high, long long site, long long threshold) {
+                                   Dropout mask) {
     const Place at = place(lanes);
     if (at.row >= rows) return;
-    const Dropout mask = dropout_site(key_low, key_high, site, threshold);
     for (long long group = at.lane; group * 8 < n; group += lanes) {
         const long long first = at.row * n + group * 8, count = n - group * 8;
         store_eight(y + first, count, drop(load_eight(x + first, count), mask, at.row, group));

@@ -4,7 +4,11 @@ from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import LEVELS, DropoutMasks, DropoutSite
 from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
+from numpy_transformer.backend.kernels.structs import Struct, StructType
 from numpy_transformer.layers import dropout
+
+DROPOUT_TYPE = StructType("Dropout", key_low="u4", key_high="u4", site="u4", threshold="u4", scale="real")
+NONE = DROPOUT_TYPE(0, 0, 0, 0, 1.0)
 
 
 @twin_of(dropout.dropout_forward)
@@ -24,30 +28,31 @@ def dropout_backward(dy: Array, cache: DropoutSite | None) -> Array:
     n = dy.shape[-1] if dy.ndim else 1
     rows = dy.size // max(1, n)
     grid, threads, lanes = rows_of_eight(rows, n)
-    DROPOUT.launch(dy, grid, threads, xp.ascontiguousarray(dy), dx, rows, n, lanes, *site_arguments(cache))
+    DROPOUT.launch(dy, grid, threads, xp.ascontiguousarray(dy), dx, rows, n, lanes, dropout_argument(cache))
     return dx
 
 
-def site_arguments(site: DropoutSite | None) -> tuple[int, int, int, int]:
-    """A kernel's dropout arguments: key_low, key_high, site, threshold; threshold 0 for none."""
-    return (0, 0, 0, 0) if site is None else (*site.key, site.site, site.threshold)
+def dropout_argument(site: DropoutSite | None) -> Struct:
+    """What a kernel's parameter `Dropout` is given; threshold 0 for none."""
+    if site is None:
+        return NONE
+    return DROPOUT_TYPE(*site.key, site.site, site.threshold, LEVELS / (LEVELS - site.threshold))
 
 
 # --- NumPy twins ---
 
 
-def drop(x: Array, key_low: int, key_high: int, site: int, threshold: int) -> Array:
+def drop(x: Array, dropout: Struct) -> Array:
     """philox.cuh's function of this name, for a whole array."""
+    key_low, key_high, site, threshold, scale = dropout.values
     if threshold == 0:
         return x
     kept = DropoutSite((key_low, key_high), site, threshold).mask(x.shape)
-    return x * (kept * x.dtype.type(LEVELS / (LEVELS - threshold)))
+    return x * (kept * x.dtype.type(scale))
 
 
-def _dropout(
-    x: Array, y: Array, rows: int, n: int, lanes: int, key_low: int, key_high: int, site: int, threshold: int
-) -> None:
-    y[...] = drop(x, key_low, key_high, site, threshold)
+def _dropout(x: Array, y: Array, rows: int, n: int, lanes: int, dropout: Struct) -> None:
+    y[...] = drop(x, dropout)
 
 
 DROPOUT = Kernel("dropout", "dropout", _dropout)

@@ -5,12 +5,12 @@ Mathematics: layers/feed_forward.py. ReLU keeps no mask: its output is kept anyw
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.backend.gpu_twins import textbook, twin_of
+from numpy_transformer.backend.kernels.arithmetic import matmul
 from numpy_transformer.backend.kernels.bias import add_bias, relu_backward
+from numpy_transformer.backend.kernels.linear import linear_backward, linear_forward, product_backward, rows_of
 from numpy_transformer.layers import feed_forward
 from numpy_transformer.layers.activation import RELU, Activation
-from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.feed_forward import FeedForwardCache, FeedForwardParameters
-from numpy_transformer.layers.linear import linear_backward, linear_forward
 
 
 @twin_of(feed_forward.feed_forward_forward)
@@ -20,7 +20,7 @@ def feed_forward_forward(
     """(..., D) -> (..., D). Only ReLU has a kernel."""
     if activation is not RELU:
         return textbook(feed_forward.feed_forward_forward)(x, parameters, activation=activation)
-    hidden = matmul(x.reshape(-1, x.shape[-1]), parameters.hidden.weight)  # (N, F)
+    hidden = matmul(rows_of(x), parameters.hidden.weight)  # (N, F)
     add_bias(hidden, parameters.hidden.bias, relu=True)
     activated = hidden.reshape(*x.shape[:-1], hidden.shape[-1])  # in place
     y = linear_forward(activated, parameters.output)
@@ -36,7 +36,6 @@ def feed_forward_backward(
         return textbook(feed_forward.feed_forward_backward)(dy, cache, parameters, gradients)
     x, activated = cache.input, cache.activated
     dactivated = linear_backward(dy, activated, parameters.output, gradients.output)
-    dhidden = dactivated.reshape(-1, activated.shape[-1])  # in place
-    relu_backward(dhidden, activated.reshape(dhidden.shape), dbias=gradients.hidden.bias)
-    matmul(x.reshape(-1, x.shape[-1]).T, dhidden, out=gradients.hidden.weight)
-    return matmul(dhidden, parameters.hidden.weight.T).reshape(x.shape)
+    dhidden = rows_of(dactivated)  # in place
+    relu_backward(dhidden, rows_of(activated), dbias=gradients.hidden.bias)
+    return product_backward(dhidden, x, parameters.hidden.weight, gradients.hidden)

@@ -17,18 +17,21 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.cupy_advice import how_to_complete, reason_of
+from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.errors import InputError
 
 FOLDER = Path(__file__).parent
 DEBUG = "NUMPY_TRANSFORMER_GPU_DEBUG"
+SHARED_UNASKED = 48 * 1024  # bytes of shared memory that a block gets on any card; more only for the asking
 C_NAMES = {"f": "float", "d": "double"}
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
+Argument: TypeAlias = Array | Struct | float | None
 LONGEST_ROW = 8 * 256  # numbers that a block can keep: eight to a thread, and registers for no more such threads
 
 
@@ -39,12 +42,12 @@ class Kernel(NamedTuple):
     name: str
     twin: Callable[..., None]
 
-    def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Array | float | None) -> None:
-        """Runs `grid` blocks of `block` threads.
+    def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Argument, shared: int = 0) -> None:
+        """Runs `grid` blocks of `block` threads, each with `shared` bytes of memory that its threads share.
 
         Arrays are in the dtype of `like` where they are real, and C-contiguous unless the kernel is told how far apart
-        their rows are. A Python int reaches the kernel as long long, a float as double, None as a null pointer. An
-        empty grid does nothing. Raises InputError if the kernel cannot be compiled.
+        their rows are. A Python int reaches the kernel as long long, a float as double, a Struct by value, None as a
+        null pointer. An empty grid does nothing. Raises InputError if the kernel cannot be compiled.
         """
         if 0 in grid:
             return
@@ -52,7 +55,11 @@ class Kernel(NamedTuple):
         if hasattr(xp, "run_twin"):
             xp.run_twin(self.twin, arguments)
             return
-        _compiled(xp, self.file, self.name, like.dtype.char)(grid, (block,), tuple(map(_c, arguments)))
+        real = like.dtype.char
+        function = _compiled(xp, self.file, self.name, real)
+        if shared > SHARED_UNASKED:
+            function.max_dynamic_shared_size_bytes = shared
+        function(grid, (block,), tuple(_c(argument, real) for argument in arguments), shared_mem=shared)
         if os.environ.get(DEBUG):
             self._wait(xp, grid, block)
 
@@ -96,12 +103,29 @@ def rows_of_eight(rows: int, length: int, *, threads: int = 128) -> tuple[tuple[
     return (-(-rows // rows_of_block),), rows_of_block * lanes, lanes
 
 
-def _c(argument: Array | float | None) -> Any:
+def shared_memory(xp: ModuleType) -> int:
+    """Bytes of shared memory that a block of the current card may have at most."""
+    return _shared_memory(xp, xp.cuda.Device().id)
+
+
+@cache
+def _shared_memory(xp: ModuleType, device: int) -> int:
+    return xp.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]
+
+
+def _c(argument: Argument, real: str) -> Any:
+    if isinstance(argument, Struct):
+        return argument.packed(real, address_of)
     if argument is None:
         return np.int64(0)  # a null pointer; CuPy takes None for a missing argument
     if isinstance(argument, int):
         return np.int64(argument)
     return np.float64(argument) if isinstance(argument, float) else argument
+
+
+def address_of(array: Any) -> int:
+    """Where an array of the card begins."""
+    return array.data.ptr
 
 
 @cache

@@ -3,19 +3,23 @@
 Mathematics: layers/output_loss.py. The rows of the logits are padded to a multiple of 64 numbers, in this buffer only:
 tensor cores want rows that begin at aligned addresses, and kernels move 16 bytes at once. The padding is never read,
 and the vocabulary, the parameters and their files know nothing of it.
+
+A row stays in shared memory between its two passes if a multiprocessor has room for two: one block then loads while
+the other computes.
 """
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.gpu_twins import twin_of
-from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
+from numpy_transformer.backend.kernels.arithmetic import add_product, matmul
+from numpy_transformer.backend.kernels.launcher import Kernel, shared_memory, threads_for
 from numpy_transformer.layers import output_loss as reference
-from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.output_loss import OutputParameters
 
 LOGITS = 1 << 27  # at most in memory at once: 512 MiB of float32
 PADDED_TO = 64
+SHARED_BESIDES = 2048  # bytes of shared memory that a block has besides the row
 LONG_ROW = 8192  # longer ones get the largest blocks: fewer rows at once, which the second-level cache then holds
 
 
@@ -67,8 +71,10 @@ def _loss(
     chunk = min(N, max(PADDED_TO, LOGITS // stride))
     buffer, losses = xp.empty((chunk, stride), dtype=x.dtype), xp.empty((N,), dtype=x.dtype)
     targets = xp.ascontiguousarray(targets).astype("int64", copy=False)
+    kept = stride * x.itemsize if gradients is not None else 0  # bytes of a row
+    if kept > shared_memory(xp) // 2 - SHARED_BESIDES:
+        kept = 0
     threads = 1024 if V > LONG_ROW else threads_for(V)
-    partial = None
     for start in range(0, N, chunk):
         rows = slice(start, min(start + chunk, N))
         n = rows.stop - start
@@ -77,7 +83,7 @@ def _loss(
             logits += bias
         arrays = logits, targets[rows], losses[rows]
         numbers = V, stride, int(gradients is not None), 1 / token_count, float(label_smoothing)
-        IN_PLACE.launch(x, (n,), threads, *arrays, *numbers)
+        IN_PLACE.launch(x, (n,), threads, *arrays, *numbers, int(kept > 0), shared=kept)
         if gradients is None or dx is None:
             continue
         dlogits = logits
@@ -87,8 +93,7 @@ def _loss(
             if gradients.bias is not None:
                 gradients.bias[...] = dlogits.sum(axis=0)
         else:
-            partial = matmul(dlogits.T, x[rows], out=partial)
-            gradients.weight[...] += partial
+            add_product(dlogits.T, x[rows], to=gradients.weight)
             if gradients.bias is not None:
                 gradients.bias[...] += dlogits.sum(axis=0)
     return losses.sum() / token_count, dx
@@ -106,6 +111,7 @@ def _in_place(
     with_gradient: int,
     scale: float,
     label_smoothing: float,
+    keeps: int,
 ) -> None:
     rows = np.arange(len(targets))
     gold = logits[rows, targets]

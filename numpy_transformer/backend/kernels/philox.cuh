@@ -13,16 +13,11 @@ __device__ inline Words philox4x32(Words counter, unsigned key_low, unsigned key
     return counter;
 }
 
-// One use of dropout. Threshold 0 stands for none at all.
+// One use of dropout (dropout.py). Threshold 0 stands for none at all; scale is 1 / (1 - p).
 struct Dropout {
     unsigned key_low, key_high, site, threshold;
     real scale;
 };
-
-__device__ inline Dropout dropout_site(long long key_low, long long key_high, long long site, long long threshold) {
-    return {(unsigned)key_low, (unsigned)key_high, (unsigned)site, (unsigned)threshold,
-            (real)(65536.0 / (65536 - threshold))};
-}
 
 // x times 1 / (1 - p) where kept, times 0 where dropped: the eight columns of `group` in a row.
 __device__ inline Eight drop(Eight x, const Dropout &dropout, long long row, long long group) {

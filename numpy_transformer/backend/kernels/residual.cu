@@ -29,25 +29,21 @@ __device__ inline Eight residual_sum(const real *x, const real *update, const re
 }
 
 extern "C" __global__ void residual_forward(const real *x, const real *update, const real *bias, real *y, long long N,
-                                            long long D, long long lanes, long long key_low, long long key_high,
-                                            long long site, long long threshold) {
+                                            long long D, long long lanes, Dropout dropout) {
     const Place at = place(lanes);
     const long long column = at.lane * 8;
     if (at.row >= N || column >= D) return;
-    const Dropout dropout = dropout_site(key_low, key_high, site, threshold);
     store_eight(y + at.row * D + column, D - column, residual_sum(x, update, bias, at, D, dropout));
 }
 
 extern "C" __global__ void residual_norm_forward(const real *x, const real *update, const real *bias, const real *gain,
                                                  const real *norm_bias, real *normalized, real *inverse_deviation,
                                                  real *y, long long N, long long D, long long lanes, double epsilon,
-                                                 long long key_low, long long key_high, long long site,
-                                                 long long threshold) {
+                                                 Dropout dropout) {
     __shared__ real scratch[32];
     const Place at = place(lanes);
     const long long column = at.lane * 8, count = at.row < N ? D - column : 0;  // 0: nothing to load or store
     const long long start = at.row * D + column;
-    const Dropout dropout = dropout_site(key_low, key_high, site, threshold);
     Eight s = {};
     if (count > 0) s = residual_sum(x, update, bias, at, D, dropout);
     real sum = 0;
@@ -93,12 +89,10 @@ __device__ inline void store_column_sums(const Eight &sum, long long lanes, long
 
 // partial (1, gridDim.x, D): of dbias. dupdate may be dy: without dropout nothing is written then.
 extern "C" __global__ void residual_backward(const real *dy, real *dupdate, real *partial, long long N, long long D,
-                                             long long lanes, long long rows, long long key_low, long long key_high,
-                                             long long site, long long threshold) {
+                                             long long lanes, long long rows, Dropout dropout) {
     const unsigned lane = threadIdx.x % (unsigned)lanes, step = blockDim.x / (unsigned)lanes;
     const long long first = blockIdx.x * rows, end = first + rows < N ? first + rows : N;
     const long long column = lane * 8, count = D - column;
-    const Dropout dropout = dropout_site(key_low, key_high, site, threshold);
     Eight dbias = {};
     for (long long row = first + threadIdx.x / (unsigned)lanes; row < end; row += step) {
         const Eight d = drop(load_eight(dy + row * D + column, count), dropout, row, lane);
@@ -112,13 +106,11 @@ extern "C" __global__ void residual_backward(const real *dy, real *dupdate, real
 extern "C" __global__ void residual_norm_backward(const real *dy, const real *normalized, const real *inverse_deviation,
                                                   const real *gain, real *dx, real *dupdate, real *partial, long long N,
                                                   long long D, long long lanes, long long rows, long long with_bias,
-                                                  long long key_low, long long key_high, long long site,
-                                                  long long threshold) {
+                                                  Dropout dropout) {
     __shared__ real scratch[32];
     const unsigned lane = threadIdx.x % (unsigned)lanes, step = blockDim.x / (unsigned)lanes;
     const long long first = blockIdx.x * rows, end = first + rows < N ? first + rows : N;
     const long long column = lane * 8;
-    const Dropout dropout = dropout_site(key_low, key_high, site, threshold);
     const Eight g = load_eight(gain + column, D - column);
     Eight dgain = {}, dnorm_bias = {}, dbias = {};
     for (long long next = first; next < end; next += step) {  // as often in every thread, for the sums over a row
@@ -146,21 +138,4 @@ extern "C" __global__ void residual_norm_backward(const real *dy, const real *no
     store_column_sums(dgain, lanes, D, partial);
     store_column_sums(dnorm_bias, lanes, D, partial + size);
     if (with_bias) store_column_sums(dbias, lanes, D, partial + 2 * size);
-}
-
-// The sums of the partial sums: block (i, j) has 32 columns of array j. The warps' sums are added in order.
-extern "C" __global__ void residual_total_sums(const real *partial, real *first, real *second, real *third,
-                                               long long parts, long long D) {
-    __shared__ real of_warp[32][32];
-    const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    const long long column = (long long)blockIdx.x * 32 + lane;
-    real sum = 0;
-    if (column < D) {
-        for (long long part = warp; part < parts; part += warps) sum += partial[(blockIdx.y * parts + part) * D + column];
-    }
-    of_warp[warp][lane] = sum;
-    __syncthreads();
-    if (warp > 0 || column >= D) return;
-    for (unsigned other = 1; other < warps; ++other) sum += of_warp[other][lane];
-    (blockIdx.y == 0 ? first : blockIdx.y == 1 ? second : third)[column] = sum;
 }

@@ -9,8 +9,11 @@ import numpy as np
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
 from numpy_transformer.backend.gpu_twins import textbook, twin_of
-from numpy_transformer.backend.kernels.dropout import drop, site_arguments
+from numpy_transformer.backend.kernels.dropout import drop, dropout_argument
 from numpy_transformer.backend.kernels.launcher import LONGEST_ROW, Kernel, rows_of_eight
+from numpy_transformer.backend.kernels.linear import with_dx
+from numpy_transformer.backend.kernels.structs import Struct
+from numpy_transformer.backend.kernels.sums import add_up
 from numpy_transformer.layers import residual
 from numpy_transformer.layers.layer_norm import (
     EPSILON,
@@ -24,7 +27,6 @@ from numpy_transformer.layers.residual import P, ResidualCache, SublayerBackward
 
 SUMMED = 256  # threads of a block that sums columns (residual.cu)
 MOST_PARTS = 512  # partial sums of a column: several blocks per multiprocessor
-TOTAL_THREADS = 512
 
 
 @twin_of(residual.residual_forward)
@@ -64,7 +66,10 @@ def residual_backward(
     parameters: tuple[P, LayerNormParameters],
     gradients: tuple[P, LayerNormParameters],
 ) -> Array:
-    """(..., D) -> dx (..., D). The gradient of the sub-layer's last bias is summed on the way."""
+    """(..., D) -> dx (..., D). The gradient of the sub-layer's last bias is summed on the way.
+
+    In post-norm the sub-layer's last product adds to the residual path's gradient where that stands.
+    """
     if dy.shape[-1] > LONGEST_ROW:
         return textbook(residual.residual_backward)(dy, cache, sublayer, parameters, gradients)
     (inside_parameters, norm_parameters), (inside_gradients, norm_gradients) = parameters, gradients
@@ -77,10 +82,12 @@ def residual_backward(
     else:
         dsum = array_module(dy).ascontiguousarray(dy)
         dupdate = sum_backward(dsum, dbias, cast(DropoutSite | None, site))
+    if before is None and hasattr(inside_gradients, "output"):  # several linear layers: the first one's dx comes last
+        inside_gradients = with_dx(inside_gradients, dsum)
     dinner = sublayer(dupdate, inside, _without_last_bias(inside_parameters), inside_gradients)
     if before is not None:
         dinner = layer_norm_backward(dinner, before, norm_parameters, norm_gradients)
-    return dsum + dinner
+    return dsum if dinner is dsum else dsum + dinner
 
 
 def _last(parameters: Any) -> LinearParameters:
@@ -102,7 +109,7 @@ def sum_forward(x: Array, update: Array, bias: Array, site: DropoutSite | None) 
     y = xp.empty(x.shape, dtype=x.dtype)
     N = x.size // max(1, D)
     grid, threads, lanes = rows_of_eight(N, D)
-    FORWARD.launch(x, grid, threads, x, update, bias, y, N, D, lanes, *site_arguments(site))
+    FORWARD.launch(x, grid, threads, x, update, bias, y, N, D, lanes, dropout_argument(site))
     return y
 
 
@@ -112,8 +119,8 @@ def sum_backward(dy: Array, dbias: Array, site: DropoutSite | None) -> Array:
     dupdate = dy if site is None else xp.empty(dy.shape, dtype=dy.dtype)
     parts, threads, sizes = _parts(dy)
     partial = xp.empty((1, parts, dy.shape[-1]), dtype=dy.dtype)
-    BACKWARD.launch(dy, (parts,), threads, dy, dupdate, partial, *sizes, *site_arguments(site))
-    _total(partial, dbias)
+    BACKWARD.launch(dy, (parts,), threads, dy, dupdate, partial, *sizes, dropout_argument(site))
+    add_up((partial[0], dbias))
     return dupdate
 
 
@@ -135,7 +142,7 @@ def norm_forward(
     N, D = inverse_deviation.size, x.shape[-1]
     grid, threads, lanes = rows_of_eight(N, D)
     arrays = x, update, bias, *parameters, normalized, inverse_deviation, y
-    NORM_FORWARD.launch(x, grid, threads, *arrays, N, D, lanes, float(epsilon), *site_arguments(site))
+    NORM_FORWARD.launch(x, grid, threads, *arrays, N, D, lanes, float(epsilon), dropout_argument(site))
     return y, LayerNormCache(normalized, inverse_deviation)
 
 
@@ -157,8 +164,8 @@ def norm_backward(
     sums = (*gradients,) if dbias is None else (*gradients, dbias)
     partial = xp.empty((len(sums), parts, dy.shape[-1]), dtype=dy.dtype)
     arrays = dy, *cache, parameters.gain, dx, dupdate, partial
-    NORM_BACKWARD.launch(dy, (parts,), threads, *arrays, *sizes, int(dbias is not None), *site_arguments(site))
-    _total(partial, *sums)
+    NORM_BACKWARD.launch(dy, (parts,), threads, *arrays, *sizes, int(dbias is not None), dropout_argument(site))
+    add_up(*zip(partial, sums, strict=True))
     return dx, dupdate
 
 
@@ -172,22 +179,15 @@ def _parts(dy: Array) -> tuple[int, int, tuple[int, int, int, int]]:
     return -(-N // rows), threads, (N, D, lanes, rows)
 
 
-def _total(partial: Array, *sums: Array) -> None:
-    """Writes the sums of (k, parts, D) over its parts into k arrays (D,)."""
-    k, parts, D = partial.shape
-    outputs = (*sums, None, None)[:3]
-    TOTAL_SUMS.launch(partial, (-(-D // 32), k), TOTAL_THREADS, partial, *outputs, parts, D)
-
-
 # --- The kernels' NumPy twins ---
 
 
 def _forward(
-    x: Array, update: Array | None, bias: Array | None, y: Array, N: int, D: int, lanes: int, *site: int
+    x: Array, update: Array | None, bias: Array | None, y: Array, N: int, D: int, lanes: int, dropout: Struct
 ) -> None:
     y[...] = x
     if update is not None:
-        y += drop(update + bias, *site)
+        y += drop(update + bias, dropout)
 
 
 def _norm_forward(
@@ -203,17 +203,19 @@ def _norm_forward(
     D: int,
     lanes: int,
     epsilon: float,
-    *site: int,
+    dropout: Struct,
 ) -> None:
-    _forward(x, update, bias, y, N, D, lanes, *site)
+    _forward(x, update, bias, y, N, D, lanes, dropout)
     centered = y - y.sum(axis=-1, keepdims=True) / D
     inverse_deviation[...] = 1 / np.sqrt((centered * centered).sum(axis=-1, keepdims=True) / D + epsilon)
     normalized[...] = centered * inverse_deviation
     y[...] = gain * normalized + norm_bias
 
 
-def _backward(dy: Array, dupdate: Array, partial: Array, N: int, D: int, lanes: int, rows: int, *site: int) -> None:
-    dupdate[...] = drop(dy, *site)
+def _backward(
+    dy: Array, dupdate: Array, partial: Array, N: int, D: int, lanes: int, rows: int, dropout: Struct
+) -> None:
+    dupdate[...] = drop(dy, dropout)
     _partial_sums(dupdate, partial[0], N, D, rows)
 
 
@@ -230,13 +232,13 @@ def _norm_backward(
     lanes: int,
     rows: int,
     with_bias: int,
-    *site: int,
+    dropout: Struct,
 ) -> None:
     dnormalized = dy * gain
     shift = dnormalized.sum(axis=-1, keepdims=True) / D
     stretch = (dnormalized * normalized).sum(axis=-1, keepdims=True) / D
     dx[...] = inverse_deviation * (dnormalized - shift - normalized * stretch)
-    dupdate[...] = drop(dx, *site)
+    dupdate[...] = drop(dx, dropout)
     for array, sums in zip((dy * normalized, dy, dupdate)[: 2 + with_bias], partial, strict=True):
         _partial_sums(array, sums, N, D, rows)
 
@@ -246,14 +248,7 @@ def _partial_sums(x: Array, partial: Array, N: int, D: int, rows: int) -> None:
         np.add.reduceat(x.reshape(N, D), np.arange(0, N, rows), axis=0, out=partial)
 
 
-def _total_sums(partial: Array, first: Array, second: Array | None, third: Array | None, parts: int, D: int) -> None:
-    for sums, out in zip(partial, (first, second, third), strict=False):
-        assert out is not None
-        out[...] = sums.sum(axis=0)
-
-
 FORWARD = Kernel("residual", "residual_forward", _forward)
 NORM_FORWARD = Kernel("residual", "residual_norm_forward", _norm_forward)
 BACKWARD = Kernel("residual", "residual_backward", _backward)
 NORM_BACKWARD = Kernel("residual", "residual_norm_backward", _norm_backward)
-TOTAL_SUMS = Kernel("residual", "residual_total_sums", _total_sums)

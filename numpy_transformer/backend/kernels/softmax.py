@@ -1,16 +1,11 @@
-"""Softmax on a GPU, alone or with attention's scale, mask and dropout: one kernel forward, one backward (softmax.cu).
-
-Mathematics: layers/softmax.py and layers/attention.py.
-"""
+"""Softmax on a GPU: one kernel forward, one backward (softmax.cu). Mathematics: layers/softmax.py."""
 
 import math
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
-from numpy_transformer.backend.dropout_masks import DropoutSite
 from numpy_transformer.backend.gpu_twins import twin_of
-from numpy_transformer.backend.kernels.dropout import drop, site_arguments
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
 from numpy_transformer.layers import softmax
 from numpy_transformer.layers.softmax import MASKED_SCORE
@@ -27,79 +22,38 @@ def softmax_forward(x: Array, *, mask: Array | None = None, out: Array | None = 
         out[...] = softmax_forward(x, mask=mask)[0]
         return out, out
     y = xp.empty(x.shape, dtype=x.dtype) if out is None else out
-    x, four = xp.ascontiguousarray(x), (math.prod(x.shape[:-3]), *x.shape[-3:])  # the kernel takes at most four axes
+    x, n = xp.ascontiguousarray(x), x.shape[-1]
+    four = math.prod(x.shape[:-3]), *(1, 1, *x.shape)[-3:]  # the kernel takes at most four axes
     if x.ndim > 4 and mask is not None:
         mask = xp.broadcast_to(mask, x.shape).reshape(four)
-    weights_of(x.reshape(four), weights=y.reshape(four), mask=mask)
+    rows = x.size // max(1, n)
+    grid, threads, lanes = rows_of_eight(rows, n)
+    steps = () if mask is None else xp.broadcast_to(mask, x.shape if x.ndim <= 4 else four).strides  # a bool is a byte
+    where = *four[1:3], *(0, 0, 0, 0, *steps)[-4:]
+    FORWARD.launch(x, grid, threads, x, y, rows, n, lanes, mask, *where)
     return y, y
 
 
 @twin_of(softmax.softmax_backward)
 def softmax_backward(dy: Array, cache: Array) -> Array:
     """dx = y (dy - sum(dy y)) for each row."""
-    xp = array_module(dy)
+    xp, n = array_module(dy), dy.shape[-1]
     dx = xp.empty(dy.shape, dtype=dy.dtype)
-    scores_backward(xp.ascontiguousarray(dy), xp.ascontiguousarray(cache), dscores=dx)
+    rows = dy.size // max(1, n)
+    grid, threads, lanes = rows_of_eight(rows, n)
+    BACKWARD.launch(dy, grid, threads, xp.ascontiguousarray(dy), xp.ascontiguousarray(cache), dx, rows, n, lanes)
     return dx
-
-
-def weights_of(
-    scores: Array,
-    *,
-    weights: Array,
-    scale: float = 1.0,
-    mask: Array | None = None,
-    dropped: Array | None = None,
-    site: DropoutSite | None = None,
-) -> None:
-    """weights = softmax(scale scores) over the visible keys and dropped = dropout(weights).
-
-    All have up to four axes and evenly spaced rows, and weights may be scores. A bool mask broadcasts to
-    them. `dropped` is None where `site` is.
-    """
-    rows, n, stride = _rows(scores)
-    grid, threads, lanes = rows_of_eight(rows, n)
-    steps = () if mask is None else array_module(scores).broadcast_to(mask, scores.shape).strides  # a bool is a byte
-    where = *(1, 1, *scores.shape)[-3:-1], *(0, 0, 0, 0, *steps)[-4:]
-    sizes = rows, n, stride, lanes, float(scale)
-    FORWARD.launch(scores, grid, threads, scores, weights, dropped, *sizes, mask, *where, *site_arguments(site))
-
-
-def scores_backward(
-    ddropped: Array,
-    weights: Array,
-    *,
-    dscores: Array,
-    scale: float = 1.0,
-    dropped: Array | None = None,
-    site: DropoutSite | None = None,
-) -> None:
-    """ddropped -> writes dscores, which may be ddropped, and recomputes what the forward left in `dropped`."""
-    rows, n, stride = _rows(weights)
-    grid, threads, lanes = rows_of_eight(rows, n)
-    arrays = ddropped, weights, dscores, dropped
-    BACKWARD.launch(weights, grid, threads, *arrays, rows, n, stride, lanes, float(scale), *site_arguments(site))
-
-
-def _rows(x: Array) -> tuple[int, int, int]:
-    """(rows, their length, from the start of one to the next)."""
-    n = x.shape[-1]
-    distances = [stride // x.itemsize for size, stride in zip(x.shape[:-1], x.strides[:-1], strict=True) if size > 1]
-    return x.size // max(1, n), n, distances[-1] if distances else n
 
 
 # --- The kernels' NumPy twins ---
 
 
 def _forward(
-    scores: Array,
-    weights: Array,
-    dropped: Array | None,
+    x: Array,
+    y: Array,
     rows: int,
     n: int,
-    stride: int,
     lanes: int,
-    scale: float,
     mask: Array | None,
     heads: int,
     queries: int,
@@ -107,35 +61,17 @@ def _forward(
     mask_head: int,
     mask_query: int,
     mask_key: int,
-    *site: int,
 ) -> None:
-    x = scores * scale
     if mask is not None:
-        np.copyto(x, MASKED_SCORE, where=~mask)
+        x = np.where(mask, x, x.dtype.type(MASKED_SCORE))
     exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
-    np.divide(exponentials, exponentials.sum(axis=-1, keepdims=True), out=weights)
+    np.divide(exponentials, exponentials.sum(axis=-1, keepdims=True), out=y)
     if mask is not None:
-        weights *= mask
-    if dropped is not None:
-        dropped[...] = drop(weights, *site)
+        y *= mask
 
 
-def _backward(
-    ddropped: Array,
-    weights: Array,
-    dscores: Array,
-    dropped: Array | None,
-    rows: int,
-    n: int,
-    stride: int,
-    lanes: int,
-    scale: float,
-    *site: int,
-) -> None:
-    dweights = drop(ddropped, *site)
-    np.multiply(scale * weights, dweights - (dweights * weights).sum(axis=-1, keepdims=True), out=dscores)
-    if dropped is not None:
-        dropped[...] = drop(weights, *site)
+def _backward(dy: Array, y: Array, dx: Array, rows: int, n: int, lanes: int) -> None:
+    np.multiply(y, dy - (dy * y).sum(axis=-1, keepdims=True), out=dx)
 
 
 FORWARD = Kernel("softmax", "softmax_forward", _forward)

@@ -84,7 +84,7 @@ def with_place(phrase: VerbPhrase, place: tuple[str, str]) -> VerbPhrase:
 
 def to_be(adjective: Adjective) -> VerbPhrase:
     """A predicate adjective takes no ending: is old, ist alt."""
-    english = marked(adjective.english, f"(ADJP {adjective_brackets(adjective.english)})")
+    english = marked(adjective.english, lambda: f"(ADJP {adjective_brackets(adjective.english)})")
     return VerbPhrase(lexicon.be(), english, complement=adjective.german)
 
 
@@ -125,7 +125,7 @@ def an_object(draw: Draw, noun: Noun, subject: Nominal, *, definite: bool = Fals
 def measured(draw: Draw, drink: Noun) -> NounPhrase:
     """a cup of coffee, eine Tasse Kaffee: no "of" in German."""
     container = lexicon.noun(draw.pick(("cup", "glass", "bottle")))
-    of_it = marked(f" of {drink.english[0]}", f"(PP (IN of) (NP {tagged('NN', drink.english[0])}))")
+    of_it = marked(f" of {drink.english[0]}", lambda: f"(PP (IN of) (NP {tagged('NN', drink.english[0])}))")
     tail = (of_it, f" {drink.german[GrammaticalCase.NOMINATIVE][0]}")
     if draw.chance(0.7):
         return noun_phrase(AN, container, tail=tail)

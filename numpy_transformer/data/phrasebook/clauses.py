@@ -14,6 +14,7 @@ manner or prepositional objects or place. English keeps subject, verb, object an
 """
 
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 from numpy_transformer.data.phrasebook import english
@@ -188,35 +189,39 @@ def english_clause(
 ) -> English:
     """The English side of `clause`; `question` is the question word, empty for yes or no, None for a statement."""
     auxiliary, rest = english_verb(phrase.verb, form, subject.person, negated or question is not None)
-    chain = english_chain(auxiliary, rest, phrase.verb, form, subject.person)
-    head = f"{subject.english} {auxiliary}" if auxiliary else subject.english
-    negation = "(RB not)" if negated else ""
+    head, finite, negation = subject.english, auxiliary, "(RB not)" if negated else ""
+    if auxiliary:
+        head = f"{subject.english} {auxiliary}"
     if negated and contracted and auxiliary in english.NEGATED_AUXILIARY:
         short = english.NEGATED_AUXILIARY[auxiliary]
         head = f"{subject.english} {short}"
-        chain[0], negation = (chain[0][0], short.removesuffix("n't")), "(RB n't)"
+        finite, negation = short.removesuffix("n't"), "(RB n't)"
     elif negated:
         head = f"{subject.english} cannot" if auxiliary == "can" else f"{head} not"
     elif contracted and isinstance(subject, Pronoun) and auxiliary in english.BE["present"]:
         head = english.CONTRACTED_BE[subject.english]
-        chain[0] = chain[0][0], head.removeprefix(subject.english)
+        finite = head.removeprefix(subject.english)
     if question is not None:
         head = f"{question} {auxiliary} {subject.english}" if question else f"{auxiliary} {subject.english}"
     adverb, ending = (frequency.english if frequency else ""), (late.english if late else "")
     if ending in ("already", "never"):  # these stand before the participle, "yet" at the end
         adverb, ending = ending, ""
     final = time.english if time else ""
-    objects = PARTICLES[phrase.verb.particle].format(brackets_of(phrase.english))
-    structure = clause_brackets(
-        brackets_of(subject.english),
-        chain,
-        join(objects, brackets_of(ending), brackets_of(final)) + HOLE,
-        auxiliary=bool(auxiliary),
-        between=negation,
-        adverb=brackets_of(adverb),
-        question=None if question is None else brackets_of(question),
-    )
-    return marked(join(head, adverb, rest, phrase.english, ending, final), structure)
+
+    def brackets() -> str:
+        (tag, first), *others = english_chain(auxiliary, rest, phrase.verb, form, subject.person)
+        objects = PARTICLES[phrase.verb.particle].format(brackets_of(phrase.english))
+        return clause_brackets(
+            brackets_of(subject.english),
+            [(tag, finite or first), *others],
+            join(objects, brackets_of(ending), brackets_of(final)) + HOLE,
+            auxiliary=bool(auxiliary),
+            between=negation,
+            adverb=brackets_of(adverb),
+            question=None if question is None else brackets_of(question),
+        )
+
+    return marked(join(head, adverb, rest, phrase.english, ending, final), brackets)
 
 
 def german_clause(
@@ -286,11 +291,11 @@ def clause(
         late=late,
     )
     if fronted and time:
-        source = marked(f"{time.english} {source}", fronted_brackets(time.english, source))
+        source = marked(f"{time.english} {source}", partial(fronted_brackets, time.english, source))
     if word and order is Order.LAST:
-        source = marked(f"{word.english} {source}", subordinate(word.english, source))
+        source = marked(f"{word.english} {source}", partial(subordinate, word.english, source))
     elif isinstance(subject, Relative) and order is Order.LAST:
-        source = marked(source, relative_brackets(source))
+        source = marked(source, partial(relative_brackets, source))
     final_word = "nicht" if negated and not phrase.kein else ""
     if frequency and frequency.german == "nie" and phrase.definite:
         final_word, frequency = frequency.german, None

@@ -1,5 +1,7 @@
 """Sentences of more than one clause: subordinate and relative clauses, coordination, infinitives."""
 
+from functools import partial
+
 from numpy_transformer.data.phrasebook import actions, lexicon, nouns, sampling
 from numpy_transformer.data.phrasebook.clauses import Form, Order, VerbPhrase, clause, join
 from numpy_transformer.data.phrasebook.constituents import PARTICLES, brackets_of, filled, subordinate, verb_phrase
@@ -81,7 +83,7 @@ def because(draw: Draw) -> Pair:
 
 def followed(clause: str, inner: str) -> str:
     """A clause with another one, or an infinitive, at the end of its verb phrase."""
-    return marked(f"{clause} {inner}", filled(clause, brackets_of(inner)))
+    return marked(f"{clause} {inner}", lambda: filled(clause, brackets_of(inner)))
 
 
 @construction("that and whether", 6, "I hope that she comes home.", "Ich hoffe, dass sie nach Hause kommt.")
@@ -121,7 +123,7 @@ def if_first(draw: Draw) -> Pair:
         weather = draw.pick(
             (("it rains", "es regnet"), ("it snows", "es schneit"), ("the sun shines", "die Sonne scheint"))
         )
-        source = marked(f"{word.english} {weather[0]}", subordinate(word.english, weather[0]))
+        source = marked(f"{word.english} {weather[0]}", partial(subordinate, word.english, weather[0]))
         condition: tuple[str, str] = source, f"{word.german} {weather[1]}"
     else:
         condition = a_clause(draw, a_person(draw), word, (Form.PRESENT, Form.PRESENT, Form.CAN, Form.WANT))
@@ -135,8 +137,11 @@ def in_front(condition: tuple[str, str], subject: Nominal, phrase: VerbPhrase, f
     """A subordinate clause and the main clause behind it, inverted in German."""
     source, _ = clause(subject, phrase, form)
     _, inverted = clause(subject, phrase, form, order=Order.QUESTION)
-    structure = f"(S {brackets_of(condition[0])} (, ,) {brackets_of(source).removeprefix('(S ')}"
-    return marked(f"{condition[0]}, {source}", structure), f"{condition[1]}, {inverted}"
+
+    def brackets() -> str:
+        return f"(S {brackets_of(condition[0])} (, ,) {brackets_of(source).removeprefix('(S ')}"
+
+    return marked(f"{condition[0]}, {source}", brackets), f"{condition[1]}, {inverted}"
 
 
 @construction(
@@ -163,7 +168,7 @@ def relative(draw: Draw) -> Pair:
 
 def behind(clause: str) -> str:
     """A relative clause as the tail of a noun phrase."""
-    return marked(f" {clause}", filled(clause, ""))
+    return marked(f" {clause}", partial(filled, clause, ""))
 
 
 OUTER = ("see", "know", "like", "buy", "find", "need", "have", "read", "hear", "understand", "meet")
@@ -200,10 +205,8 @@ def _thing_and_clause(draw: Draw) -> tuple[Noun, bool, tuple[str, str]]:
 def object_relative(draw: Draw, noun: Noun, plural: bool, case: GrammaticalCase, verb: Verb) -> tuple[str, str]:
     """that the woman reads, das die Frau liest; whom I help, dem ich helfe."""
     column = Gender.PLURAL if plural else noun.gender
-    whom = "whom" if noun.section in nouns.GROUPS["people"] else "that"
-    word = Adverbial(
-        marked(whom, f"(WHNP ({'WP' if whom == 'whom' else 'WDT'} {whom}))"), RELATIVE_PRONOUN[case][column]
-    )
+    whom, tag = ("whom", "WP") if noun.section in nouns.GROUPS["people"] else ("that", "WDT")
+    word = Adverbial(marked(whom, lambda: f"(WHNP ({tag} {whom}))"), RELATIVE_PRONOUN[case][column])
     subject = a_person(draw)
     while isinstance(subject, NounPhrase) and subject.noun is noun:
         subject = a_person(draw)
@@ -224,10 +227,12 @@ def two_clauses(draw: Draw) -> Pair:
     left = clause(first, actions.act(draw, first, form), form)
     right = clause(second, actions.act(draw, second, form), form)
     conjunction = draw.pick(CONJUNCTIONS)
-    both = f"{brackets_of(left[0])} {CONJUNCTION_BRACKETS[conjunction[0]]} {brackets_of(right[0])}"
-    return sentence(
-        (marked(f"{left[0]}{conjunction[0]}{right[0]}", f"(S {both})"), f"{left[1]}{conjunction[1]}{right[1]}")
-    )
+
+    def brackets() -> str:
+        return f"(S {brackets_of(left[0])} {CONJUNCTION_BRACKETS[conjunction[0]]} {brackets_of(right[0])})"
+
+    both = marked(f"{left[0]}{conjunction[0]}{right[0]}", brackets)
+    return sentence((both, f"{left[1]}{conjunction[1]}{right[1]}"))
 
 
 # --- Infinitives ---------------------------------------------------------------------------------------------------
@@ -236,9 +241,12 @@ def two_clauses(draw: Draw) -> Pair:
 def to_group(phrase: VerbPhrase) -> str:
     """The infinitive with "to" in front: to open the box."""
     verb = phrase.verb
-    inner = PARTICLES[verb.particle].format(brackets_of(phrase.english))
-    words = join("to", verb.base + verb.particle, phrase.english)
-    return marked(words, verb_phrase([("TO", "to"), ("VB", verb.base)], inner))
+
+    def brackets() -> str:
+        inner = PARTICLES[verb.particle].format(brackets_of(phrase.english))
+        return verb_phrase([("TO", "to"), ("VB", verb.base)], inner)
+
+    return marked(join("to", verb.base + verb.particle, phrase.english), brackets)
 
 
 def zu_group(phrase: VerbPhrase, person: Person) -> str:

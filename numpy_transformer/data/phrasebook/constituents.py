@@ -1,6 +1,7 @@
 """English that knows its structure: each text of the grammar carries the brackets of its constituents.
 
-A text is an `English`: a str with `brackets`, which the functions that put texts together put together in the same way.
+A text is an `English`: a str with `brackets`. The functions that put texts together say how theirs are put together
+from those of the parts; that is done when somebody asks, for most sentences of the phrasebook become no tree.
 
     the dog                 (NP (DT the) (NN dog))
     in the garden           (PP (IN in) (NP (DT the) (NN garden)))
@@ -10,6 +11,7 @@ Labels and tags are those of the Penn Treebank (Bies et al. 1995); docs/parsing.
 there: don't is do + n't, the man's is the + man + 's.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import regex
@@ -122,10 +124,15 @@ ARTICLES = ("the", "a", "an", "this", "these", "every", "no", "some")
 
 
 class English(str):
-    """An English text and the brackets of its constituents, from left to right."""
+    """An English text that can say the brackets of its constituents, from left to right."""
 
-    __slots__ = ("brackets",)
-    brackets: str
+    __slots__ = ("_build",)
+    _build: Callable[[], str]
+
+    @property
+    def brackets(self) -> str:
+        """The brackets, built now."""
+        return self._build()
 
     @property
     def tree(self) -> SyntaxTree:
@@ -134,10 +141,10 @@ class English(str):
         return parse_tree(_FIRST_LETTER.sub(f" {self[0]}", brackets, count=1))
 
 
-def english(text: str, brackets: str) -> English:
-    """A text with its brackets."""
+def english(text: str, brackets: Callable[[], str]) -> English:
+    """A text, and what builds its brackets."""
     made = English(text)
-    made.brackets = brackets
+    made._build = brackets
     return made
 
 
@@ -160,7 +167,7 @@ def brackets_of(text: str) -> str:
 def beside(*texts: str) -> English:
     """The texts that are not empty, side by side."""
     given = [text for text in texts if text]
-    return english(" ".join(given), " ".join(map(brackets_of, given)))
+    return english(" ".join(given), lambda: " ".join(map(brackets_of, given)))
 
 
 def tagged(tag: str, text: str) -> str:
@@ -184,8 +191,11 @@ def determiner_brackets(word: str) -> str:
 
 def prepositional_phrase(word: str, phrase: str) -> English:
     """A preposition and its noun phrase: in the garden, next to the table."""
-    template = PREPOSITIONS.get(word, f"(PP (IN {word}) {{}})")
-    return english(f"{word} {phrase}", template.format(brackets_of(phrase)))
+
+    def brackets() -> str:
+        return PREPOSITIONS.get(word, f"(PP (IN {word}) {{}})").format(brackets_of(phrase))
+
+    return english(f"{word} {phrase}", brackets)
 
 
 def adjective_brackets(word: str) -> str:

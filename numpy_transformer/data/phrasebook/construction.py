@@ -45,5 +45,5 @@ def construction(
 def sentence(clause: tuple[str, str], mark: str = ".") -> Pair:
     """A clause as a sentence: a capital at the beginning, a punctuation mark at the end."""
     source, target = clause
-    text = marked(source[0].upper() + source[1:] + mark, with_mark(brackets_of(source), mark))
+    text = marked(source[0].upper() + source[1:] + mark, lambda: with_mark(brackets_of(source), mark))
     return Pair(text, target[0].upper() + target[1:] + mark)

@@ -120,7 +120,7 @@ def expression(text: str) -> English:
     """A fixed expression, with or without its final mark, and its brackets."""
     words = text.rstrip(".!?")
     structure = _trees()[words]
-    return english(text, with_mark(structure, text[len(words) :]) if text != words else structure)
+    return english(text, lambda: with_mark(structure, text[len(words) :]) if text != words else structure)
 
 
 @cache

@@ -119,22 +119,20 @@ def split_trees(
     fixed = phrases.fixed_expressions()
     known = {pair.source for pair in fixed}
     free = tuple(entry for entry in CONSTRUCTIONS if entry is not phrases.fixed)
-    stream = (pair.source for pair in _stream(seed, free) if pair.source not in known)
+    stream = (_tree(pair) for pair in _stream(seed, free) if pair.source not in known)
     held_out = list(islice(stream, valid + test))
     repeated = min(train, max(len(fixed), int(train * _FIXED_SHARE)))
-    training = [fixed[i % len(fixed)].source for i in range(repeated)]
+    training = [_tree(fixed[i % len(fixed)]) for i in range(repeated)]
     training += islice(stream, train - repeated)
     if len(held_out) < valid + test or len(training) < train:
         raise InputError(f"phrasebook: cannot make {train + valid + test} distinct sentences; ask for fewer")
     Draw(seed).shuffle(training)
-    parts = (training, held_out[test:], held_out[:test])
-    trees = [[_tree(text) for text in part] for part in parts]
-    return trees[0], trees[1], trees[2]
+    return training, held_out[test:], held_out[:test]
 
 
-def _tree(text: str) -> SyntaxTree:
-    assert isinstance(text, English), "every English text of a construction carries its brackets"
-    return text.tree
+def _tree(pair: Pair) -> SyntaxTree:
+    assert isinstance(pair.source, English), "every English text of a construction carries its brackets"
+    return pair.source.tree
 
 
 def _plain(pair: Pair) -> Pair:
@@ -166,8 +164,9 @@ def _stream(seed: int, constructions: Sequence[Construction]) -> Iterator[Pair]:
         while exhausted is None:
             index = draw.index(bounds)
             pair = active[index].sample(draw)
-            if pair.source not in seen:
-                seen.add(pair.source)
+            text = str(pair.source)  # without what builds its tree
+            if text not in seen:
+                seen.add(text)
                 repetitions[index] = 0
                 yield pair
             else:

@@ -45,7 +45,8 @@ def predicate(draw: Draw) -> Pair:
     if draw.chance(0.3):
         degree = draw.pick(DEGREES)
         how = marked(
-            f"{degree[0]} {adjective.english}", f"(ADJP (RB {degree[0]}) {adjective_brackets(adjective.english)})"
+            f"{degree[0]} {adjective.english}",
+            lambda: f"(ADJP (RB {degree[0]}) {adjective_brackets(adjective.english)})",
         )
         phrase = VerbPhrase(phrase.verb, how, complement=f"{degree[1]} {phrase.complement}")
     form = Form.PAST if draw.chance(0.3) else Form.PRESENT
@@ -83,8 +84,7 @@ def compare(subject: Nominal, adjective: Adjective, other: Nominal, degree: str)
     assert adjective.comparative is not None
     word, more = ("than", adjective.comparative[0]) if degree == "more" else ("as", f"as {adjective.english}")
     than = prepositional_phrase(word, other.english)
-    structure = f"(ADJP (ADJP {_compared(more)}) {than.brackets})"
-    source = marked(f"{more} {than}", structure)
+    source = marked(f"{more} {than}", lambda: f"(ADJP (ADJP {_compared(more)}) {than.brackets})")
     target = f"{adjective.comparative[1]} als {other.german(GrammaticalCase.NOMINATIVE)}"
     if degree != "more":
         target = f"so {adjective.german} wie {other.german(GrammaticalCase.NOMINATIVE)}"
@@ -109,8 +109,11 @@ def introducing(draw: Draw) -> Pair:
         woman = name.gender == Gender.FEMININE
         owner, bearer = ("her", "sie heißt") if woman else ("his", "er heißt")
         owner, bearer = draw.pick(((owner, bearer), ("my", "ich heiße")))
-        structure = f"(S (NP (PRP$ {owner}) (NN name)) (VP (VBZ is) {brackets_of(name.english)}))"
-        return sentence((marked(f"{owner} name is {name.english}", structure), f"{bearer} {name.english}"))
+        source = marked(
+            f"{owner} name is {name.english}",
+            lambda: f"(S (NP (PRP$ {owner}) (NN name)) (VP (VBZ is) {brackets_of(name.english)}))",
+        )
+        return sentence((source, f"{bearer} {name.english}"))
     noun = draw.word(lexicon.select(EVERYTHING))
     phrase = sampling.a_noun_phrase(draw, noun, adjective=0.6)
     while phrase.determiner in NOT_INTRODUCED:
@@ -129,8 +132,12 @@ def introduce(phrase: NounPhrase, demonstrative: tuple[str, str], *, negated: bo
     kein = negated and not phrase.determiner.definite
     named = (phrase.negated() if kein else phrase).german(GrammaticalCase.NOMINATIVE)
     this, be = demonstrative
-    verb = f"({'VBP' if be == 'are' else 'VBZ'} {be}) {'(RB not)' if negated else ''} {brackets_of(phrase.english)}"
-    return marked(source, f"(S (NP (DT {this})) (VP {verb}))"), join(
+
+    def brackets() -> str:
+        verb = f"({'VBP' if be == 'are' else 'VBZ'} {be}) {'(RB not)' if negated else ''} {brackets_of(phrase.english)}"
+        return f"(S (NP (DT {this})) (VP {verb}))"
+
+    return marked(source, brackets), join(
         "das", "sind" if phrase.plural else "ist", "nicht" if negated and not kein else "", named
     )
 
@@ -191,9 +198,9 @@ def numbers(draw: Draw) -> Pair:
     if draw.chance(0.25):
         subject = sampling.a_person(draw, pronoun=0.5)
         n = 2 + int(draw.random() * 98)
-        years = f"(ADJP (NP (CD {english.number(n)}) (NNS years)) (JJ old))"
-        age = (marked(f"{english.number(n)} years old", years), f"{german.number(n)} Jahre alt")
-        return sentence(clause(subject, VerbPhrase(lexicon.be(), age[0], complement=age[1])))
+        count = english.number(n)
+        old = marked(f"{count} years old", lambda: f"(ADJP (NP (CD {count}) (NNS years)) (JJ old))")
+        return sentence(clause(subject, VerbPhrase(lexicon.be(), old, complement=f"{german.number(n)} Jahre alt")))
     subject = sampling.a_person(draw)
     n = 2 + int(draw.random() * (11 if draw.chance(0.5) else 98))
     noun = draw.word(lexicon.select("animal fruit reading clothes item tableware gift"))
@@ -226,7 +233,7 @@ def professions(draw: Draw) -> Pair:
 def to_be_a(profession: tuple[str, str, str], woman: bool) -> VerbPhrase:
     """is a doctor, ist Arzt or ist Ärztin; a profession is (English, German of a man, of a woman)."""
     article = english.indefinite_article(profession[0])
-    source = marked(f"{article} {profession[0]}", f"(NP (DT {article}) (NN {profession[0]}))")
+    source = marked(f"{article} {profession[0]}", lambda: f"(NP (DT {article}) (NN {profession[0]}))")
     return VerbPhrase(lexicon.be(), source, complement=profession[2 if woman else 1])
 
 
@@ -243,16 +250,22 @@ def clock_times(draw: Draw) -> Pair:
         day = draw.pick(lexicon.adverbials(words.WEEKDAYS))
         days = (("today is", "heute ist"), ("tomorrow is", "morgen ist"), ("yesterday was", "gestern war"))
         source, target = draw.pick(days)
-        when, be = source.split()
-        named = f"(VP ({'VBD' if be == 'was' else 'VBZ'} {be}) (NP (NNP {day.english})))"
-        structure = f"(S (NP (NN {when})) {named})"
-        return sentence((marked(f"{source} {day.english}", structure), f"{target} {day.german}"))
+
+        def brackets() -> str:
+            when, be = source.split()
+            named = f"(VP ({'VBD' if be == 'was' else 'VBZ'} {be}) (NP (NNP {day.english})))"
+            return f"(S (NP (NN {when})) {named})"
+
+        return sentence((marked(f"{source} {day.english}", brackets), f"{target} {day.german}"))
     time = sampling.clock_time(draw)
     if draw.chance(0.2):
-        structure = f"(SQ (VBZ is) (NP (PRP it)) {brackets_of(time.english)} (ADVP (RB already)))"
-        return sentence((marked(f"is it {time.english} already", structure), f"ist es schon {time.german}"), "?")
-    structure = f"(S (NP (PRP it)) (VP (VBZ is) {brackets_of(time.english)}))"
-    return sentence((marked(f"it is {time.english}", structure), f"es ist {time.german}"))
+        already = marked(
+            f"is it {time.english} already",
+            lambda: f"(SQ (VBZ is) (NP (PRP it)) {brackets_of(time.english)} (ADVP (RB already)))",
+        )
+        return sentence((already, f"ist es schon {time.german}"), "?")
+    now = marked(f"it is {time.english}", lambda: f"(S (NP (PRP it)) (VP (VBZ is) {brackets_of(time.english)}))")
+    return sentence((now, f"es ist {time.german}"))
 
 
 @construction("ordering", 2, "I would like a cup of coffee, please.", "Ich möchte bitte eine Tasse Kaffee.")
@@ -268,14 +281,11 @@ def ordering(draw: Draw) -> Pair:
         determiner = lexicon.AN if noun.countable else lexicon.BARE
         phrase = noun_phrase(determiner, noun, False, sampling.described(draw, noun, 0.3))
     if draw.chance(0.2):
-        structure = f"(SQ (MD would) (NP (PRP you)) (VP (VB like) {brackets_of(phrase.english)}))"
-        return sentence(
-            (
-                marked(f"would you like {phrase.english}", structure),
-                f"möchtest du {phrase.german(GrammaticalCase.ACCUSATIVE)}",
-            ),
-            "?",
+        offer = marked(
+            f"would you like {phrase.english}",
+            lambda: f"(SQ (MD would) (NP (PRP you)) (VP (VB like) {brackets_of(phrase.english)}))",
         )
+        return sentence((offer, f"möchtest du {phrase.german(GrammaticalCase.ACCUSATIVE)}"), "?")
     return sentence(order(draw.chance(0.4), phrase, polite=draw.chance(0.5)))
 
 
@@ -283,9 +293,12 @@ def order(several: bool, phrase: NounPhrase, *, polite: bool) -> tuple[str, str]
     """I would like an egg, please; ich möchte bitte ein Ei."""
     person, verb = ("we", "wir möchten") if several else ("I", "ich möchte")
     please, bitte = (", please", "bitte") if polite else ("", "")
-    would = f"(VP (MD would) (VP (VB like) {brackets_of(phrase.english)}))"
-    structure = f"(S (NP (PRP {person})) {would} {'(, ,) (INTJ (UH please))' if polite else ''})"
-    return marked(f"{person} would like {phrase.english}{please}", structure), join(
+
+    def brackets() -> str:
+        would = f"(VP (MD would) (VP (VB like) {brackets_of(phrase.english)}))"
+        return f"(S (NP (PRP {person})) {would} {'(, ,) (INTJ (UH please))' if polite else ''})"
+
+    return marked(f"{person} would like {phrase.english}{please}", brackets), join(
         verb, bitte, phrase.german(GrammaticalCase.ACCUSATIVE)
     )
 

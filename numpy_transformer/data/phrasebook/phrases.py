@@ -14,7 +14,6 @@ from numpy_transformer.data.phrasebook.constituents import (
 from numpy_transformer.data.phrasebook.german import Gender, GrammaticalCase, Person
 from numpy_transformer.data.phrasebook.lexicon import (
     AN,
-    BARE,
     NO,
     NO_ENDINGS,
     THE,
@@ -159,20 +158,20 @@ def noun_phrase(
     """A noun phrase; `tail` is attached behind, with its own space or comma: (" of coffee", " Kaffee")."""
     plural = plural or noun.plural_only
     words = noun.english[plural] + tail[0]
-    structure = _noun(noun, plural, adjective)
     if adjective:
         words = f"{adjective.english} {words}"
-    if determiner is AN:
-        article = english.indefinite_article(words)
-        words = f"{article} {words}"
-        structure = f"(DT {article}) {structure}"
-    elif determiner is not BARE:
-        words = f"{determiner.english} {words}"
-        structure = f"{determiner_brackets(determiner.english)} {structure}"
-    structure = f"({'WHNP' if determiner is WHICH else 'NP'} {structure})"
-    if tail[0]:
-        structure = f"(NP {structure} {brackets_of(tail[0])})"
-    return NounPhrase(constituents.english(words, structure), determiner, adjective, noun, plural, tail[1])
+    first = english.indefinite_article(words) if determiner is AN else determiner.english
+    if first:
+        words = f"{first} {words}"
+
+    def brackets() -> str:
+        structure = _noun(noun, plural, adjective)
+        if first:
+            structure = f"{determiner_brackets(first)} {structure}"
+        structure = f"({'WHNP' if determiner is WHICH else 'NP'} {structure})"
+        return f"(NP {structure} {brackets_of(tail[0])})" if tail[0] else structure
+
+    return NounPhrase(constituents.english(words, brackets), determiner, adjective, noun, plural, tail[1])
 
 
 def _noun(noun: Noun, plural: bool, adjective: Adjective | None) -> str:
@@ -185,10 +184,13 @@ def owned(owner: NounPhrase, noun: Noun, plural: bool = False, adjective: Adject
     """The possessor in front in English, behind in the German genitive: the man's dog, der Hund des Mannes."""
     words = f"{adjective.english} {noun.english[plural]}" if adjective else noun.english[plural]
     possessive = english.possessive(owner.english, owner.plural)
-    mark = possessive.removeprefix(owner.english)
-    structure = f"(NP {brackets_of(owner.english)[:-1]} (POS {mark})) {_noun(noun, plural, adjective)})"
+
+    def brackets() -> str:
+        mark = possessive.removeprefix(owner.english)
+        return f"(NP {brackets_of(owner.english)[:-1]} (POS {mark})) {_noun(noun, plural, adjective)})"
+
     return NounPhrase(
-        constituents.english(f"{possessive} {words}", structure),
+        constituents.english(f"{possessive} {words}", brackets),
         THE,
         adjective,
         noun,

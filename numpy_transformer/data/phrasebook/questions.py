@@ -43,14 +43,10 @@ def who_what(draw: Draw) -> Pair:
         form = draw.pick((*QUESTION_FORMS, Form.PROGRESSIVE))
         return sentence(clause(WHO, actions.act(draw, WHO, form), form), "?")
     subject = a_person(draw)
-    people = nouns.GROUPS["people"]
     if chance < 0.65:
-        choice = tuple(v for v in _all_transitive() if any(noun.section not in people for noun in v.objects))
-        choice = tuple(v for v in choice if v.base not in ("know", "speak"))  # "what do you know": wissen, not kennen
-        word = WHAT
+        choice, word = _verbs_of_what(), WHAT
     elif chance < 0.85:
-        choice = tuple(v for v in _all_transitive() if any(noun.section in people for noun in v.objects))
-        word = WHO_ACCUSATIVE
+        choice, word = _verbs_of_whom(), WHO_ACCUSATIVE
     else:
         choice, word = lexicon.verb_table("DATIVE"), WHO_DATIVE
     verb = draw.pick(choice)
@@ -58,8 +54,19 @@ def who_what(draw: Draw) -> Pair:
     return sentence(clause(subject, VerbPhrase(verb), form, order=Order.QUESTION, word=word), "?")
 
 
-def _all_transitive() -> tuple[Verb, ...]:
-    return lexicon.verb_table("TRANSITIVE")
+@cache
+def _verbs_of_what() -> tuple[Verb, ...]:
+    things = (v for v in lexicon.verb_table("TRANSITIVE") if any(not _is_person(noun) for noun in v.objects))
+    return tuple(v for v in things if v.base not in ("know", "speak"))  # "what do you know": wissen, not kennen
+
+
+@cache
+def _verbs_of_whom() -> tuple[Verb, ...]:
+    return tuple(v for v in lexicon.verb_table("TRANSITIVE") if any(map(_is_person, v.objects)))
+
+
+def _is_person(noun: Noun) -> bool:
+    return noun.section in nouns.GROUPS["people"]
 
 
 @construction("where, when and why", 7, "Where did you buy the shoes?", "Wo hast du die Schuhe gekauft?")
@@ -99,11 +106,13 @@ def which_whose_how(draw: Draw) -> Pair:
     noun = draw.pick(_countable_things(verb))
     form = actions.a_form(draw, verb, subject.person, (*QUESTION_FORMS, Form.PROGRESSIVE))
     if draw.chance(0.4):
-        nouns_of_it = noun_brackets(noun.english[1], plural=True, name=False)
-        how_many = f"(WHNP (WHADJP (WRB how) (JJ many)) {nouns_of_it})"
-        word = Adverbial(
-            marked(f"how many {noun.english[1]}", how_many), f"wie viele {noun.german[GrammaticalCase.ACCUSATIVE][1]}"
-        )
+
+        def brackets() -> str:
+            nouns_of_it = noun_brackets(noun.english[1], plural=True, name=False)
+            return f"(WHNP (WHADJP (WRB how) (JJ many)) {nouns_of_it})"
+
+        how_many = marked(f"how many {noun.english[1]}", brackets)
+        word = Adverbial(how_many, f"wie viele {noun.german[GrammaticalCase.ACCUSATIVE][1]}")
     else:
         phrase = noun_phrase(lexicon.WHICH, noun, draw.chance(0.2), sampling.described(draw, noun, 0.1))
         word = Adverbial(phrase.english, phrase.german(GrammaticalCase.ACCUSATIVE))
@@ -113,13 +122,14 @@ def which_whose_how(draw: Draw) -> Pair:
 def _whose(draw: Draw) -> tuple[str, str]:
     noun = draw.word(lexicon.select("kinsman kinswoman animal clothes object vehicle reading"))
     several = draw.chance(0.2)
-    source = f"whose {noun.english[several]} {'are these' if several else 'is this'}"
-    owned = noun_brackets(noun.english[several], plural=several, name=False)
-    verb, this = ("VBP are", "these") if several else ("VBZ is", "this")
-    structure = f"(SBARQ (WHNP (WP$ whose) {owned}) (SQ ({verb}) (NP (DT {this}))))"
-    return marked(
-        source, structure
-    ), f"wessen {noun.german[GrammaticalCase.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
+
+    def brackets() -> str:
+        owned = noun_brackets(noun.english[several], plural=several, name=False)
+        verb, this = ("VBP are", "these") if several else ("VBZ is", "this")
+        return f"(SBARQ (WHNP (WP$ whose) {owned}) (SQ ({verb}) (NP (DT {this}))))"
+
+    source = marked(f"whose {noun.english[several]} {'are these' if several else 'is this'}", brackets)
+    return source, f"wessen {noun.german[GrammaticalCase.NOMINATIVE][several]} {'sind' if several else 'ist'} das"
 
 
 def _how(draw: Draw) -> tuple[str, str]:
@@ -130,7 +140,7 @@ def _how(draw: Draw) -> tuple[str, str]:
         noun = draw.word(lexicon.select("animal vehicle object place clothes"))
         subject = sampling.a_noun_phrase(draw, noun, definite=True, adjective=0)
         adjective = draw.pick(tuple(a for a in lexicon.adjectives_of(noun) if a.english in MEASURES))
-    how = marked(f"how {adjective.english}", f"(WHADJP (WRB how) (JJ {adjective.english}))")
+    how = marked(f"how {adjective.english}", lambda: f"(WHADJP (WRB how) (JJ {adjective.english}))")
     word = Adverbial(how, f"wie {adjective.german}")
     return clause(subject, VerbPhrase(lexicon.be()), order=Order.QUESTION, word=word)
 
@@ -140,8 +150,7 @@ MEASURES = ("old", "big", "expensive", "long", "heavy", "fast", "deep", "high")
 
 @cache
 def _countable_things(verb: Verb) -> tuple[Noun, ...]:
-    people = nouns.GROUPS["people"]
-    return tuple(noun for noun in verb.objects if noun.countable and noun.section not in people)
+    return tuple(noun for noun in verb.objects if noun.countable and not _is_person(noun))
 
 
 @cache

@@ -82,7 +82,7 @@ def names() -> tuple[Name, ...]:
 
 
 def _named(name: str) -> str:
-    return marked(name, f"(NP (NNP {name}))")
+    return marked(name, lambda: f"(NP (NNP {name}))")
 
 
 # --- Noun phrases --------------------------------------------------------------------------------------------------
@@ -265,10 +265,9 @@ def clock(minute: int, hour: int) -> Adverbial:
     `hour` (1 to 12) is the hour that is named in English, so clock(40, 4) is twenty to four.
     """
     if minute == 0:
-        full = f"{words.ENGLISH_UNITS[hour]} o'clock"
-        return Adverbial(
-            marked(full, f"(NP (CD {words.ENGLISH_UNITS[hour]}) (RB o'clock))"), f"{words.GERMAN_UNITS[hour]} Uhr"
-        )
+        unit = words.ENGLISH_UNITS[hour]
+        full = marked(f"{unit} o'clock", lambda: f"(NP (CD {unit}) (RB o'clock))")
+        return Adverbial(full, f"{words.GERMAN_UNITS[hour]} Uhr")
     if minute == 30:
         return Adverbial(_relative_time("half", "past", hour), f"halb {_hour(hour % 12 + 1)}")
     distance = minute if minute < 30 else 60 - minute
@@ -280,8 +279,9 @@ def clock(minute: int, hour: int) -> Adverbial:
 def _relative_time(amount: str, relation: str, hour: int) -> str:
     """half past three."""
     tag = "NN" if amount in ("half", "quarter") else "CD"
-    named = prepositional_phrase(relation, marked(words.ENGLISH_UNITS[hour], f"(NP (CD {words.ENGLISH_UNITS[hour]}))"))
-    return marked(f"{amount} {named}", f"(NP (NP ({tag} {amount})) {named.brackets})")
+    unit = words.ENGLISH_UNITS[hour]
+    named = prepositional_phrase(relation, marked(unit, lambda: f"(NP (CD {unit}))"))
+    return marked(f"{amount} {named}", lambda: f"(NP (NP ({tag} {amount})) {named.brackets})")
 
 
 def _hour(hour: int) -> str:

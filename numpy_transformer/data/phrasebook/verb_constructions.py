@@ -184,8 +184,12 @@ def there_is(draw: Draw) -> Pair:
 def exists(subject: NounPhrase, place: tuple[str, str]) -> tuple[str, str]:
     """there is a cat under the table, unter dem Tisch ist eine Katze."""
     be, sein = ("are", "sind") if subject.plural else ("is", "ist")
-    what = f"({'VBP' if subject.plural else 'VBZ'} {be}) {beside(subject.english, place[0]).brackets}"
-    source = marked(join("there", be, subject.english, place[0]), f"(S (NP (EX there)) (VP {what}))")
+
+    def brackets() -> str:
+        what = f"({'VBP' if subject.plural else 'VBZ'} {be}) {beside(subject.english, place[0]).brackets}"
+        return f"(S (NP (EX there)) (VP {what}))"
+
+    source = marked(join("there", be, subject.english, place[0]), brackets)
     return source, join(place[1], sein, subject.german(GrammaticalCase.NOMINATIVE))
 
 
@@ -244,11 +248,14 @@ def command(phrase: VerbPhrase, *, negated: bool = False, polite: bool = False) 
     """The imperative of a verb phrase."""
     verb = phrase.verb
     opening = "please" if polite else "don't" if negated else ""
-    objects = PARTICLES[verb.particle].format(brackets_of(phrase.english))
-    chain = [("VB", "do"), ("VB", verb.base)] if negated else [("VB", verb.base)]
-    inner = verb_phrase(chain, objects, behind_first="(RB n't)" if negated else "")
-    structure = f"(S {'(INTJ (UH please))' if polite else ''} {inner})"
-    source = marked(join(opening, verb.base + verb.particle, phrase.english), structure)
+
+    def brackets() -> str:
+        objects = PARTICLES[verb.particle].format(brackets_of(phrase.english))
+        chain = [("VB", "do"), ("VB", verb.base)] if negated else [("VB", verb.base)]
+        inner = verb_phrase(chain, objects, behind_first="(RB n't)" if negated else "")
+        return f"(S {'(INTJ (UH please))' if polite else ''} {inner})"
+
+    source = marked(join(opening, verb.base + verb.particle, phrase.english), brackets)
     target = join(
         verb.imperative,
         REFLEXIVE[Person.YOU] if verb.reflexive else "",
@@ -287,21 +294,24 @@ def like_to(
     """The clause of `gern`."""
     third = subject.person is Person.HE
     infinitive = f"to {phrase.verb.base}{phrase.verb.particle}"
-    objects = PARTICLES[phrase.verb.particle].format(brackets_of(phrase.english))
-    chain = [("TO", "to"), ("VB", phrase.verb.base)]
-    if question or negated:
-        chain = [("VBZ", "does") if third else ("VBP", "do"), ("VB", "like"), *chain]
-    else:
-        chain = [("VBZ", "likes") if third else ("VBP", "like"), *chain]
-    structure = clause_brackets(
-        brackets_of(subject.english),
-        chain,
-        objects + HOLE,
-        auxiliary=question or negated,
-        between="" if not negated else "(RB n't)" if contracted else "(RB not)",
-        adverb="",
-        question="" if question else None,
-    )
+
+    def brackets() -> str:
+        objects = PARTICLES[phrase.verb.particle].format(brackets_of(phrase.english))
+        chain = [("TO", "to"), ("VB", phrase.verb.base)]
+        if question or negated:
+            chain = [("VBZ", "does") if third else ("VBP", "do"), ("VB", "like"), *chain]
+        else:
+            chain = [("VBZ", "likes") if third else ("VBP", "like"), *chain]
+        return clause_brackets(
+            brackets_of(subject.english),
+            chain,
+            objects + HOLE,
+            auxiliary=question or negated,
+            between="" if not negated else "(RB n't)" if contracted else "(RB not)",
+            adverb="",
+            question="" if question else None,
+        )
+
     if question:
         head = f"{'does' if third else 'do'} {subject.english} like"
     elif negated:
@@ -312,4 +322,4 @@ def like_to(
     adverb = Adverbial("", "nicht gern" if negated else "gern")
     order = Order.QUESTION if question else Order.MAIN
     _, target = clause(subject, phrase, order=order, frequency=adverb)
-    return marked(join(head, infinitive, phrase.english), structure), target
+    return marked(join(head, infinitive, phrase.english), brackets), target
