@@ -209,14 +209,6 @@ def _replacements(plan: Plan) -> list[tuple[Any, str, Any]]:
 
 def _cublas(plan: Plan) -> list[tuple[Any, str, Any]]:
     """The stand-in's products."""
-    if hasattr(strict_gpu, "strided_batched_gemm"):
-
-        def gemm(a: Any, b: Any, c: Any, gemm: Any, precision: str) -> None:
-            for _ in range(gemm.repeats):
-                plan.product((gemm.M, gemm.K, gemm.N), gemm.batch, (a.itemsize, c.itemsize), to=c.data.ptr, adds=False)
-
-        return [(strict_gpu, "strided_batched_gemm", gemm)]
-
     strict_cublas = import_module("strict_cublas")
     names = ("gemmEx", "gemmStridedBatchedEx")
     taken = {name: list(inspect.signature(getattr(strict_cublas, name)).parameters) for name in names}
@@ -236,9 +228,7 @@ def _cublas(plan: Plan) -> list[tuple[Any, str, Any]]:
 
 def _forget_calls() -> None:
     """Products keep the function that they call, which is another one now."""
-    remembered = getattr(arithmetic, "_plan", None)
-    if remembered is not None:
-        remembered.cache_clear()
+    arithmetic._plan.cache_clear()
 
 
 def _result(function: Any, args: Any, kwargs: dict[str, Any], name: str, owner: Any) -> np.ndarray:

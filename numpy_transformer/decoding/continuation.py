@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from numpy_transformer.backend.arrays import Array, array_module, to_device, to_host
+from numpy_transformer.backend.arrays import Array, array_module, ids_to_device, to_device, to_host
+from numpy_transformer.decoding import on_card
 from numpy_transformer.decoding.forwards import after, attention, before, feed_forward, layer_norm, linear
 from numpy_transformer.decoding.packed import packed_where_it_pays
 from numpy_transformer.decoding.token_by_token import Sampling, draw_tokens
@@ -43,8 +44,31 @@ class Continuation:
         """The next tokens (B, n), a host array -> logits (B, V) of the token behind them."""
         x = self._embed(tokens)
         (B, n), D, config = tokens.shape, x.shape[-1], self._config
+        self._make_room(self.length + n)
+        with_kernels = n == 1 and not isinstance(x, np.ndarray) and on_card.has_kernels(config)
+        x = self._with_kernels(x.reshape(B, D)) if with_kernels else self._with_operations(x)
+        self.length += n
+        last = x.reshape(B, n, D)[:, -1].copy()
+        if self._tree.last_norm is not None:
+            last = layer_norm(last, self._tree.last_norm, epsilon=config.norm_epsilon)
+        return output_projection(last, OutputParameters(self._tree.embedding.weight))
+
+    def _with_kernels(self, x: Array) -> Array:
+        """All layers at one new position of each text: x (B, D) -> (B, D), in few launches (on_card.py)."""
+        B, N, config = len(x), self.length + 1, self._config
+        bits = on_card.packed_bits(np.ones((B, N), dtype=bool))  # each text sees all that it has
+        columns, seen = ids_to_device(array_module(x), np.full(B, self.length), bits)
+        for layer, cache in zip(self._layers, self._cache, strict=True):
+            x = on_card.self_attention_layer(
+                x, layer, cache[:, :N], columns=columns, seen=seen, config=config, epsilon=config.norm_epsilon
+            )
+            x = on_card.feed_forward_layer(x, layer, config=config, epsilon=config.norm_epsilon)
+        return x
+
+    def _with_operations(self, x: Array) -> Array:
+        """All layers at n new positions: x (B, n, D) -> (B n, D), in operations on arrays."""
+        (B, n, D), config = x.shape, self._config
         xp, start, N = array_module(x), self.length, self.length + n
-        self._make_room(N)
         mask_scores = None
         if n > 1:
             visible = np.arange(N) <= np.arange(start, N)[:, None]  # (n, N)
@@ -62,11 +86,7 @@ class Continuation:
             inner = before(x, layer.feed_forward_norm, norm=config.norm, epsilon=config.norm_epsilon)
             update = feed_forward(inner, layer.feed_forward, activation=config.activation)
             x = after(x, update, layer.feed_forward_norm, norm=config.norm, epsilon=config.norm_epsilon)
-        self.length = N
-        last = x.reshape(B, n, D)[:, -1].copy()
-        if self._tree.last_norm is not None:
-            last = layer_norm(last, self._tree.last_norm, epsilon=config.norm_epsilon)
-        return output_projection(last, OutputParameters(self._tree.embedding.weight))
+        return x
 
     def _embed(self, tokens: Array) -> Array:
         tree = self._tree

@@ -33,9 +33,9 @@ from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.arithmetic import matmul
 from numpy_transformer.layers.embedding import EmbeddingParameters
 from numpy_transformer.layers.feed_forward import FeedForwardParameters
-from numpy_transformer.layers.layer_norm import LayerNormParameters, layer_norm_forward
+from numpy_transformer.layers.layer_norm import EPSILON, LayerNormParameters, layer_norm_forward
 from numpy_transformer.layers.linear import LinearParameters
-from numpy_transformer.models.blocks import DecoderLayerParameters
+from numpy_transformer.models.blocks import DecoderLayerParameters, EncoderLayerParameters
 from numpy_transformer.models.config import TransformerConfig
 
 PADDED_TO = 64  # numbers: rows of logits begin where kernels and tensor cores want them to
@@ -82,22 +82,16 @@ def decoder_layers(
     The caches `own` (L, B, N, 2D), which receives the new keys and values, and `memory` (L, B, S, 2D) hold the keys and
     values of each layer.
     """
-    norm, heads, query = config.norm, config.heads, x
+    norm, query = config.norm, x
     for layer, own_cache, memory_cache in zip(layers, own, memory, strict=True):
-        p = layer.self_attention
-        projected = matmul(before(x, layer.self_attention_norm, norm=norm), p.query_key_value.weight)  # (R, 3D)
-        bias = p.query_key_value.bias
-        context = self_attention_step(projected, bias, own_cache, columns=step.columns, seen=step.seen, heads=heads)
-        x = after(x, context, p.output, layer.self_attention_norm, norm=norm)
+        x = self_attention_layer(x, layer, own_cache, columns=step.columns, seen=step.seen, config=config)
 
         q = layer.cross_attention
         query = matmul(before(x, layer.cross_attention_norm, norm=norm), q.query.weight)
-        context = cross_attention_step(query, q.query.bias, memory_cache, lengths=step.lengths, heads=heads)
+        context = cross_attention_step(query, q.query.bias, memory_cache, lengths=step.lengths, heads=config.heads)
         x = after(x, context, q.output, layer.cross_attention_norm, norm=norm)
 
-        inner = before(x, layer.feed_forward_norm, norm=norm)
-        hidden = activated(inner, layer.feed_forward, activation=config.activation)
-        x = after(x, hidden, layer.feed_forward.output, layer.feed_forward_norm, norm=norm)
+        x = feed_forward_layer(x, layer, config=config)
     return x, query
 
 
@@ -116,17 +110,56 @@ def empty_logits(rows: int, V: int, like: Array) -> Array:
     return array_module(like).empty((rows, -(-V // PADDED_TO) * PADDED_TO), dtype=like.dtype)[:, :V]
 
 
-def before(x: Array, parameters: LayerNormParameters, *, norm: str) -> Array:
+def self_attention_layer(
+    x: Array,
+    layer: DecoderLayerParameters | EncoderLayerParameters,
+    cache: Array,
+    *,
+    columns: Array,
+    seen: Array,
+    config: TransformerConfig,
+    epsilon: float = EPSILON,
+) -> Array:
+    """Self-attention with its residual connection: x (R, D) -> (R, D). The cache receives new keys and values."""
+    p, norm = layer.self_attention, layer.self_attention_norm
+    projected = matmul(before(x, norm, norm=config.norm, epsilon=epsilon), p.query_key_value.weight)  # (R, 3D)
+    bias = p.query_key_value.bias
+    context = self_attention_step(projected, bias, cache, columns=columns, seen=seen, heads=config.heads)
+    return after(x, context, p.output, norm, norm=config.norm, epsilon=epsilon)
+
+
+def feed_forward_layer(
+    x: Array,
+    layer: DecoderLayerParameters | EncoderLayerParameters,
+    *,
+    config: TransformerConfig,
+    epsilon: float = EPSILON,
+) -> Array:
+    """The feed-forward network with its residual connection: x (R, D) -> (R, D)."""
+    p, norm = layer.feed_forward, layer.feed_forward_norm
+    hidden = activated(before(x, norm, norm=config.norm, epsilon=epsilon), p, activation=config.activation)
+    return after(x, hidden, p.output, norm, norm=config.norm, epsilon=epsilon)
+
+
+def before(x: Array, parameters: LayerNormParameters, *, norm: str, epsilon: float = EPSILON) -> Array:
     """What a sub-layer sees (residual.py): x (post-norm) or LayerNorm(x) (pre-norm)."""
-    return layer_norm_forward(x, parameters)[0] if norm == "pre" else x
+    return layer_norm_forward(x, parameters, epsilon=epsilon)[0] if norm == "pre" else x
 
 
-def after(x: Array, inner: Array, last: LinearParameters, parameters: LayerNormParameters, *, norm: str) -> Array:
+def after(
+    x: Array,
+    inner: Array,
+    last: LinearParameters,
+    parameters: LayerNormParameters,
+    *,
+    norm: str,
+    epsilon: float = EPSILON,
+) -> Array:
     """LayerNorm(x + inner W + b) (post-norm) or x + inner W + b (pre-norm), W and b those of the sub-layer's `last`."""
     update = matmul(inner, last.weight)
     if norm == "pre":
         return sum_forward(x, update, last.bias, None)
-    return norm_forward(x, parameters, update=update, bias=last.bias)[0]
+    return norm_forward(x, parameters, update=update, bias=last.bias, epsilon=epsilon)[0]
 
 
 def activated(x: Array, parameters: FeedForwardParameters, *, activation: str) -> Array:

@@ -23,12 +23,14 @@ from numpy_transformer.backend.kernels.decoder_attention import (
     self_attention_step,
 )
 from numpy_transformer.backend.kernels.embedding import placed_embedding
-from numpy_transformer.decoding import Sampling, beam_search, greedy_search, incremental, sample
+from numpy_transformer.decoding import Sampling, beam_search, continuation, greedy_search, incremental, sample
+from numpy_transformer.decoding.continuation import complete
 from numpy_transformer.decoding.incremental import IncrementalDecoder
 from numpy_transformer.decoding.rules import NoRepeatedNgram
 from numpy_transformer.layers.attention import scaled_dot_product_attention_forward
 from numpy_transformer.layers.embedding import EmbeddingParameters, embedding_forward
 from numpy_transformer.layers.position_table import sinusoids
+from numpy_transformer.models.decoder_only import LanguageModel
 from numpy_transformer.models.transformer import Transformer
 
 __all__ = ["executed"]  # a fixture
@@ -273,6 +275,27 @@ def test_a_search_with_the_emulated_kernels_is_the_cpus(search, norm, monkeypatc
     for sentence, each in zip(found, expected, strict=True):
         assert [one.ids for one in sentence] == [one.ids for one in each]
         np.testing.assert_allclose([one.score for one in sentence], [one.score for one in each], rtol=1e-9)
+
+
+@pytest.mark.parametrize("emulated", [False, pytest.param(True, marks=needs_compiler)])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"norm": "pre", "positions": "learned", "norm_epsilon": 0.1, "context": 12, "activation": "swish"}],
+    ids=["as the paper", "as GPT-2"],
+)
+def test_a_text_goes_on_as_on_the_cpu(changes, emulated, monkeypatch):
+    """Past the end of the context, too, where the window slides."""
+    config = CONFIG.replace(**changes)
+    expected, found = (LanguageModel(config, seed=1, dtype="float64") for _ in range(2))
+    on_card(found)
+    texts = [list(complete(model, [5, 9, 3], 14, Sampling(seed=2), texts=2)) for model in (expected,)]
+    if emulated:
+        carry_out(monkeypatch, run_emulated)
+    original = continuation.Continuation._with_operations
+    with patch.object(continuation.Continuation, "_with_operations", autospec=True, side_effect=original) as prompts:
+        texts.append(list(complete(found, [5, 9, 3], 14, Sampling(seed=2), texts=2)))
+    assert 0 < prompts.call_count <= 3  # only prompts are many tokens at once
+    np.testing.assert_array_equal(texts[1], texts[0])
 
 
 # --- What a step asks of the card ---

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from child_run import quick_curves
 from test_train_cli import SMALL, corpus, final_weights
 
 from numpy_transformer.commands import train, translate
+from numpy_transformer.training import reporting
 
 __all__ = ["corpus"]  # a fixture
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("cupy")
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reporting, "draw_curves", quick_curves)  # the same on both devices
 
 
 def run(corpus: Path, folder: str, *options: object) -> Path:
