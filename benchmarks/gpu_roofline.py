@@ -29,7 +29,6 @@ from numpy_transformer.backend.kernels.adam import guarded_adam_update
 from numpy_transformer.backend.kernels.attention import Biases, attend, attend_backward
 from numpy_transformer.backend.kernels.best_tokens import best_tokens
 from numpy_transformer.backend.kernels.bias import add_bias, column_sums, relu_backward
-from numpy_transformer.backend.kernels.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from numpy_transformer.backend.kernels.decoder_attention import (
     cross_attention_step,
     packed_bits,
@@ -267,7 +266,6 @@ def sum_rows(s: Sizes) -> list[Row]:
 def loss_rows(s: Sizes) -> list[Row]:
     """The loss of one chunk of logits."""
     targets = np.random.default_rng(0).integers(0, s.V, s.R)
-    options = {"label_smoothing": 0.1, "token_count": s.N}
 
     def in_place(xp: Any) -> Work:
         stride = -(-s.V // PADDED_TO) * PADDED_TO
@@ -275,21 +273,9 @@ def loss_rows(s: Sizes) -> list[Row]:
         arrays = logits, xp.asarray(targets), losses
         return lambda: IN_PLACE.launch(logits, (s.R,), 1024, *arrays, s.V, stride, 1, 1 / s.N, 0.1, 0)
 
-    def forward(xp: Any) -> Work:
-        logits, on_card = numbers(xp, s.R, s.V), xp.asarray(targets)
-        out = xp.empty_like(logits)
-        return lambda: cross_entropy_forward(logits, on_card, **options, out=out)
-
-    def backward(xp: Any) -> Work:
-        cache = cross_entropy_forward(numbers(xp, s.R, s.V), xp.asarray(targets), **options)[1]
-        out = xp.empty((s.R, s.V), dtype="float32")
-        return lambda: cross_entropy_backward(1.0, cache, out=out)
-
     count, shape = s.R * s.V, f"{s.R} x {s.V}"
     return [
         Row("loss and gradient in place", "cross_entropy.cu", shape, FLOAT * 2 * count, 8 * count, in_place),
-        Row("cross-entropy", "cross_entropy.cu", shape, FLOAT * 2 * count, 6 * count, forward),
-        Row("cross-entropy back", "cross_entropy.cu", shape, FLOAT * 2 * count, 3 * count, backward),
     ]
 
 

@@ -21,9 +21,9 @@ from on_card import card, run_on_card
 
 from numpy_transformer.backend.arrays import to_host
 from numpy_transformer.backend.kernels import launcher
-from numpy_transformer.backend.kernels.structs import Struct
+from numpy_transformer.backend.kernels.structs import Struct, StructType
 from numpy_transformer.errors import InputError
-from numpy_transformer.layers import cross_entropy, layer_norm, softmax
+from numpy_transformer.layers import layer_norm, softmax
 
 FILES = sorted(path.stem for path in launcher.FOLDER.glob("*.cu"))
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
@@ -189,6 +189,43 @@ def test_what_a_card_is_given():
     assert [(type(number), number) for number in arguments[1:]] == [(np.int64, 0), (np.int64, 5), (np.float64, 0.5)]
 
 
+def test_numbers_that_belong_together_reach_a_card_as_one_array_of_one_element():
+    inner = StructType("Inner", a="i4", b="i8")
+    outer = StructType("Outer", scale="real", one=inner, at="pointer", some=(inner, 3))
+    array = strict_gpu.ones(2, dtype="float32")
+    packed = launcher._c(outer(0.5, inner(1, 2), array, [inner(3, 4)]), "f")
+    assert isinstance(packed, np.ndarray)
+    assert packed.size == 1
+    assert packed.dtype.itemsize == 4 + 4 + 16 + 8 + 3 * 16  # with the gaps that C leaves
+    assert packed["scale"].dtype == np.float32
+    assert packed.tolist()[:3] == (0.5, (1, 2), array.data.ptr)
+    assert packed["some"].tolist() == [(3, 4), (0, 0), (0, 0)]
+    constant = inner(1, 2)
+    assert launcher._c(constant, "f") is launcher._c(constant, "f")  # packed once
+
+
+@pytest.mark.parametrize("shared", [0, 48 * 1024, 48 * 1024 + 4])
+def test_a_card_is_asked_for_more_shared_memory_than_it_gives_unasked(shared, monkeypatch):
+    function = Function()
+    xp = SimpleNamespaceModule(RawModule=lambda code, options: SimpleNamespace(get_function=lambda name: function))
+    monkeypatch.setattr(launcher, "array_module", lambda _: xp)
+    launcher.Kernel("residual", "residual_forward").launch(np.ones(1, dtype="float32"), (2,), 32, shared=shared)
+    assert function.launches == [((2,), (32,), (), shared)]
+    assert function.max_dynamic_shared_size_bytes == (shared if shared > 48 * 1024 else None)
+
+
+class Function:
+    """A kernel as CuPy gives it, which notes its launches."""
+
+    max_dynamic_shared_size_bytes: int | None = None
+
+    def __init__(self):
+        self.launches = []
+
+    def __call__(self, grid, block, args, *, shared_mem):
+        self.launches.append((grid, block, args, shared_mem))
+
+
 # --- Execution: NumPy twins on the stand-in, the CUDA source emulated, and on a card if there is one ---
 
 
@@ -307,28 +344,6 @@ def test_softmax(shape, masked, dtype):
     assert_near(softmax.softmax_forward(strict_gpu.asarray(x), mask=on_gpu)[0], y, dtype)
     dx = softmax.softmax_backward(strict_gpu.asarray(dy), found_cache)
     assert_near(dx, softmax.softmax_backward(dy, cache), dtype)
-
-
-@pytest.mark.usefixtures("executed")
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (9, 33), (2, 37_001), (0, 4)])
-def test_cross_entropy(shape, label_smoothing, dtype):
-    logits = numbers(shape, dtype, 0)
-    targets = np.random.default_rng(1).integers(0, shape[1], shape[0])
-    options = {"label_smoothing": label_smoothing, "token_count": 11}
-    loss, cache = cross_entropy.cross_entropy_forward(logits, targets, **options)
-    dlogits = cross_entropy.cross_entropy_backward(0.7, cache)
-    for in_place in (False, True):
-        x = strict_gpu.asarray(logits)
-        found, found_cache = cross_entropy.cross_entropy_forward(
-            x, strict_gpu.asarray(targets), **options, out=x if in_place else None
-        )
-        assert_near(found, loss, dtype)
-        assert_near(found_cache.probabilities, cache.probabilities, dtype)
-        dfound = cross_entropy.cross_entropy_backward(0.7, found_cache, out=x if in_place else None)
-        assert (dfound is x) == in_place
-        assert_near(dfound, dlogits, dtype)
 
 
 @settings(max_examples=50, deadline=None)

@@ -37,7 +37,6 @@ TOO_WIDE = Check("test_attention_kernels", "test_an_old_card_has_no_room_for_the
 SOFTMAX_MASKED = Check("test_kernels", "test_softmax", ((3, 7), True, "float32"), emulated=True)
 SOFTMAX_LONG = Check("test_kernels", "test_softmax", ((1, 8200), False, "float32"), emulated=True)
 SOFTMAX = Check("test_kernels", "test_softmax", ((2, 129), False, "float32"), emulated=True)
-ENTROPY = Check("test_kernels", "test_cross_entropy", ((9, 33), 0.1, "float32"), emulated=True)
 LOSS = Check("test_training_kernels", "test_output_loss", (130, 64, 64, 0.1, "float32"), True, needs="monkeypatch")
 LOSS_ODD = Check("test_training_kernels", "test_output_loss", (5, 7, 2, 0.1, "float64"), True, needs="monkeypatch")
 LOSS_LONG = LOSS._replace(parameters=(2, 9001, 2, 0.1, "float32"))
@@ -245,9 +244,6 @@ MISTAKES = {
     ),
     "more shared memory than was brought": Mistake(
         KERNELS + "output_loss.py", "int(kept > 0), shared=kept", "int(kept > 0), shared=kept - 16", KEPT
-    ),
-    "a gradient of its mean": Mistake(
-        "cross_entropy.cu", "probabilities[start + v] - each - (v", "probabilities[start + v] - (v", ENTROPY
     ),
     "a round of Philox": Mistake("philox.cuh", "round < 10", "round < 9", DROPOUT),
     "the half words exchanged": Mistake("philox.cuh", ">> (i % 2 * 16)", ">> ((i + 1) % 2 * 16)", DROPOUT),

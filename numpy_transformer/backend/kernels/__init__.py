@@ -6,7 +6,6 @@ Files and functions are named after the layer's; the CUDA source is beside each 
 from numpy_transformer.backend.kernels import (  # noqa: F401  (importing registers)
     arithmetic,
     attention,
-    cross_entropy,
     dropout,
     embedding,
     feed_forward,

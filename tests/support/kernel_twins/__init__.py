@@ -9,7 +9,6 @@ from kernel_twins import (
     attention,
     best_tokens,
     bias,
-    cross_entropy,
     decoder_attention,
     dropout,
     embedding,
@@ -20,7 +19,7 @@ from kernel_twins import (
 )
 
 _FILES = (
-    *(adam, attention, best_tokens, bias, cross_entropy, decoder_attention, dropout, embedding, output_loss),
+    *(adam, attention, best_tokens, bias, decoder_attention, dropout, embedding, output_loss),
     *(residual, softmax, sums),
 )
 TWINS = {
