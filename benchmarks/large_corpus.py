@@ -1,7 +1,8 @@
 # ruff: noqa: E402  (the search path must be set before the packages are imported)
 """A text of millions of pairs: how much memory a run takes, how long until its first update, the first and second time?
 
-    python benchmarks/large_corpus.py SENTENCES.tsv [--pairs 1000000] [--ordered 4500000] [--folder DIR] [--output FILE]
+    python benchmarks/large_corpus.py SENTENCES.tsv [--pairs 1000000] [--updates 20] [--ordered 4500000] [--folder DIR]
+                                      [--output FILE]
 
 The text is made larger by joining 2 to 5 sentences of SENTENCES.tsv (such as Tatoeba's) to a line, at random, the same
 ones each time. It is written into the folder DIR, which is removed at the end, with the cache.
@@ -37,7 +38,6 @@ from numpy_transformer.data.epoch_order import batches_by_length
 from numpy_transformer.data.files import read_tsv
 
 JOINED = (2, 5)  # sentences of a line
-UPDATES = 20
 BATCH_TOKENS = 4096
 
 
@@ -46,13 +46,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sentences", help="FILE.tsv: source TAB target")
     parser.add_argument("--pairs", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--updates", type=int, default=20, metavar="N", help="before a process stops")
     parser.add_argument("--ordered", type=int, default=4_500_000, metavar="N", help="pairs of the epoch's order")
     parser.add_argument("--folder", type=Path, help="where there is space for the text and the cache")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--begun", type=float, help=argparse.SUPPRESS)  # a process that trains
     options = parser.parse_args()
     if options.begun is not None:
-        print(json.dumps(trained(Path(options.sentences), options.begun)))
+        print(json.dumps(trained(Path(options.sentences), options.begun, options.updates)))
         return
     lines = [str(machine()), str(libraries())]
     if options.folder is not None:
@@ -61,10 +62,10 @@ def main() -> None:
     try:
         text = folder / "text.tsv"
         write_text(Path(options.sentences), text, options.pairs)
-        lines.append(f"{options.pairs:,} pairs, {text.stat().st_size / 1e6:,.0f} MB; tiny, {UPDATES} updates")
+        lines.append(f"{options.pairs:,} pairs, {text.stat().st_size / 1e6:,.0f} MB; tiny, {options.updates} updates")
         titles = f"{'main process MB':>17}{'of it mapped':>14}{'others MB':>11}{'first update s':>16}{'CPU s':>8}"
         lines += [" " * 8 + titles]
-        lines += [f"{name:8}{row(measured(text, folder))}" for name in ("first", "second")]
+        lines += [f"{name:8}{row(measured(text, folder, options.updates))}" for name in ("first", "second")]
         cache = sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
         lines.append(f"kept in the cache folder: {cache / 1e6:,.0f} MB")
     finally:
@@ -84,15 +85,15 @@ def write_text(sentences: Path, path: Path, pairs: int) -> None:
             file.write(" ".join(text.sources[i] for i in some) + "\t" + " ".join(text.targets[i] for i in some) + "\n")
 
 
-def measured(text: Path, folder: Path) -> dict[str, float]:
+def measured(text: Path, folder: Path, updates: int) -> dict[str, float]:
     """What a process that trains on the text says of itself."""
-    command = [sys.executable, __file__, str(text), "--begun", str(time.time())]
+    command = [sys.executable, __file__, str(text), "--updates", str(updates), "--begun", str(time.time())]
     environment = {**os.environ, "NUMPY_TRANSFORMER_CACHE": str(folder / "cache")}
     answer = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(answer.stdout.splitlines()[-1])
 
 
-def trained(text: Path, begun: float) -> dict[str, float]:
+def trained(text: Path, begun: float, updates: int) -> dict[str, float]:
     """Train for a moment: seconds and CPU seconds until the first update, peak memory in MB."""
     figures: dict[str, float] = {}
 
@@ -102,7 +103,7 @@ def trained(text: Path, begun: float) -> dict[str, float]:
             figures["seconds"] = time.time() - begun
             figures["cpu_seconds"] = sum(of.ru_utime + of.ru_stime for of in used)
             figures["others"] = used[1].ru_maxrss / 1e3
-        return step.step < UPDATES
+        return step.step < updates
 
     with tempfile.TemporaryDirectory(dir=text.parent) as run:
         nt.train(

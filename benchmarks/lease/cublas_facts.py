@@ -4,7 +4,7 @@
 
 - Products of a base step in float32, tf32, "bfloat16" (float32 operands that cuBLAS may round) and with operands stored
   in 16 bits: TFLOP/s, and the name of the kernel that cuBLAS chose, which tells whether tensor cores were used.
-- Attention's small products: head by head as the step has them, and as one even batch.
+- Attention's small products, which its kernels do without cuBLAS: head by head, and as one even batch.
 - What the host pays for a launch: a kernel of ours, a product, an addition of CuPy, an allocation.
 - The bandwidth of a copy, and whether CUDA's own asynchronous pool works.
 """
@@ -119,7 +119,7 @@ def stored_16(xp: Any, M: int, K: int, N: int, kind: str) -> Callable[[], None]:
 
 
 def attention(xp: Any, clock: Clock, config: TransformerConfig, options: argparse.Namespace, even: bool) -> float:
-    """Milliseconds of the scores of all heads: heads inside (B, T, 3D), as a step has them, or each on its own."""
+    """Milliseconds of the scores of all heads: heads inside (B, T, 3D), or each on its own."""
     B, T, H, K = options.tokens // options.length, options.length, config.heads, config.d_model // config.heads
     if even:
         query, key = (xp.ones((B, H, T, K), dtype="float32") for _ in range(2))

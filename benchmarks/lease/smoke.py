@@ -64,10 +64,8 @@ def main() -> None:
     record.exit()
 
 
-def compile_seconds(xp: Any, file: str) -> float | str:
+def compile_seconds(xp: Any, file: str) -> float:
     """Of one kernel file in float32."""
-    if hasattr(xp, "run_twin"):
-        return "a stand-in compiles nothing"
     name = re.search(r'extern "C" __global__ void (\w+)', launcher.source(file))[1]
     start = time.perf_counter()
     launcher.module_of(xp, file, "f").get_function(name)

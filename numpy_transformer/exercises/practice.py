@@ -14,8 +14,8 @@ from unittest.mock import patch
 import numpy as np
 
 import bpe
+from numpy_transformer.data import phrasebook
 from numpy_transformer.data.batching import Batch, EncodedText, training_batches
-from numpy_transformer.data.corpora import load_corpus
 from numpy_transformer.errors import InputError
 from numpy_transformer.exercises.catalogue import EXERCISES
 from numpy_transformer.exercises.exercise import Function
@@ -189,11 +189,11 @@ def in_place(own: dict[str, Function]) -> Iterator[None]:
 
 
 class Practice:
-    """The phrasebook's beginning and a tiny model: what both runs share."""
+    """A small phrasebook and a tiny model: what both runs share."""
 
     def __init__(self, *, seed: int = 0) -> None:
-        corpus = load_corpus("phrasebook")
-        sources, targets = corpus.train.sources[:PAIRS], corpus.train.targets[:PAIRS]
+        pairs, _, _ = phrasebook.split(PAIRS)
+        sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
         tokenizer = bpe.train([*sources, *targets], vocabulary_size=VOCABULARY)
         self.config = TransformerConfig.preset("tiny", vocabulary_size=len(tokenizer))
         self._text = EncodedText.from_ids(tokenizer.encode_batch(sources), tokenizer.encode_batch(targets), self.config)

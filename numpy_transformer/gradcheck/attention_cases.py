@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.dropout_masks import DropoutMasks
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
+from numpy_transformer.gradcheck.masks import draw_masks
 from numpy_transformer.layers.attention import (
     scaled_dot_product_attention_backward,
     scaled_dot_product_attention_forward,
@@ -37,11 +37,6 @@ def attention_mask(kind: str, lengths: Sequence[int], queries: int, keys: int, x
     if "padding" in kind:
         mask &= (np.arange(keys) < np.asarray(lengths)[:, None])[:, None, None, :]
     return xp.asarray(mask)
-
-
-def draw_masks(probability: float, seed: int, xp: ModuleType) -> DropoutMasks | None:
-    """Fresh masks for one forward pass: the same seed gives the same masks each time, on any device."""
-    return DropoutMasks(probability, seed, xp, philox=True) if probability else None
 
 
 @recipe

@@ -19,7 +19,7 @@ rounding. A wrong formula gains nothing from this rule, because its terms are no
 differences state their own uncertainty; if it exceeds 1e-8 of the largest entry, the two must agree within that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,13 +80,16 @@ def check(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) 
     Along a direction of +1 and -1 the derivative is a signed sum of the gradient's entries. So a single evaluation
     reveals an error anywhere; that is how blocks and the whole model are checked.
     """
+    return list(findings_of(case, along=along, oracles=oracles))
+
+
+def findings_of(case: Case, *, along: bool = False, oracles: Iterable[str] = ORACLES) -> Iterator[Finding]:
+    """What `check` finds, one by one, for those who stop at the first failure."""
     gradients = {name: to_host(gradient) for name, gradient in case.gradients(case.inputs).items()}
     terms = size_of_terms(case, gradients)
-    return [
-        _compare(case, name, gradient, oracle, along=along, terms=terms[name])
-        for name, gradient in gradients.items()
-        for oracle in oracles
-    ]
+    for name, gradient in gradients.items():
+        for oracle in oracles:
+            yield _compare(case, name, gradient, oracle, along=along, terms=terms[name])
 
 
 def size_of_terms(case: Case, gradients: Mapping[str, Array]) -> dict[str, float]:

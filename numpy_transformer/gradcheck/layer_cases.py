@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.gradcheck.attention_cases import draw_masks
 from numpy_transformer.gradcheck.case import Case, GradientError, Inputs, make_case, recipe
+from numpy_transformer.gradcheck.masks import draw_masks
 from numpy_transformer.layers import activation as activations
 from numpy_transformer.layers.activation import ACTIVATIONS
 from numpy_transformer.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward

@@ -1,15 +1,14 @@
 """Cases for whole blocks and for the whole model; they are checked along random directions."""
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from numpy_transformer.backend.arrays import Array
-from numpy_transformer.backend.dropout_masks import DropoutMasks, Dropouts
 from numpy_transformer.gradcheck.attention_cases import attention_mask
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
+from numpy_transformer.gradcheck.masks import draw_dropouts
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.output_loss import output_loss, output_loss_and_gradients
 from numpy_transformer.models.blocks import (
@@ -34,13 +33,6 @@ def small_config(**changes: Any) -> TransformerConfig:
     """A complete model of a few hundred numbers, with every kind of layer, and all sizes different."""
     sizes = {"vocabulary_size": 11, "encoder_layers": 1, "decoder_layers": 1, "d_model": 6, "d_ff": 10, "heads": 2}
     return TransformerConfig(**(sizes | changes))
-
-
-def draw_dropouts(probability: float, seed: int, xp: ModuleType) -> Dropouts:
-    """Fresh masks of both kinds for one forward pass; the same seed gives the same masks, on any device."""
-    if not probability:
-        return Dropouts()
-    return Dropouts(*(DropoutMasks(probability, (seed, kind), xp, philox=True) for kind in (0, 1)))
 
 
 def draw_batch(

@@ -7,7 +7,8 @@ import numpy as np
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.gradcheck.case import Case, Inputs, make_case, recipe
-from numpy_transformer.gradcheck.model_cases import draw_dropouts, small_config
+from numpy_transformer.gradcheck.masks import draw_dropouts
+from numpy_transformer.gradcheck.model_cases import small_config
 from numpy_transformer.layers.attention import causal_mask
 from numpy_transformer.layers.output_loss import OutputParameters, output_loss, output_loss_and_gradients
 from numpy_transformer.models.config import TransformerConfig

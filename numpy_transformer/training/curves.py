@@ -26,7 +26,9 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
 
     A figure that is absent, not a number, not finite or too large to draw is a gap.
     """
-    from matplotlib.figure import Figure  # slow to import, and needs no display when used without pyplot
+    # Slow to import; without pyplot they need no display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     def plot(axes: Any, kind: str, name: str, *style: str, ceiling: float = math.inf, **options: Any) -> None:
         """The figure `name` of all records of this kind, over their steps."""
@@ -34,7 +36,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
         steps, values = ([_figure(record.get(key)) for record in chosen] for key in ("step", name))
         axes.plot(steps, [ceiling if value > ceiling else value for value in values], *style, **options)
 
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = Figure(figsize=(11, 7), dpi=110, layout="constrained")
     (loss, perplexity), (quality, rate) = figure.subplots(2, 2)
 
     plot(loss, "step", "loss", label="training (label-smoothed)", alpha=0.8)
@@ -63,7 +65,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
+    FigureCanvasAgg(figure).print_png(picture)  # savefig would draw everything twice
     with atomic_write(path) as file:
         file.write(picture.getvalue())
 

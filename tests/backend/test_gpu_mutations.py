@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from emulated_cuda import library_folder
 from gpu_mistakes import KERNELS, MISTAKES, Check, Mistake
 from search_mistakes import SEARCH_MISTAKES
 
@@ -54,7 +55,8 @@ def perform(check: Check) -> None:
 
 def make(mistake: Mistake) -> None:
     """From now on this process reads the changed file. Raises LookupError if the file or the text is missing."""
-    places = [path for path in (PACKAGE / mistake.file, PACKAGE / KERNELS / mistake.file) if path.exists()]
+    folders = PACKAGE, PACKAGE / KERNELS, Path(__file__).parents[1] / "support"
+    places = [path for path in (folder / mistake.file for folder in folders) if path.exists()]
     if len(places) != 1:
         raise LookupError(f"{mistake.file} stands in {len(places)} places")
     [path] = places
@@ -79,6 +81,7 @@ def make(mistake: Mistake) -> None:
 
 def outcome(check: Check, mistake: Mistake | None) -> str:
     """The result from a separate process: "passed", "skipped: ..." or why the test failed."""
+    library_folder()  # of this process, for all that follow
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -132,7 +132,7 @@ def test_a_kernel_that_cannot_be_compiled_is_one_clear_line():
         patch.object(launcher, "array_module", lambda _: WithoutHeaders),
         pytest.raises(InputError, match=r"residual\.cu cannot be compiled \(cannot open cuda_fp16\.h\); install"),
     ):
-        launcher.Kernel("residual", "residual_forward", print).launch(np.ones(1), (1,), 32)
+        launcher.Kernel("residual", "residual_forward").launch(np.ones(1), (1,), 32)
 
 
 class FailingCard:
@@ -152,7 +152,7 @@ class FailingCard:
 
 
 def test_the_debug_switch_names_the_kernel_that_failed(monkeypatch, capsys):
-    kernel, x = launcher.Kernel("residual", "residual_forward", print), np.ones(1, dtype="float32")
+    kernel, x = launcher.Kernel("residual", "residual_forward"), np.ones(1, dtype="float32")
     monkeypatch.setattr(launcher, "array_module", lambda _: FailingCard)
     kernel.launch(x, (3,), 32)  # nobody waits
     monkeypatch.setenv(launcher.DEBUG, "1")
@@ -167,7 +167,7 @@ def test_the_debug_switch_prints_the_whole_log_of_the_compiler(monkeypatch, caps
     monkeypatch.setattr(launcher, "array_module", lambda _: SimpleNamespaceModule(RawModule=fail))
     for told in ("", "first line\nsecond line\n"):
         with pytest.raises(InputError, match=r"\(first line\); install") as caught:
-            launcher.Kernel("bias", "add_bias", print).launch(np.ones(1), (1,), 32)
+            launcher.Kernel("bias", "add_bias").launch(np.ones(1), (1,), 32)
         assert "second line" in str(caught.value.__cause__)
         assert capsys.readouterr().err == told
         monkeypatch.setenv(launcher.DEBUG, "1")
@@ -194,7 +194,7 @@ def test_what_a_card_is_given():
 
     x = np.ones(3, dtype="float32")
     with patch.object(launcher, "array_module", lambda _: Recorder):
-        kernel = launcher.Kernel("residual", "residual_forward", print)
+        kernel = launcher.Kernel("residual", "residual_forward")
         kernel.launch(x, (2, 3), 64, x, None, 5, 0.5)
         kernel.launch(x, (0, 3), 64, x, None, 5, 0.5)  # nothing to do
     [(name, grid, block, arguments)] = launches
@@ -266,7 +266,7 @@ def test_a_missing_barrier_is_noticed(missing, monkeypatch):
     expected = x.sum() + x.max() + y.sum()
     noticed = pytest.raises(AssertionError, match="reductions: array 2 depends on the order of the threads")
     with nullcontext() if missing is None else noticed:
-        run_emulated(launcher.Kernel("any", "reductions", print), "d", (1,), 128, (x, y))
+        run_emulated(launcher.Kernel("any", "reductions"), "d", (1,), 128, (x, y))
         np.testing.assert_allclose(y, expected, rtol=1e-12)
 
 

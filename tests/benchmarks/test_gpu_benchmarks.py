@@ -230,21 +230,28 @@ def rehearse(results, *stages):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_script_that_runs_everything(tmp_path):
-    done = rehearse(tmp_path)
-    log = (tmp_path / "log.txt").read_text()
-    assert log == done.stdout
-    files = {path.name for path in tmp_path.iterdir()} - {"training-pytorch.json"}
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory):
+    """The results of all stages."""
+    folder = tmp_path_factory.mktemp("rehearsed")
+    done = rehearse(folder)
+    assert (folder / "log.txt").read_text() == done.stdout
+    return folder
+
+
+def test_the_script_that_runs_everything(rehearsed):
+    log = (rehearsed / "log.txt").read_text()
+    files = {path.name for path in rehearsed.iterdir()} - {"training-pytorch.json"}
     json_files = {f"{name}.json" for name in ("smoke", "cublas", "training-ours", "roofline", "decoding")}
     assert files == json_files | {"log.txt", "tests.xml"}
     stages = "facts", "smoke", "cublas", "ours", "pytorch", "tests", "roofline", "decoding", "run", "memory"
     assert [log.find(f"== {name}, at ") for name in stages] == sorted(log.index(f"== {name}, at ") for name in stages)
     failures = log.rpartition("skipped\n")[2].strip().split("\n")
-    assert failures in (["nothing failed"], ["pytorch: status 1"]), done.stdout  # PyTorch may not be installed
-    smoke = json.loads((tmp_path / "smoke.json").read_text())
+    assert failures in (["nothing failed"], ["pytorch: status 1"]), log  # PyTorch may not be installed
+    smoke = json.loads((rehearsed / "smoke.json").read_text())
     assert smoke["two equal steps are equal bit for bit"] is True
     assert smoke["gradient error in float32"] < 1e-5
-    facts = json.loads((tmp_path / "cublas.json").read_text())
+    facts = json.loads((rehearsed / "cublas.json").read_text())
     assert facts["logits, 64 x 128 x 100, bfloat16"]["milliseconds"] > 0
     assert "left out" in facts["logits, 64 x 128 x 100, bfloat16 to float32"]  # the stand-in stores no bfloat16
 
@@ -258,6 +265,6 @@ def test_a_stage_that_fails_does_not_stop_the_next(tmp_path):
     assert "== ours" not in done.stdout
 
 
-def test_the_memory_check_runs_every_kernel_of_a_training_step(tmp_path):
-    told = rehearse(tmp_path, "memory").stdout
-    assert "kernels ran; not run: cross_entropy_backward, cross_entropy_forward, softmax_backward\n" in told
+def test_the_memory_check_runs_every_kernel_of_a_training_step(rehearsed):
+    told = "kernels ran; not run: cross_entropy_backward, cross_entropy_forward, softmax_backward\n"
+    assert told in (rehearsed / "log.txt").read_text()

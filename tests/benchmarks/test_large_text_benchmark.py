@@ -15,7 +15,18 @@ def test_a_small_text(tmp_path):
     sentences, report = tmp_path / "sentences.tsv", tmp_path / "report.txt"
     sentences.write_text("".join(line + "\n" for line in small_run.numbers_in_words(90)), encoding="utf-8")
     (tmp_path / "work").mkdir()
-    options = ["--pairs", "200", "--ordered", "500", "--folder", tmp_path / "work", "--output", report]
+    options = [
+        "--pairs",
+        "200",
+        "--updates",
+        "2",
+        "--ordered",
+        "500",
+        "--folder",
+        tmp_path / "work",
+        "--output",
+        report,
+    ]
     subprocess.run([sys.executable, SCRIPT, sentences, *map(str, options)], check=True, stdout=subprocess.DEVNULL)
     lines = report.read_text(encoding="utf-8").splitlines()
     rows = {line.split()[0]: [float(cell.replace(",", "")) for cell in line.split()[1:]] for line in lines[4:6]}

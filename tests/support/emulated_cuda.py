@@ -6,8 +6,12 @@ ends the program with a message. A missing barrier makes the result depend on wh
 are tried. Arrays are copied between guards: a write past an end is detected, and a read there gives NaN.
 """
 
+import atexit
 import ctypes
+import hashlib
+import os
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -15,25 +19,21 @@ from tempfile import mkdtemp
 
 import numpy as np
 from guarded_memory import Guarded, arrays_of
+from kernel_signatures import kinds_of, signatures_in
 
 from numpy_transformer.backend.kernels.launcher import C_NAMES, Kernel, source
 from numpy_transformer.backend.kernels.structs import Struct
 
+FOLDER = "EMULATED_CUDA_FOLDER"  # of the environment
+FLAGS = ("-std=c++20", "-O1", "-fPIC", "-pthread", "-fsanitize=alignment", "-fno-sanitize-recover=alignment")
 SHIM = Path(__file__).parent / "cuda_on_cpu.h"
 NUMBERS = {"double": float, "long long": int}
-PARAMETER = re.compile(r"(?:const )?(.+?) (\*?)\w+")
 DYNAMIC = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
-SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 
 
 def signatures(file: str) -> list[tuple[str, str]]:
     """(name, parameters) of each kernel of a file."""
-    return SIGNATURE.findall(source(file))
-
-
-def kinds_of(parameters: str) -> list[tuple[str, str]]:
-    """(type, "*" for a pointer) of each parameter."""
-    return [PARAMETER.fullmatch(" ".join(parameter.split())).groups() for parameter in parameters.split(",")]
+    return signatures_in(source(file))
 
 
 def check_arguments(kernel: Kernel, dtype: str, arguments: tuple) -> None:
@@ -96,10 +96,31 @@ def _c(argument):
     return ctypes.c_longlong(argument) if isinstance(argument, int) else ctypes.c_double(argument)
 
 
+def library_folder() -> Path:
+    """Where this run of the tests keeps what it compiled, also for the processes that it forks."""
+    if FOLDER not in os.environ:
+        os.environ[FOLDER] = mkdtemp(prefix="emulated-cuda-")
+        atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
+    return Path(os.environ[FOLDER])
+
+
 @cache
 def compiled(file: str, dtype: str) -> ctypes.CDLL:
-    """A library of the file's kernels, with a function run_NAME for each."""
-    folder = Path(mkdtemp(prefix="emulated-cuda-"))
+    """A library of the file's kernels, with a function run_NAME for each; each source is compiled once in a run."""
+    text, flags = text_of(file), [*FLAGS, f"-DREAL={C_NAMES[dtype]}"]
+    name = hashlib.sha256("\n".join([text, *flags]).encode()).hexdigest()
+    library = library_folder() / f"{name}.so"
+    if not library.exists():
+        folder = Path(mkdtemp(dir=library_folder()))
+        (folder / "kernel.cpp").write_text(text)
+        subprocess.run(["g++", *flags, "-c", "kernel.cpp"], cwd=folder, check=True)
+        subprocess.run(["g++", "-shared", "-pthread", "kernel.o", "-o", "kernel.so"], cwd=folder, check=True)
+        (folder / "kernel.so").rename(library)
+    return ctypes.CDLL(str(library))
+
+
+def text_of(file: str) -> str:
+    """The shim, the kernel file, and for each kernel a function that runs it."""
     text = [SHIM.read_text(), source(file)]
     kinds = {kind for _, parameters in signatures(file) for kind, pointer in kinds_of(parameters) if not pointer}
     structs = kinds - NUMBERS.keys()
@@ -114,9 +135,4 @@ def compiled(file: str, dtype: str) -> ctypes.CDLL:
         launch = "unsigned grid_x, unsigned grid_y, unsigned threads, unsigned shared, bool backwards"
         call = f"run(grid_x, grid_y, threads, shared, backwards, [=] {{ {name}({', '.join(given)}); }})"
         text.append(f'extern "C" void run_{name}({launch}, {", ".join(taken)}) {{ {call}; }}')
-    (folder / "kernel.cpp").write_text(DYNAMIC.sub(r"\1 *const \2 = (\1 *)dynamic_shared;", "\n".join(text)))
-    checks = ["-fsanitize=alignment", "-fno-sanitize-recover=alignment"]
-    flags = ["-std=c++20", "-O1", "-fPIC", "-pthread", *checks, f"-DREAL={C_NAMES[dtype]}"]
-    subprocess.run(["g++", *flags, "-c", "kernel.cpp"], cwd=folder, check=True)
-    subprocess.run(["g++", "-shared", "-pthread", "kernel.o", "-o", "kernel.so"], cwd=folder, check=True)
-    return ctypes.CDLL(str(folder / "kernel.so"))
+    return DYNAMIC.sub(r"\1 *const \2 = (\1 *)dynamic_shared;", "\n".join(text))

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 KERNELS = "backend/kernels/"
+TWINS = "kernel_twins/"  # in tests/support
 
 
 class Check(NamedTuple):
@@ -16,7 +17,7 @@ class Check(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """`old`, which occurs once in a file of the package, becomes `new`."""
+    """`old`, which occurs once in a file of the package or of tests/support, becomes `new`."""
 
     file: str
     old: str
@@ -257,9 +258,9 @@ MISTAKES = {
     "a round of Philox": Mistake("philox.cuh", "round < 10", "round < 9", DROPOUT),
     "the half words exchanged": Mistake("philox.cuh", ">> (i % 2 * 16)", ">> ((i + 1) % 2 * 16)", DROPOUT),
     # (b) the stand-in
-    "a twin of a kernel": Mistake(KERNELS + "softmax.py", "dy - (dy *", "dy + (dy *", layer("softmax")),
+    "a twin of a kernel": Mistake(TWINS + "softmax.py", "dy - (dy *", "dy + (dy *", layer("softmax")),
     "a twin of attention": Mistake(
-        KERNELS + "attention.py", "weights * (dweights - inner", "weights * (dweights + inner", layer("attention")
+        TWINS + "attention.py", "weights * (dweights - inner", "weights * (dweights + inner", layer("attention")
     ),
     "a causal mask that hides the present": Mistake(
         KERNELS + "attention.py", "line[length - 1 :]", "line[length:]", LINE
@@ -303,7 +304,7 @@ MISTAKES = {
         "        array_module(self.gradients).asarray([rate])\n        self._token_counts.append(",
         STEP,
     ),
-    "a bad step that counts": Mistake(KERNELS + "adam.py", "    updates += finite\n", "    updates += 1\n", BAD_STEP),
+    "a bad step that counts": Mistake(TWINS + "adam.py", "    updates += finite\n", "    updates += 1\n", BAD_STEP),
     "a gradient not added up": Mistake("training/gpu_step.py", "self.gradients[...] += earlier", "earlier", STEPS),
     "a second wait in a search": Mistake(
         "decoding/next_tokens.py",

@@ -9,7 +9,7 @@ To NumPy, an array of this module is as foreign as an array on a card. It
 - counts what makes the host wait for the card (`counted`, `waits`), transfers to the card and launches on it;
 - fills fresh memory with NaN, which reveals a read before the first write.
 
-Kernels cannot run here. The launcher finds `run_twin` instead of RawModule, which runs the kernel's NumPy twin.
+CUDA cannot run here: RawModule runs a kernel's NumPy twin instead (strict_raw.py).
 """
 
 import operator
@@ -20,8 +20,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-
-from numpy_transformer.backend.kernels.structs import Struct
 
 # name -> keywords it may be given. A function that CuPy has under another meaning or not at all is left out.
 _UFUNC = {"out", "dtype"}
@@ -327,13 +325,6 @@ def empty_like(a: ndarray, dtype: Any = None, order: str = "K", shape: Any = Non
     return empty(a.shape if shape is None else shape, a.dtype if dtype is None else dtype)
 
 
-def run_twin(twin: Any, arguments: Any) -> None:
-    """Run a kernel's NumPy twin on the memory underneath: it writes where the kernel would, without warnings."""
-    _counts.launches += 1
-    with np.errstate(all="ignore"):
-        twin(*(a.mapped(_unwrap) if isinstance(a, Struct) else _unwrap(a) for a in arguments))
-
-
 def array_equal(a1: ndarray, a2: ndarray, equal_nan: bool = False) -> ndarray:
     """Whether all are equal: one number on the card; reading it makes the host wait."""
     return ndarray(np.asarray(np.array_equal(_unwrap(a1), _unwrap(a2), equal_nan=equal_nan)))
@@ -360,6 +351,8 @@ def get_default_memory_pool() -> Any:
 def __getattr__(name: str) -> Any:
     if name == "cuda":
         return import_module("strict_cuda")
+    if name == "RawModule":
+        return import_module("strict_raw").RawModule
     if name in FUNCTIONS:
         return _wrapped(getattr(np, name), FUNCTIONS[name], name)
     raise AttributeError(f"CuPy has no {name!r}, or strict_gpu.py does not know it yet")

@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import pytest
-from child_run import quick_curves
 
 import numpy_transformer as nt
 from numpy_transformer.commands.learn_shortlist import learn_for_run
@@ -13,7 +12,6 @@ from numpy_transformer.commands.train import as_one_text, parse_arguments
 from numpy_transformer.data import large_corpus
 from numpy_transformer.errors import InputError
 from numpy_transformer.storage.tensors import load_tensors
-from numpy_transformer.training import reporting
 from numpy_transformer.training.run_folder import RunFolder
 from numpy_transformer.training.training_step import TrainingStep
 from numpy_transformer.translation import translator
@@ -27,7 +25,6 @@ def data(tmp_path: Path, monkeypatch) -> str:
     """A text of which every run believes that it is too large for memory."""
     monkeypatch.setenv("NUMPY_TRANSFORMER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(large_corpus, "LARGE", 0)
-    monkeypatch.setattr(reporting, "draw_curves", quick_curves)
     monkeypatch.setattr(translator, "EXTRA_LENGTH", 2)  # a model that has learned nothing ends no sentence before
     draw = random.Random(0)
     words = ["zero", "null", "one", "eins", "two", "zwei", "three", "drei", "four", "vier"]

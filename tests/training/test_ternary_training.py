@@ -19,7 +19,6 @@ from numpy_transformer.layers.ternary import is_rounded
 from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.storage.run_files import RunFiles
 from numpy_transformer.storage.tensors import load_tensors
-from numpy_transformer.training import reporting
 from numpy_transformer.training.costs import StepSize, step_bytes
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.optimizer import Adam
@@ -111,7 +110,6 @@ def test_the_estimate_of_memory_counts_the_rounded_weights():
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reporting, "draw_curves", lambda *arguments: None)  # it takes longer than the run
     return write_corpus(tmp_path / "corpus")
 
 

@@ -5,8 +5,6 @@ Whether the step is finite, the gradient's norm, and the number of updates so fa
 
 import math
 
-import numpy as np
-
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel
 
@@ -46,47 +44,6 @@ def guarded_adam_update(
     UPDATE.launch(parameters, (blocks,), THREADS, *buffers, scalars, n, beta1, beta2, epsilon)
 
 
-# --- The kernels' NumPy twins ---
-
-
-def _squares(g: Array, partial: Array, n: int) -> None:
-    partial[...] = 0
-    partial[0] = g @ g
-
-
-def _scalars(
-    partial: Array,
-    loss: Array,
-    updates: Array,
-    results: Array,
-    scalars: Array,
-    parts: int,
-    rate: float,
-    clip: float,
-    beta1: float,
-    beta2: float,
-) -> None:
-    norm = np.sqrt(partial.sum())
-    finite = bool(np.isfinite(norm) and np.isfinite(loss))
-    updates += finite
-    t = max(1, int(updates))
-    results[...] = loss, norm, finite
-    shrink = clip / norm if norm > clip else 1.0
-    scalars[...] = finite, shrink, rate / (1 - beta1**t), 1 / np.sqrt(1 - beta2**t)
-
-
-def _update(
-    p: Array, g: Array, m: Array, v: Array, scalars: Array, n: int, beta1: float, beta2: float, epsilon: float
-) -> None:
-    finite, shrink, step_size, unbias = scalars
-    if not finite:
-        return
-    g = g * shrink
-    m[...] = beta1 * m + (1 - beta1) * g
-    v[...] = beta2 * v + (1 - beta2) * (g * g)
-    p -= step_size * (m / (unbias * np.sqrt(v) + epsilon))
-
-
-SQUARES = Kernel("adam", "squares", _squares)
-SCALARS = Kernel("adam", "adam_scalars", _scalars)
-UPDATE = Kernel("adam", "adam_update", _update)
+SQUARES = Kernel("adam", "squares")
+SCALARS = Kernel("adam", "adam_scalars")
+UPDATE = Kernel("adam", "adam_update")

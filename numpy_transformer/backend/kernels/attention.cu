@@ -72,9 +72,11 @@ struct Shared {
 
 // tile <- factor (vectors + bias), from position `first` on; what stands behind the end, in either direction, is 0.
 template <bool KEYS>
-__device__ inline void load_tile(const Tile &tile, const real *vectors, const Rows &rows, const real *bias, int first,
-                                 int length, int K, real factor) {
+__device__ inline void load_tile(const Tile &tile, const Work &work, const real *vectors, const Rows &rows,
+                                 const real *bias, int first, int length, int K, real factor) {
     const int loads = loads_of(K);
+    vectors += work.start(rows);
+    if (bias) bias += work.head * K;
     for (int i = threadIdx.x; i < TILE * loads; i += THREADS) {
         const int number = i / loads, column = i % loads * LANES;
         const real *from = vectors + (first + number) * rows.position + column;
@@ -95,7 +97,8 @@ __device__ inline void load_tile(const Tile &tile, const real *vectors, const Ro
 }
 
 // Bit i: query t may see key s + i.
-__device__ inline unsigned visible(const bool *mask, const Mask &step, const Work &work, const Shape &shape, int t, int s) {
+__device__ inline unsigned visible(const bool *mask, const Mask &step, const Work &work, const Shape &shape, int t,
+                                   int s) {
     unsigned bits = 0;
     if (t < shape.T) {
         if (mask) mask += work.sentence * step.sentence + work.head * step.head + t * step.query;
@@ -172,26 +175,25 @@ template <typename Join> __device__ inline real over_groups(real value, Join joi
 }
 
 // logsum (B, H, T), 0 for a query that may see no key: its context is 0.
-extern "C" __global__ void attention_forward(const real *query, const real *key, const real *value, const real *query_bias, const real *key_bias,
-                  const real *value_bias, const bool *mask, real *context, real *logsum, Shape shape, Mask step,
-                  Dropout dropout) {
+extern "C" __global__ void attention_forward(const real *query, const real *key, const real *value,
+                                             const real *query_bias, const real *key_bias, const real *value_bias,
+                                             const bool *mask, real *context, real *logsum, Shape shape, Mask step,
+                                             Dropout dropout) {
     extern __shared__ Lanes memory[];
     const Shared shared = {(real *)memory, shape.K};
     const Tile queries = shared.vectors(0), keys = shared.vectors(1), values = shared.vectors(2);
     const Tile weights = shared.scores(3, 0);
     const Work work(shape, shape.T);
-    const int q = threadIdx.x / GROUPS, group = threadIdx.x % GROUPS, t = work.first + q, K = shape.K, bias = work.head * K;
-    query += work.start(shape.query), key += work.start(shape.key), value += work.start(shape.value);
-    load_tile<false>(queries, query, shape.query, query_bias ? query_bias + bias : nullptr, work.first, shape.T, K,
-                     shape.scale);
+    const int q = threadIdx.x / GROUPS, group = threadIdx.x % GROUPS, t = work.first + q, K = shape.K;
+    load_tile<false>(queries, work, query, shape.query, query_bias, work.first, shape.T, K, shape.scale);
     real highest = LOWEST, total = 0;  // total: this thread's part
     Sum sum = {};
     for (int first = 0; first < shape.S; first += TILE) {
         const int s = first + group * 8;
         const unsigned bits = visible(mask, step, work, shape, t, s);
         if (!__syncthreads_or(bits != 0)) continue;  // behind it nobody reads the last tiles any more
-        load_tile<true>(keys, key, shape.key, key_bias ? key_bias + bias : nullptr, first, shape.S, K, 1);
-        load_tile<true>(values, value, shape.value, value_bias ? value_bias + bias : nullptr, first, shape.S, K, 1);
+        load_tile<true>(keys, work, key, shape.key, key_bias, first, shape.S, K, 1);
+        load_tile<true>(values, work, value, shape.value, value_bias, first, shape.S, K, 1);
         __syncthreads();
         Eight x = products(queries.row(q), keys, group, K);
         real top = highest;
@@ -218,20 +220,19 @@ extern "C" __global__ void attention_forward(const real *query, const real *key,
 }
 
 // Also inner (B, H, T), for the kernel below.
-extern "C" __global__ void attention_backward_query(const real *query, const real *key, const real *value, const real *query_bias,
-                         const real *key_bias, const real *value_bias, const bool *mask, const real *context,
-                         const real *logsum, const real *dcontext, real *dquery, real *inner, Shape shape, Mask step,
-                         Dropout dropout) {
+extern "C" __global__ void attention_backward_query(const real *query, const real *key, const real *value,
+                                                    const real *query_bias, const real *key_bias,
+                                                    const real *value_bias, const bool *mask, const real *context,
+                                                    const real *logsum, const real *dcontext, real *dquery, real *inner,
+                                                    Shape shape, Mask step, Dropout dropout) {
     extern __shared__ Lanes memory[];
     const Shared shared = {(real *)memory, shape.K};
     const Tile queries = shared.vectors(0), dcontexts = shared.vectors(1), keys = shared.vectors(2);
     const Tile values = shared.vectors(3), dscores = shared.scores(4, 0);
     const Work work(shape, shape.T);
-    const int q = threadIdx.x / GROUPS, group = threadIdx.x % GROUPS, t = work.first + q, K = shape.K, bias = work.head * K;
-    query += work.start(shape.query), key += work.start(shape.key), value += work.start(shape.value);
-    load_tile<false>(queries, query, shape.query, query_bias ? query_bias + bias : nullptr, work.first, shape.T, K,
-                     shape.scale);
-    load_tile<false>(dcontexts, dcontext + work.start(shape.dcontext), shape.dcontext, nullptr, work.first, shape.T, K, 1);
+    const int q = threadIdx.x / GROUPS, group = threadIdx.x % GROUPS, t = work.first + q, K = shape.K;
+    load_tile<false>(queries, work, query, shape.query, query_bias, work.first, shape.T, K, shape.scale);
+    load_tile<false>(dcontexts, work, dcontext, shape.dcontext, nullptr, work.first, shape.T, K, 1);
     __syncthreads();
     const long long row = work.row(shape, t);
     real dot = 0, normalizer = 0;
@@ -246,8 +247,8 @@ extern "C" __global__ void attention_backward_query(const real *query, const rea
         const int s = first + group * 8;
         const unsigned bits = visible(mask, step, work, shape, t, s);
         if (!__syncthreads_or(bits != 0)) continue;
-        load_tile<true>(keys, key, shape.key, key_bias ? key_bias + bias : nullptr, first, shape.S, K, 1);
-        load_tile<true>(values, value, shape.value, value_bias ? value_bias + bias : nullptr, first, shape.S, K, 1);
+        load_tile<true>(keys, work, key, shape.key, key_bias, first, shape.S, K, 1);
+        load_tile<true>(values, work, value, shape.value, value_bias, first, shape.S, K, 1);
         __syncthreads();
         const Eight w = weights_of(products(queries.row(q), keys, group, K), normalizer, bits);
         Eight ds = drop(products(dcontexts.row(q), values, group, K), dropout, row, s / 8);  // dweights
@@ -261,29 +262,27 @@ extern "C" __global__ void attention_backward_query(const real *query, const rea
     if (group == 0) inner[row] = dot;
 }
 
-extern "C" __global__ void attention_backward_key_value(const real *query, const real *key, const real *value, const real *query_bias,
-                             const real *key_bias, const real *value_bias, const bool *mask, const real *logsum,
-                             const real *dcontext, const real *inner, real *dkey, real *dvalue, Shape shape, Mask step,
-                             Dropout dropout) {
+extern "C" __global__ void attention_backward_key_value(const real *query, const real *key, const real *value,
+                                                        const real *query_bias, const real *key_bias,
+                                                        const real *value_bias, const bool *mask, const real *logsum,
+                                                        const real *dcontext, const real *inner, real *dkey,
+                                                        real *dvalue, Shape shape, Mask step, Dropout dropout) {
     extern __shared__ Lanes memory[];
     const Shared shared = {(real *)memory, shape.K};
     const Tile queries = shared.vectors(0), dcontexts = shared.vectors(1), keys = shared.vectors(2);
     const Tile values = shared.vectors(3), weights = shared.scores(4, 0), dscores = shared.scores(4, 1);
     const Work work(shape, shape.S);
     const int q = threadIdx.x / GROUPS, group = threadIdx.x % GROUPS, s = work.first + group * 8, K = shape.K;
-    const int slot = q, bias = work.head * K;  // scores of query q, and then sums for the key in this slot
-    query += work.start(shape.query), key += work.start(shape.key), value += work.start(shape.value);
-    dcontext += work.start(shape.dcontext);
-    load_tile<true>(keys, key, shape.key, key_bias ? key_bias + bias : nullptr, work.first, shape.S, K, 1);
-    load_tile<true>(values, value, shape.value, value_bias ? value_bias + bias : nullptr, work.first, shape.S, K, 1);
+    const int slot = q;  // scores of query q, and then sums for the key in this slot
+    load_tile<true>(keys, work, key, shape.key, key_bias, work.first, shape.S, K, 1);
+    load_tile<true>(values, work, value, shape.value, value_bias, work.first, shape.S, K, 1);
     Sum dkey_sum = {}, dvalue_sum = {};
     for (int first = 0; first < shape.T; first += TILE) {
         const int t = first + q;
         const unsigned bits = visible(mask, step, work, shape, t, s);
         if (!__syncthreads_or(bits != 0)) continue;
-        load_tile<false>(queries, query, shape.query, query_bias ? query_bias + bias : nullptr, first, shape.T, K,
-                         shape.scale);
-        load_tile<false>(dcontexts, dcontext, shape.dcontext, nullptr, first, shape.T, K, 1);
+        load_tile<false>(queries, work, query, shape.query, query_bias, first, shape.T, K, shape.scale);
+        load_tile<false>(dcontexts, work, dcontext, shape.dcontext, nullptr, first, shape.T, K, 1);
         __syncthreads();
         const long long row = work.row(shape, t);
         const real normalizer = t < shape.T ? logsum[row] : 0, dot = t < shape.T ? inner[row] : 0;

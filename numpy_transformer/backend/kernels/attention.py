@@ -6,20 +6,18 @@ apart from them: the kernels add them as they read (multi_head_attention.py).
 """
 
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
 from numpy_transformer.backend.gpu_twins import textbook, twin_of
-from numpy_transformer.backend.kernels.dropout import drop, dropout_argument
+from numpy_transformer.backend.kernels.dropout import dropout_argument
 from numpy_transformer.backend.kernels.launcher import Kernel, shared_memory
 from numpy_transformer.backend.kernels.structs import Struct, StructType
 from numpy_transformer.layers import attention, blocked_attention
 from numpy_transformer.layers.attention import AttentionCache
 from numpy_transformer.layers.blocked_attention import BlockedAttentionCache, blocked_attention_weights
-from numpy_transformer.layers.softmax import MASKED_SCORE
 
 TILE, THREADS, WIDEST = 32, 128, 128  # queries or keys of a tile, threads of a block, K at most (attention.cu)
 ROWS = StructType("Rows", sentence="i8", head="i8", position="i8")
@@ -27,6 +25,7 @@ OPERANDS = "query", "key", "value", "context", "dcontext", "dquery", "dkey", "dv
 SHAPE = StructType("Shape", H="i4", T="i4", S="i4", K="i4", scale="real", **dict.fromkeys(OPERANDS, ROWS))
 MASK = StructType("Mask", sentence="i8", head="i8", query="i8", key="i8")
 NOWHERE = ROWS(0, 0, 0)
+KEPT = 1 << 12  # batches come in hundreds of shapes
 
 
 class Biases(NamedTuple):
@@ -125,15 +124,29 @@ def _shape(query: Array, key: Array, *operands: Array) -> Struct:
     """Sizes, and the distances in each operand, in numbers; operands come in the order of OPERANDS, not always all."""
     _, H, T, K = query.shape
     assert K == 1 or all(x.strides[-1] == x.itemsize for x in operands)
-    rows = [ROWS(*(stride // x.itemsize for stride in x.strides[:3])) for x in operands]
-    return SHAPE(H, T, key.shape[2], K, 1 / math.sqrt(K), *rows, *[NOWHERE] * (len(OPERANDS) - len(rows)))
+    return _shape_of(H, T, key.shape[2], K, query.itemsize, tuple(x.strides for x in operands))
+
+
+@lru_cache(maxsize=KEPT)
+def _shape_of(H: int, T: int, S: int, K: int, itemsize: int, strides: tuple[tuple[int, ...], ...]) -> Struct:
+    """The same for strides in bytes: most layers of a step ask for what another has asked for."""
+    rows = [ROWS(*(stride // itemsize for stride in one[:3])) for one in strides]
+    return SHAPE(H, T, S, K, 1 / math.sqrt(K), *rows, *[NOWHERE] * (len(OPERANDS) - len(rows)))
 
 
 def _steps(mask: Array | None, query: Array, key: Array) -> Struct:
     """How far apart in the mask neighbours along each axis of the scores are: 0 where one entry stands for all."""
     if mask is None:
-        return MASK(0, 0, 0, 0)
-    return MASK(*array_module(mask).broadcast_to(mask, (*query.shape[:-1], key.shape[2])).strides)  # a bool is a byte
+        return _steps_of((1,), (0,))
+    scores = (*query.shape[:-1], key.shape[2])
+    assert all(n in (1, of_scores) for n, of_scores in zip(mask.shape[::-1], scores[::-1], strict=False))
+    return _steps_of(mask.shape, mask.strides)  # a bool is a byte
+
+
+@lru_cache(maxsize=KEPT)
+def _steps_of(shape: tuple[int, ...], strides: tuple[int, ...]) -> Struct:
+    steps = [0 if n == 1 else stride for n, stride in zip(shape, strides, strict=True)]
+    return MASK(*[0] * (4 - len(steps)), *steps)
 
 
 # --- Instead of the layers' functions ---
@@ -199,107 +212,6 @@ def blocked_attention_backward(dcontext: Array, cache: Any, *, dquery: Array, dk
     scaled_dot_product_attention_backward(dcontext, cache, dquery=dquery, dkey=dkey, dvalue=dvalue)
 
 
-# --- The kernels' NumPy twins ---
-
-
-def _biased(x: Array, bias: Array | None) -> Array:
-    return x if bias is None else x + bias.reshape(x.shape[1], 1, -1)
-
-
-def _scores(query: Array, key: Array, biases: tuple[Array | None, ...], mask: Array | None) -> Array:
-    """(B, H, T, S)."""
-    scaled = _biased(query, biases[0]) * query.dtype.type(1 / math.sqrt(query.shape[-1]))
-    scores = scaled @ _biased(key, biases[1]).swapaxes(-1, -2)
-    return scores if mask is None else np.where(mask, scores, query.dtype.type(MASKED_SCORE))
-
-
-def _forward(
-    query: Array,
-    key: Array,
-    value: Array,
-    query_bias: Array | None,
-    key_bias: Array | None,
-    value_bias: Array | None,
-    mask: Array | None,
-    context: Array,
-    logsum: Array,
-    shape: Struct,
-    steps: Struct,
-    dropout: Struct,
-) -> None:
-    scores = _scores(query, key, (query_bias, key_bias), mask)
-    highest = np.maximum(scores.max(axis=-1, initial=MASKED_SCORE), MASKED_SCORE / 2)
-    exponentials = np.exp(scores - highest[..., None])
-    total = exponentials.sum(axis=-1)
-    seen = total != 0
-    weights = exponentials / np.where(seen, total, 1)[..., None]
-    logsum[...] = np.where(seen, highest + np.log(total), 0)
-    context[...] = drop(weights, dropout) @ _biased(value, value_bias)
-
-
-def _gradients(
-    query: Array,
-    key: Array,
-    value: Array,
-    biases: tuple[Array | None, ...],
-    mask: Array | None,
-    logsum: Array,
-    dcontext: Array,
-    inner: Array,
-    dropout: Struct,
-) -> tuple[Array, Array]:
-    """(dropped weights, dscores), each (B, H, T, S)."""
-    weights = np.exp(_scores(query, key, biases, mask) - logsum[..., None])
-    dweights = drop(dcontext @ _biased(value, biases[2]).swapaxes(-1, -2), dropout)
-    return drop(weights, dropout), weights * (dweights - inner[..., None])
-
-
-def _backward_query(
-    query: Array,
-    key: Array,
-    value: Array,
-    query_bias: Array | None,
-    key_bias: Array | None,
-    value_bias: Array | None,
-    mask: Array | None,
-    context: Array,
-    logsum: Array,
-    dcontext: Array,
-    dquery: Array,
-    inner: Array,
-    shape: Struct,
-    steps: Struct,
-    dropout: Struct,
-) -> None:
-    inner[...] = (dcontext * context).sum(axis=-1)
-    biases = query_bias, key_bias, value_bias
-    _, dscores = _gradients(query, key, value, biases, mask, logsum, dcontext, inner, dropout)
-    dquery[...] = dscores @ _biased(key, key_bias) / math.sqrt(query.shape[-1])
-
-
-def _backward_key_value(
-    query: Array,
-    key: Array,
-    value: Array,
-    query_bias: Array | None,
-    key_bias: Array | None,
-    value_bias: Array | None,
-    mask: Array | None,
-    logsum: Array,
-    dcontext: Array,
-    inner: Array,
-    dkey: Array,
-    dvalue: Array,
-    shape: Struct,
-    steps: Struct,
-    dropout: Struct,
-) -> None:
-    biases = query_bias, key_bias, value_bias
-    dropped, dscores = _gradients(query, key, value, biases, mask, logsum, dcontext, inner, dropout)
-    dvalue[...] = dropped.swapaxes(-1, -2) @ dcontext
-    dkey[...] = dscores.swapaxes(-1, -2) @ _biased(query, query_bias) / math.sqrt(query.shape[-1])
-
-
-FORWARD = Kernel("attention", "attention_forward", _forward)
-BACKWARD_QUERY = Kernel("attention", "attention_backward_query", _backward_query)
-BACKWARD_KEY_VALUE = Kernel("attention", "attention_backward_key_value", _backward_key_value)
+FORWARD = Kernel("attention", "attention_forward")
+BACKWARD_QUERY = Kernel("attention", "attention_backward_query")
+BACKWARD_KEY_VALUE = Kernel("attention", "attention_backward_key_value")

@@ -5,8 +5,6 @@ What they mean: decoding/scoring.py.
 
 import math
 
-import numpy as np
-
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
 
@@ -42,34 +40,4 @@ def best_tokens(
     return found
 
 
-# --- The kernel's NumPy twin ---
-
-
-def _best_tokens(
-    logits: Array,
-    forbidden: Array | None,
-    at_limit: Array | None,
-    found: Array,
-    V: int,
-    stride: int,
-    count: int,
-    pad: int,
-    bos: int,
-    eos: int,
-    impossible: float,
-) -> None:
-    top = logits.max(axis=1, keepdims=True)
-    found[:, 0] = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
-    barred = np.zeros(logits.shape, dtype=bool) if forbidden is None else forbidden.copy()
-    for token in (pad, bos):
-        if token != NOBODY:
-            barred[:, token] = True
-    if at_limit is not None:
-        barred |= at_limit[:, None] & (np.arange(V) != eos)
-    allowed = np.where(barred, impossible, logits)
-    tokens = np.argsort(-allowed, axis=1, kind="stable")[:, :count]
-    found[:, 1 : 1 + count] = np.take_along_axis(allowed, tokens, axis=1)
-    found[:, 1 + count :] = tokens
-
-
-BEST_TOKENS = Kernel("best_tokens", "best_tokens", _best_tokens)
+BEST_TOKENS = Kernel("best_tokens", "best_tokens")

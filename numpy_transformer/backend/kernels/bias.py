@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.kernels.launcher import Kernel
 from numpy_transformer.backend.kernels.sums import add_up
@@ -49,28 +47,7 @@ def _column_blocks(x: Array) -> int:
     return -(-x.shape[1] // (32 * (16 // x.itemsize)))
 
 
-# --- The kernels' NumPy twins ---
-
-
-def _add_bias(y: Array, bias: Array, N: int, D: int, rows: int) -> None:
-    y += bias
-
-
-def _add_bias_relu(y: Array, bias: Array, N: int, D: int, rows: int) -> None:
-    y += bias
-    np.maximum(y, 0, out=y)
-
-
-def _column_sums(x: Array, sums: Array, N: int, D: int, rows: int) -> None:
-    np.add.reduceat(x.reshape(N, D), np.arange(0, N, rows), axis=0, out=sums.reshape(-1, D))
-
-
-def _relu_backward(dy: Array, y: Array, dx: Array, sums: Array, N: int, D: int, rows: int) -> None:
-    np.multiply(dy, y > 0, out=dx)
-    _column_sums(dx, sums, N, D, rows)
-
-
-ADD_BIAS = Kernel("bias", "add_bias", _add_bias)
-ADD_BIAS_RELU = Kernel("bias", "add_bias_relu", _add_bias_relu)
-COLUMN_SUMS = Kernel("bias", "column_sums", _column_sums)
-RELU_BACKWARD = Kernel("bias", "relu_backward", _relu_backward)
+ADD_BIAS = Kernel("bias", "add_bias")
+ADD_BIAS_RELU = Kernel("bias", "add_bias_relu")
+COLUMN_SUMS = Kernel("bias", "column_sums")
+RELU_BACKWARD = Kernel("bias", "relu_backward")

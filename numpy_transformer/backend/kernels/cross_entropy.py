@@ -3,8 +3,6 @@
 Mathematics: layers/cross_entropy.py.
 """
 
-import numpy as np
-
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.launcher import Kernel, threads_for
@@ -43,28 +41,5 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache, *, out: Array
     return dlogits
 
 
-# --- The kernels' NumPy twins ---
-
-
-def _forward(
-    logits: Array, targets: Array, probabilities: Array, losses: Array, V: int, label_smoothing: float
-) -> None:
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    gold = shifted[np.arange(len(targets)), targets]
-    exponentials = np.exp(shifted)
-    normalizer = exponentials.sum(axis=-1, keepdims=True)
-    probabilities[...] = exponentials / normalizer
-    mean = shifted.sum(axis=-1) / V
-    losses[...] = np.log(normalizer[:, 0]) - (1 - label_smoothing) * gold - label_smoothing * mean
-
-
-def _backward(
-    probabilities: Array, targets: Array, dlogits: Array, V: int, scale: float, label_smoothing: float
-) -> None:
-    np.subtract(probabilities, label_smoothing / V, out=dlogits)
-    dlogits[np.arange(len(targets)), targets] -= 1 - label_smoothing
-    dlogits *= scale
-
-
-FORWARD = Kernel("cross_entropy", "cross_entropy_forward", _forward)
-BACKWARD = Kernel("cross_entropy", "cross_entropy_backward", _backward)
+FORWARD = Kernel("cross_entropy", "cross_entropy_forward")
+BACKWARD = Kernel("cross_entropy", "cross_entropy_backward")

@@ -39,20 +39,4 @@ def dropout_argument(site: DropoutSite | None) -> Struct:
     return DROPOUT_TYPE(*site.key, site.site, site.threshold, LEVELS / (LEVELS - site.threshold))
 
 
-# --- NumPy twins ---
-
-
-def drop(x: Array, dropout: Struct) -> Array:
-    """philox.cuh's function of this name, for a whole array."""
-    key_low, key_high, site, threshold, scale = dropout.values
-    if threshold == 0:
-        return x
-    kept = DropoutSite((key_low, key_high), site, threshold).mask(x.shape)
-    return x * (kept * x.dtype.type(scale))
-
-
-def _dropout(x: Array, y: Array, rows: int, n: int, lanes: int, dropout: Struct) -> None:
-    y[...] = drop(x, dropout)
-
-
-DROPOUT = Kernel("dropout", "dropout", _dropout)
+DROPOUT = Kernel("dropout", "dropout")

@@ -1,9 +1,7 @@
 """Starts the CUDA kernels of this folder: each is named by its file and its function.
 
 On a card the file is compiled once for each dtype, by NVRTC through CuPy, with common.cuh in front of it; CuPy caches
-the result on disk. The launch goes to the current stream; the host does not wait. A stand-in for CuPy has no compiler
-but a function `run_twin`, which runs the kernel's NumPy twin: a function with the kernel's arguments that writes where
-the kernel would.
+the result on disk. The launch goes to the current stream; the host does not wait.
 
 A kernel that reads or writes where it must not fails later, at whatever asks the card next. With the environment
 variable NUMPY_TRANSFORMER_GPU_DEBUG set, the host waits after each launch and names the kernel that failed, and a
@@ -13,7 +11,6 @@ kernel that cannot be compiled prints the compiler's whole log.
 import os
 import re
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -36,11 +33,10 @@ LONGEST_ROW = 8 * 256  # numbers that a block can keep: eight to a thread, and r
 
 
 class Kernel(NamedTuple):
-    """The __global__ function `name` of FILE.cu and its NumPy twin."""
+    """The __global__ function `name` of FILE.cu."""
 
     file: str
     name: str
-    twin: Callable[..., None]
 
     def launch(self, like: Array, grid: tuple[int, ...], block: int, *arguments: Argument, shared: int = 0) -> None:
         """Runs `grid` blocks of `block` threads, each with `shared` bytes of memory that its threads share.
@@ -52,9 +48,6 @@ class Kernel(NamedTuple):
         if 0 in grid:
             return
         xp = array_module(like)
-        if hasattr(xp, "run_twin"):
-            xp.run_twin(self.twin, arguments)
-            return
         real = like.dtype.char
         function = _compiled(xp, self.file, self.name, real)
         if shared > SHARED_UNASKED:

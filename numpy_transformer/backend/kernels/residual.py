@@ -4,15 +4,12 @@ backward with all column sums (residual.cu). Mathematics: layers/residual.py.
 
 from typing import Any, cast
 
-import numpy as np
-
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.dropout_masks import DropoutMasks, DropoutSite
 from numpy_transformer.backend.gpu_twins import textbook, twin_of
-from numpy_transformer.backend.kernels.dropout import drop, dropout_argument
+from numpy_transformer.backend.kernels.dropout import dropout_argument
 from numpy_transformer.backend.kernels.launcher import LONGEST_ROW, Kernel, rows_of_eight
 from numpy_transformer.backend.kernels.linear import with_dx
-from numpy_transformer.backend.kernels.structs import Struct
 from numpy_transformer.backend.kernels.sums import add_up
 from numpy_transformer.layers import residual
 from numpy_transformer.layers.layer_norm import (
@@ -179,76 +176,7 @@ def _parts(dy: Array) -> tuple[int, int, tuple[int, int, int, int]]:
     return -(-N // rows), threads, (N, D, lanes, rows)
 
 
-# --- The kernels' NumPy twins ---
-
-
-def _forward(
-    x: Array, update: Array | None, bias: Array | None, y: Array, N: int, D: int, lanes: int, dropout: Struct
-) -> None:
-    y[...] = x
-    if update is not None:
-        y += drop(update + bias, dropout)
-
-
-def _norm_forward(
-    x: Array,
-    update: Array | None,
-    bias: Array | None,
-    gain: Array,
-    norm_bias: Array,
-    normalized: Array,
-    inverse_deviation: Array,
-    y: Array,
-    N: int,
-    D: int,
-    lanes: int,
-    epsilon: float,
-    dropout: Struct,
-) -> None:
-    _forward(x, update, bias, y, N, D, lanes, dropout)
-    centered = y - y.sum(axis=-1, keepdims=True) / D
-    inverse_deviation[...] = 1 / np.sqrt((centered * centered).sum(axis=-1, keepdims=True) / D + epsilon)
-    normalized[...] = centered * inverse_deviation
-    y[...] = gain * normalized + norm_bias
-
-
-def _backward(
-    dy: Array, dupdate: Array, partial: Array, N: int, D: int, lanes: int, rows: int, dropout: Struct
-) -> None:
-    dupdate[...] = drop(dy, dropout)
-    _partial_sums(dupdate, partial[0], N, D, rows)
-
-
-def _norm_backward(
-    dy: Array,
-    normalized: Array,
-    inverse_deviation: Array,
-    gain: Array,
-    dx: Array,
-    dupdate: Array,
-    partial: Array,
-    N: int,
-    D: int,
-    lanes: int,
-    rows: int,
-    with_bias: int,
-    dropout: Struct,
-) -> None:
-    dnormalized = dy * gain
-    shift = dnormalized.sum(axis=-1, keepdims=True) / D
-    stretch = (dnormalized * normalized).sum(axis=-1, keepdims=True) / D
-    dx[...] = inverse_deviation * (dnormalized - shift - normalized * stretch)
-    dupdate[...] = drop(dx, dropout)
-    for array, sums in zip((dy * normalized, dy, dupdate)[: 2 + with_bias], partial, strict=True):
-        _partial_sums(array, sums, N, D, rows)
-
-
-def _partial_sums(x: Array, partial: Array, N: int, D: int, rows: int) -> None:
-    if N:
-        np.add.reduceat(x.reshape(N, D), np.arange(0, N, rows), axis=0, out=partial)
-
-
-FORWARD = Kernel("residual", "residual_forward", _forward)
-NORM_FORWARD = Kernel("residual", "residual_norm_forward", _norm_forward)
-BACKWARD = Kernel("residual", "residual_backward", _backward)
-NORM_BACKWARD = Kernel("residual", "residual_norm_backward", _norm_backward)
+FORWARD = Kernel("residual", "residual_forward")
+NORM_FORWARD = Kernel("residual", "residual_norm_forward")
+BACKWARD = Kernel("residual", "residual_backward")
+NORM_BACKWARD = Kernel("residual", "residual_norm_backward")

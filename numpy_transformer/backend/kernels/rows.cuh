@@ -12,29 +12,6 @@ __device__ inline Place place(long long lanes_of_row) {
     return {(long long)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes, threadIdx.x % lanes};
 }
 
-// What `join` makes of the values of a row's threads, known to each of them, in a fixed order. Every thread of the block
-// takes part. `scratch` is shared memory of 32 numbers, free for use again afterwards.
-template <typename Join> __device__ inline real over_row(real value, long long lanes, real *scratch, Join join) {
-    for (int distance = lanes < 32 ? (int)lanes / 2 : 16; distance > 0; distance /= 2) {
-        value = join(value, __shfl_xor_sync(0xffffffffu, value, distance));
-    }
-    if (lanes <= 32) return value;
-    if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = value;
-    __syncthreads();
-    const unsigned warps = (unsigned)lanes / 32, first = threadIdx.x / (unsigned)lanes * warps;
-    real joined = scratch[first];
-    for (unsigned warp = first + 1; warp < first + warps; ++warp) joined = join(joined, scratch[warp]);
-    __syncthreads();
-    return joined;
-}
-
-struct Add {
-    __device__ real operator()(real a, real b) const { return a + b; }
-};
-struct Larger {
-    __device__ real operator()(real a, real b) const { return larger(a, b); }
-};
-
 __device__ inline real row_sum(real value, long long lanes, real *scratch) {
     return over_row(value, lanes, scratch, Add());
 }

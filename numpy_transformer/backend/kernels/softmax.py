@@ -2,13 +2,10 @@
 
 import math
 
-import numpy as np
-
 from numpy_transformer.backend.arrays import Array, array_module
 from numpy_transformer.backend.gpu_twins import twin_of
 from numpy_transformer.backend.kernels.launcher import Kernel, rows_of_eight
 from numpy_transformer.layers import softmax
-from numpy_transformer.layers.softmax import MASKED_SCORE
 
 
 @twin_of(softmax.softmax_forward)
@@ -45,34 +42,5 @@ def softmax_backward(dy: Array, cache: Array) -> Array:
     return dx
 
 
-# --- The kernels' NumPy twins ---
-
-
-def _forward(
-    x: Array,
-    y: Array,
-    rows: int,
-    n: int,
-    lanes: int,
-    mask: Array | None,
-    heads: int,
-    queries: int,
-    mask_sentence: int,
-    mask_head: int,
-    mask_query: int,
-    mask_key: int,
-) -> None:
-    if mask is not None:
-        x = np.where(mask, x, x.dtype.type(MASKED_SCORE))
-    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
-    np.divide(exponentials, exponentials.sum(axis=-1, keepdims=True), out=y)
-    if mask is not None:
-        y *= mask
-
-
-def _backward(dy: Array, y: Array, dx: Array, rows: int, n: int, lanes: int) -> None:
-    np.multiply(y, dy - (dy * y).sum(axis=-1, keepdims=True), out=dx)
-
-
-FORWARD = Kernel("softmax", "softmax_forward", _forward)
-BACKWARD = Kernel("softmax", "softmax_backward", _backward)
+FORWARD = Kernel("softmax", "softmax_forward")
+BACKWARD = Kernel("softmax", "softmax_backward")

@@ -22,6 +22,10 @@ class StructType:
 
     def __init__(self, name: str, **fields: Kind) -> None:
         self.name, self.fields = name, fields
+        inside = [kind[0] if isinstance(kind, tuple) else kind for kind in fields.values()]
+        self.has_pointers: bool = any(
+            kind.has_pointers if isinstance(kind, StructType) else kind == "pointer" for kind in inside
+        )
 
     def __call__(self, *values: Any) -> "Struct":
         assert len(values) == len(self.fields)
@@ -46,6 +50,7 @@ class Struct:
 
     def __init__(self, kind: StructType, values: tuple[Any, ...]) -> None:
         self.kind, self.values = kind, values
+        self._packed: dict[str, Array] = {}  # of numbers alone, which a launch after this one may have, too
 
     def mapped(self, function: Callable[[Any], Any]) -> "Struct":
         """The same with function(value) for each number or array, also of the structs inside."""
@@ -59,12 +64,27 @@ class Struct:
 
     def packed(self, real: str, address: Callable[[Array], int]) -> Array:
         """As CuPy takes it: a NumPy array of one element, which it copies into the launch."""
-        memory = np.zeros((), self.kind.layout(real))
-        for (name, kind), value in zip(self.kind.fields.items(), self.values, strict=True):
-            if isinstance(value, list):
-                memory[name][: len(value)] = [one.packed(real, address)[()] for one in value]
-            elif isinstance(value, Struct):
-                memory[name] = value.packed(real, address)
-            else:
-                memory[name] = address(value) if kind == "pointer" else value
-        return memory
+        if real not in self._packed:
+            memory = np.zeros((), self.kind.layout(real))
+            for name, value in zip(self.kind.fields, self._plain(address), strict=True):
+                if isinstance(value, list):  # of fewer structs than there is room for, perhaps
+                    memory[name][: len(value)] = value
+                else:
+                    memory[name] = value
+            if self.kind.has_pointers:
+                return memory
+            self._packed[real] = memory
+        return self._packed[real]
+
+    def _plain(self, address: Callable[[Array], int]) -> tuple[Any, ...]:
+        """Tuples of numbers, addresses among them."""
+        return tuple(
+            value._plain(address)
+            if isinstance(value, Struct)
+            else [one._plain(address) for one in value]
+            if isinstance(value, list)
+            else address(value)
+            if kind == "pointer"
+            else value
+            for kind, value in zip(self.kind.fields.values(), self.values, strict=True)
+        )

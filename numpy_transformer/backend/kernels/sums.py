@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from numpy_transformer.backend.arrays import Array
 from numpy_transformer.backend.kernels.launcher import Kernel
-from numpy_transformer.backend.kernels.structs import Struct, StructType
+from numpy_transformer.backend.kernels.structs import StructType
 
 MOST_SUMS = 160  # in one launch (sums.cu)
 THREADS = 512
@@ -55,13 +55,4 @@ def _launch(sums: list[PartialSums]) -> None:
         TOTAL_SUMS.launch(some[0][0], (-(-widest // 32), len(some)), THREADS, table)
 
 
-# --- The kernel's NumPy twin ---
-
-
-def _total_sums(table: Struct) -> None:
-    for one in table.values[0]:
-        partial, out, *_ = one.values
-        out[...] = partial.sum(axis=0)
-
-
-TOTAL_SUMS = Kernel("sums", "total_sums", _total_sums)
+TOTAL_SUMS = Kernel("sums", "total_sums")
