@@ -1,6 +1,7 @@
 """What a card should reach, predicted and not measured: the counted launches of our code against the card's ceilings.
 
-    python benchmarks/gpu_model.py      # the table of docs/gpu.md; needs no card, takes seconds
+    python benchmarks/gpu_model.py              # the table; needs no card, takes seconds
+    python benchmarks/gpu_model.py --write      # also into results/gpu_model.txt and docs/gpu.md
 
 benchmarks/lease/table.py prints the figures beside those measured on a card.
 
@@ -26,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import decoding
 import gpu_roofline
-from planned_card import Launch, Plan, planned
+from planned_card import ROOT, Launch, Plan, planned
 from training.work import LABEL_SMOOTHING, RATE, model_flops, random_batch
 
 from numpy_transformer.data.batching import Batch
@@ -94,8 +95,15 @@ class Row(NamedTuple):
 
 
 def main() -> None:
-    argparse.ArgumentParser(description="what an H200 should reach, predicted and not measured").parse_args()
-    print(report(predictions()))
+    parser = argparse.ArgumentParser(description="what an H200 should reach, predicted and not measured")
+    parser.add_argument("--write", action="store_true", help="put the table into results/gpu_model.txt and docs/gpu.md")
+    write = parser.parse_args().write
+    rows = predictions()
+    print(report(rows))
+    if write:
+        (ROOT / "benchmarks" / "results" / "gpu_model.txt").write_text(report(rows) + "\n", encoding="utf-8")
+        page = ROOT / "docs" / "gpu.md"
+        page.write_text(with_table(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
 
 
 def predictions() -> list[Row]:
@@ -313,6 +321,18 @@ def described(time: Time, launches: Sequence[Launch]) -> str:
     )
 
 
+def line(row: Row) -> str:
+    """Of a table in Markdown."""
+    return f"| {row.target} | {row.wanted} | {row.predicted} | {'yes' if row.reached else 'no'} |"
+
+
+def with_table(page: str, rows: Sequence[Row]) -> str:
+    """The page with these rows instead of those that it has."""
+    head = "| | target | predicted | reached |\n|---|---|---|---|\n"
+    before, rest = page.split(head)
+    return before + head + "".join(line(row) + "\n" for row in rows) + "\n" + rest.partition("\n\n")[2]
+
+
 def report(rows: Sequence[Row]) -> str:
     """The table in Markdown, and the assumptions."""
     lines = [
@@ -320,10 +340,8 @@ def report(rows: Sequence[Row]) -> str:
         "",
         "| | target | predicted | reached | counted, of one step |",
         "|---|---|---|---|---|",
+        *(f"{line(row)} {row.how} |" for row in rows),
     ]
-    for row in rows:
-        verdict = "yes" if row.reached else "no"
-        lines.append(f"| {row.target} | {row.wanted} | {row.predicted} | {verdict} | {row.how} |")
     peers = ", ".join(f"{preset} {step:g} ms and {memory:g} GB" for preset, (step, memory) in PYTORCH.items())
     shares = ", ".join(f"{name} {share:.0%} of {PEAK[name] / 1e12:g} TFLOP/s" for name, share in PRODUCT_SHARE.items())
     host = ", ".join(f"{kind} {1e6 * seconds:g}" for kind, seconds in HOST.items())

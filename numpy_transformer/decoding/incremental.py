@@ -40,7 +40,7 @@ from numpy_transformer.models.transformer import Transformer
 
 FIRST_ROOM = 32  # columns per sentence that the cache has room for at first
 ENCODED_TOGETHER = 512  # source tokens, padding included: the results stay in the processor's cache
-ENCODED_ON_A_CARD = 1 << 14  # many fill a card; more need memory
+ENCODED_ON_A_CARD = 1 << 13  # enough to fill a card; more would only need more memory
 
 
 class IncrementalDecoder:

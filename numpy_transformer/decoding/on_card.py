@@ -1,6 +1,5 @@
 """A step of the incremental decoder on a card: each product is followed by one kernel that does all up to the next.
 
-    embedding + positions                                    1 launch
     query, key, value = x W     then bias, and attention over the columns that a hypothesis sees
     context W                   then bias, residual, layer norm
     query = x W                 then bias, and attention over the source
@@ -9,8 +8,8 @@
     hidden W_2                  then bias, residual, layer norm
 
 So a layer is 12 launches, 15 with pre-norm; one more before the first layer makes the vectors of the tokens. The host
-sends one array of integers ahead. What is kept
-from step to step, and which hypothesis sees what, is decided in incremental.py, as for a CPU.
+sends one array of integers ahead. What is kept from step to step, and which hypothesis sees what, is decided in
+incremental.py, as for a CPU.
 """
 
 from collections.abc import Sequence

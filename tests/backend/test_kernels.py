@@ -102,6 +102,20 @@ def test_float_kernels_do_not_compute_in_float64(file):
     assert widening <= IN_FLOAT64
 
 
+# A sum over a row of any length, whose end is a 64-bit number.
+IN_64_BITS = {"cross_entropy_in_place"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_kernels_do_not_divide_in_64_bits(file):
+    """A card has no instruction for it: each is some hundred others. Also to count the rounds of a loop."""
+    text = assembly("compute_90", launcher.source(file), launcher.options("f"))
+    dividing = {
+        entry.partition("(")[0] for entry in text.split(".entry ")[1:] if re.search(r"\b(div|rem)\.[su]64", entry)
+    }
+    assert dividing <= IN_64_BITS
+
+
 def test_the_compiler_is_heard():
     assert "undefined" in compile_for(
         "sm_90", launcher.source("softmax") + "\nint f() { return g; }", ("-DREAL=float",)

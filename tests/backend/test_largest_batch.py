@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from simulated_pool import SimulatedPool, simulated_pool
 from small_parser import write_treebank
 from small_run import numbers_in_words
 from small_sounds import write_digits
@@ -16,8 +17,10 @@ from test_gpu_path import CONFIG, Run, make_batches
 
 from numpy_transformer.commands import train
 from numpy_transformer.errors import InputError
+from numpy_transformer.models.transformer import Transformer
 from numpy_transformer.training.gpu_step import GpuStep
 from numpy_transformer.training.largest_batch import largest_part
+from numpy_transformer.training.optimizer import Adam
 from numpy_transformer.training.task import Task
 from numpy_transformer.training.trainer import Trainer
 
@@ -52,7 +55,9 @@ class NotTodayError(Exception):
 
 
 @pytest.fixture
-def task(request: pytest.FixtureRequest, texts: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
+def task(
+    request: pytest.FixtureRequest, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Task]:
     """The task that train.py makes of this data."""
     monkeypatch.chdir(texts)
     if request.param == "sounds":
@@ -65,8 +70,7 @@ def task(request: pytest.FixtureRequest, texts: Path, monkeypatch: pytest.Monkey
         raise NotTodayError
 
     monkeypatch.setattr(Trainer, "run", run)
-    folder = f"run of {request.param}"
-    arguments = ["--batch-tokens", "150", *KINDS[request.param], *SIZES, "--steps", "4", "--run", folder]
+    arguments = ["--batch-tokens", "150", *KINDS[request.param], *SIZES, "--steps", "4", "--run", str(tmp_path / "run")]
     with pytest.raises(NotTodayError):
         train.train(train.parse_arguments(arguments))
     return begun[0].task
@@ -125,6 +129,38 @@ def test_it_changes_nothing(accumulate: int):
         assert results[0] + plain.steps.collect() == results[1] + steps.collect()
     assert states_of(plain) == states_of(warmed)
     assert plain.adam.step == warmed.adam.step == 4
+
+
+@pytest.mark.parametrize("task", ["pairs"], indirect=True)
+@pytest.mark.usefixtures("cupy")
+def test_after_it_the_card_is_hardly_asked_for_memory(task: Task):
+    """In CuPy's pool, simulated: how often the steps of an epoch ask for more, with the attempt and without."""
+    asked = {}
+    for largest in ((), task.largest_update()):
+        with simulated_pool() as pool:
+            model = Transformer(task.config.replace(dropout=0.1), device="gpu")
+            adam = Adam.for_parameters(model.parameters.flat)
+            with GpuStep(model, largest=largest) as steps:
+                before = pool.asked
+                for number, (_, batch) in enumerate(takewhile(lambda each: each[0] == 0, task.batches(0))):
+                    steps.step(adam, [batch], rate=1e-3, seed=(1, number), label_smoothing=0.1)
+                steps.collect()
+            asked[bool(largest)] = pool.asked - before
+    assert asked[False] > 20
+    assert asked[True] <= asked[False] / 5
+
+
+def test_a_simulated_pool_joins_what_it_cut():
+    pool = SimulatedPool()
+    whole = pool.take(2000)
+    assert (whole.size, pool.asked, pool.bytes) == (2048, 1, 2048)
+    pool.give_back(whole)
+    first, second = pool.take(500), pool.take(1000)
+    assert (first.chunk, second.chunk, pool.asked) == (1, 1, 1)
+    pool.give_back(first)
+    assert pool.take(1000).chunk == 2  # 512 and 512 bytes are free, apart from each other
+    pool.give_back(second)
+    assert pool.take(2048).chunk == 1
 
 
 def test_one_that_does_not_fit_is_refused_before_the_first_step(monkeypatch: pytest.MonkeyPatch):

@@ -146,6 +146,16 @@ def test_the_table_and_what_stands_beside_it(script_named, tmp_path, capsys):
     assert all(float(figures[0].replace(",", "")) > 0 for figures in beside.values())
 
 
+def test_a_new_table_takes_the_place_of_the_old_one(script_named):
+    model = script_named("gpu_model")
+    rows = [model.Row(f"target {n}", "at least 1", str(n), n > 1, "", {}) for n in range(3)]
+    page = "before\n\n| | target | predicted | reached |\n|---|---|---|---|\n| old |\n| older |\n\nbehind\n\nmore\n"
+    changed = model.with_table(page, rows)
+    assert changed == page.replace("| old |\n| older |\n", "".join(model.line(row) + "\n" for row in rows))
+    assert model.with_table(changed, rows) == changed
+    assert "| target 2 | at least 1 | 2 | yes |\n\nbehind" in changed
+
+
 def test_docs_have_the_table_of_the_results():
     results = (ROOT / "benchmarks" / "results" / "gpu_model.txt").read_text(encoding="utf-8")
     page = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")

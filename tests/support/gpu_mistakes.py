@@ -56,6 +56,7 @@ RUNS = Check("test_training_kernels", "test_embedding", ("a run over three windo
 RUNS_ODD = RUNS._replace(parameters=("two runs meet where a window ends", 8, 1, "float64"))
 COMPILED = Check("test_kernels", "test_every_kernel_compiles", ("bias", "sm_90", "f"))
 NO_FLOAT64 = Check("test_kernels", "test_float_kernels_do_not_compute_in_float64", ("softmax",))
+NO_LONG_DIVISION = Check("test_kernels", "test_kernels_do_not_divide_in_64_bits", ("embedding",))
 TOGETHER = Check("test_training_kernels", "test_sixteen_bytes_move_at_once", ("f", ".v4.f32", "compute_90"))
 STEP = Check("test_gpu_path", "test_a_step_neither_waits_nor_uploads_more_than_ids")
 BAD_STEP = Check("test_gpu_path", "test_a_step_that_is_not_finite_changes_nothing_on_the_card")
@@ -98,9 +99,12 @@ MISTAKES = {
     "a variable that nobody uses": Mistake(
         "bias.cu", "const long long left =", "const int unused = 0; const long long left =", COMPILED
     ),
-    "a factor in float64": Mistake("softmax.cu", "(dw.value[i] - inner)", "(dw.value[i] - inner) * 1.0", NO_FLOAT64),
+    "a factor in float64": Mistake("softmax.cu", "(dw.value[i] - inner)", "(dw.value[i] - inner) * 1.1", NO_FLOAT64),
+    "a division in 64 bits": Mistake(
+        "embedding.cu", "blockIdx.x % (unsigned)T * D", "blockIdx.x % T * D", NO_LONG_DIVISION
+    ),
     "a load of a number at a time": Mistake(
-        "adam.cu", "aligned(p) && aligned(g) && aligned(m) && aligned(v) ? n / LANES : 0", "0", TOGETHER
+        "adam.cu", "aligned(p) && aligned(g) && aligned(m) && aligned(v), n", "false, n", TOGETHER
     ),
     # (a) kernels: what g++ executes
     "a barrier taken away": Mistake("bias.cu", "    __syncthreads();\n", "", BIAS),
@@ -108,7 +112,9 @@ MISTAKES = {
         "softmax.cu", "    const real inner =", "    if (threadIdx.x % 2) return;\n    const real inner =", SOFTMAX
     ),
     "a number before the beginning": Mistake("sums.cu", "[column] = total;", "[column - 1] = total;", SUMS),
-    "a number behind the end": Mistake("adam.cu", "i < n; i += step) update", "i <= n; i += step) update", ADAM),
+    "a number behind the end": Mistake(
+        "adam.cu", "i < share.rest; i += share.step) {", "i <= share.rest; i += share.step) {", ADAM
+    ),
     "another row": Mistake(
         "residual.cu", "load_eight(dy + start, count), n", "load_eight(dy + column, count), n", NORM
     ),
@@ -194,8 +200,8 @@ MISTAKES = {
     "clipping forgotten": Mistake("adam.cu", "const real g = gradient * s.shrink", "const real g = gradient", ADAM),
     "numbers between vectors and end": Mistake(
         "adam.cu",
-        "i = vectors * LANES + first; i < n; i += step) update",
-        "i = vectors * LANES + first + 1; i < n; i += step) update",
+        "i = share.first; i < share.rest; i += share.step) {",
+        "i = share.first + 1; i < share.rest; i += share.step) {",
         ADAM,
     ),
     "a warp's sum left out": Mistake("sums.cu", "int other = 1;", "int other = 2;", SUMS),
@@ -210,7 +216,7 @@ MISTAKES = {
     "a run that does not end": Mistake("embedding.cu", "ids[end] == id) ++end;", "ids[end] >= id) ++end;", RUNS),
     "pieces counted twice": Mistake("embedding.cu", "piece += window) {", "piece += window / 2) {", RUNS),
     "a run's first piece lost": Mistake(
-        "embedding.cu", "partial[(blockIdx.x * 2 + 1) * D + i]", "partial[blockIdx.x * 2 * D + i]", RUNS
+        "embedding.cu", "partial[(blockIdx.x * 2 + 1) * width + i]", "partial[blockIdx.x * 2 * width + i]", RUNS
     ),
     "a run that began earlier": Mistake(
         "embedding.cu",
@@ -226,7 +232,7 @@ MISTAKES = {
     ),
     "positions of another sentence": Mistake(
         "embedding.cu",
-        "blockIdx.x % T * D",
+        "blockIdx.x % (unsigned)T * D",
         "blockIdx.x * D",
         RUNS._replace(parameters=("two sentences", 8, 0, "float32")),
     ),

@@ -6,18 +6,30 @@
 //   p <- p - rate / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)            all three only if finite
 //
 // Bytes moved per parameter: the norm reads g (1 number); the update reads p, g, m, v and writes p, m, v (7).
+//
+// There are fewer than 2^32 parameters: loads and the numbers after them are counted in 32 bits.
+
+// What a thread of the whole grid works on: every step-th load of LANES numbers from the first, then every step-th of
+// the `rest` that no load takes: all, if the arrays are not aligned.
+struct Share {
+    unsigned first, step, loads, rest;
+    __device__ Share(bool together, long long n)
+        : first(blockIdx.x * blockDim.x + threadIdx.x), step(gridDim.x * blockDim.x),
+          loads(together ? (unsigned)(n / LANES) : 0), rest((unsigned)(n - (long long)loads * LANES)) {}
+    __device__ size_t load(unsigned i) const { return (size_t)i * LANES; }
+    __device__ size_t number(unsigned i) const { return (size_t)loads * LANES + i; }
+};
 
 // First of two stages: each block sums the squares of its share. No atomics: the order of every sum is fixed.
 extern "C" __global__ void squares(const real *g, double *partial, long long n) {
     __shared__ real scratch[32];
-    const long long first = (long long)blockIdx.x * blockDim.x + threadIdx.x, step = (long long)gridDim.x * blockDim.x;
-    const long long vectors = aligned(g) ? n / LANES : 0;
+    const Share share(aligned(g), n);
     real sum = 0;
-    for (long long i = first; i < vectors; i += step) {
-        const Lanes x = load(g + i * LANES);
+    for (unsigned i = share.first; i < share.loads; i += share.step) {
+        const Lanes x = load(g + share.load(i));
         for (int lane = 0; lane < LANES; ++lane) sum += x.at[lane] * x.at[lane];
     }
-    for (long long i = vectors * LANES + first; i < n; i += step) sum += g[i] * g[i];
+    for (unsigned i = share.first; i < share.rest; i += share.step) sum += g[share.number(i)] * g[share.number(i)];
     const real total = block_sum(sum, scratch);
     if (threadIdx.x == 0) partial[blockIdx.x] = total;
 }
@@ -59,14 +71,16 @@ extern "C" __global__ void adam_update(real *p, const real *g, real *m, real *v,
     if (scalars[0] == 0) return;
     const Scalars s = {scalars[1],  scalars[2],  scalars[3],        (real)epsilon,
                        (real)beta1, (real)beta2, (real)(1 - beta1), (real)(1 - beta2)};
-    const long long first = (long long)blockIdx.x * blockDim.x + threadIdx.x, step = (long long)gridDim.x * blockDim.x;
-    const long long vectors = aligned(p) && aligned(g) && aligned(m) && aligned(v) ? n / LANES : 0;
-    for (long long i = first; i < vectors; i += step) {
-        const long long at = i * LANES;
+    const Share share(aligned(p) && aligned(g) && aligned(m) && aligned(v), n);
+    for (unsigned i = share.first; i < share.loads; i += share.step) {
+        const size_t at = share.load(i);
         Lanes P = load(p + at), M = load(m + at), V = load(v + at);
         const Lanes G = load(g + at);
         for (int lane = 0; lane < LANES; ++lane) update(P.at[lane], G.at[lane], M.at[lane], V.at[lane], s);
         store(p + at, P.at), store(m + at, M.at), store(v + at, V.at);
     }
-    for (long long i = vectors * LANES + first; i < n; i += step) update(p[i], g[i], m[i], v[i], s);
+    for (unsigned i = share.first; i < share.rest; i += share.step) {
+        const size_t at = share.number(i);
+        update(p[at], g[at], m[at], v[at], s);
+    }
 }

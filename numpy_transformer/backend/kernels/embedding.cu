@@ -4,19 +4,21 @@
 //
 // Bytes moved per element: forward reads weight, writes y (2 numbers; the encodings of a sentence come from the cache);
 // backward reads dy (1) and, once per distinct id, reads and writes dweight.
+//
+// Sizes and counts fit into 32 bits, which a card divides fast; only offsets into the arrays do not.
 
 // y = scale row (+ position), a row of D numbers by the whole block.
 template <bool POSITIONS>
-__device__ inline void scaled_row(const real *row, const real *position, real *y, long long D, real scale) {
+__device__ inline void scaled_row(const real *row, const real *position, real *y, int D, real scale) {
     const bool together = D % LANES == 0 && aligned(row) && aligned(y) && (!POSITIONS || aligned(position));
-    const long long rest = together ? D : 0;
-    for (long long i = threadIdx.x * LANES; i < rest; i += blockDim.x * LANES) {
+    const int rest = together ? D : 0, step = (int)blockDim.x;
+    for (int i = (int)threadIdx.x * LANES; i < rest; i += step * LANES) {
         Lanes x = load(row + i);
         const Lanes added = POSITIONS ? load(position + i) : Lanes();
         for (int lane = 0; lane < LANES; ++lane) x.at[lane] = scale * x.at[lane] + added.at[lane];
         store(y + i, x.at);
     }
-    for (long long i = rest + threadIdx.x; i < D; i += blockDim.x) {
+    for (int i = rest + (int)threadIdx.x; i < D; i += step) {
         y[i] = scale * row[i] + (POSITIONS ? position[i] : (real)0);
     }
 }
@@ -24,21 +26,21 @@ __device__ inline void scaled_row(const real *row, const real *position, real *y
 // One block per token.
 extern "C" __global__ void embedding_forward(const real *weight, const long long *ids, real *y, long long D,
                                              double scale) {
-    scaled_row<false>(weight + ids[blockIdx.x] * D, nullptr, y + blockIdx.x * D, D, (real)scale);
+    scaled_row<false>(weight + ids[blockIdx.x] * D, nullptr, y + blockIdx.x * D, (int)D, (real)scale);
 }
 
 // The same plus encoding (T, D), for sentences of T tokens.
 extern "C" __global__ void input_embedding_forward(const real *weight, const long long *ids, const real *encoding,
                                                    real *y, long long T, long long D, double scale) {
-    const real *position = encoding + blockIdx.x % T * D;
-    scaled_row<true>(weight + ids[blockIdx.x] * D, position, y + blockIdx.x * D, D, (real)scale);
+    const real *position = encoding + blockIdx.x % (unsigned)T * D;
+    scaled_row<true>(weight + ids[blockIdx.x] * D, position, y + blockIdx.x * D, (int)D, (real)scale);
 }
 
 // The same for tokens that stand at `positions`, rows of encoding: a step of a search (decoding/on_card.py).
 extern "C" __global__ void placed_embedding_forward(const real *weight, const long long *ids, const real *encoding,
                                                     const long long *positions, real *y, long long D, double scale) {
     const real *position = encoding + positions[blockIdx.x] * D;
-    scaled_row<true>(weight + ids[blockIdx.x] * D, position, y + blockIdx.x * D, D, (real)scale);
+    scaled_row<true>(weight + ids[blockIdx.x] * D, position, y + blockIdx.x * D, (int)D, (real)scale);
 }
 
 // The backward wants each id's positions together: `ids` are sorted here, and order[n] is where ids[n] stood. A run of
@@ -47,19 +49,20 @@ extern "C" __global__ void placed_embedding_forward(const real *weight, const lo
 // two rows a window: first the piece that continues a run from the window before, then the one that goes on behind.
 // No atomics: the order of every sum is fixed.
 extern "C" __global__ void embedding_pieces(const real *dy, const long long *ids, const long long *order,
-                                            real *dweight, real *partial, long long N, long long D, long long window,
-                                            double scale) {
-    const long long first = blockIdx.x, id = ids[first];
+                                            real *dweight, real *partial, long long tokens, long long width,
+                                            long long pieces, double scale) {
+    const int N = (int)tokens, D = (int)width, window = (int)pieces, first = (int)blockIdx.x, step = (int)blockDim.x;
+    const long long id = ids[first];
     const bool continues = first > 0 && ids[first - 1] == id;
     if (continues && first % window != 0) return;  // in the middle of a piece
-    long long end = first + 1;
+    int end = first + 1;
     while (end < N && end % window != 0 && ids[end] == id) ++end;
     const bool whole = !continues && (end == N || ids[end] != id);
-    real *out = whole ? dweight + id * D : partial + (first / window * 2 + (continues ? 0 : 1)) * D;
-    const long long rest = D % LANES == 0 && aligned(dy) && aligned(out) ? D : 0;
-    for (long long i = threadIdx.x * LANES; i < rest; i += blockDim.x * LANES) {
+    real *out = whole ? dweight + id * D : partial + (first / window * 2 + (continues ? 0 : 1)) * width;
+    const int rest = D % LANES == 0 && aligned(dy) && aligned(out) ? D : 0;
+    for (int i = (int)threadIdx.x * LANES; i < rest; i += step * LANES) {
         Lanes sum = {};
-        for (long long n = first; n < end; ++n) {
+        for (int n = first; n < end; ++n) {
             const Lanes x = load(dy + order[n] * D + i);
             for (int lane = 0; lane < LANES; ++lane) sum.at[lane] += x.at[lane];
         }
@@ -67,24 +70,25 @@ extern "C" __global__ void embedding_pieces(const real *dy, const long long *ids
         for (int lane = 0; lane < LANES; ++lane) sum.at[lane] = before.at[lane] + (real)scale * sum.at[lane];
         store(out + i, sum.at);
     }
-    for (long long i = rest + threadIdx.x; i < D; i += blockDim.x) {
+    for (int i = rest + (int)threadIdx.x; i < D; i += step) {
         real sum = 0;
-        for (long long n = first; n < end; ++n) sum += dy[order[n] * D + i];
+        for (int n = first; n < end; ++n) sum += dy[order[n] * D + i];
         out[i] = (whole ? out[i] : (real)0) + (real)scale * sum;
     }
 }
 
 // One block per window: if a run begins in it and goes on behind it, the sum of the run's pieces.
-extern "C" __global__ void embedding_runs(const long long *ids, const real *partial, real *dweight, long long N,
-                                          long long D, long long window) {
-    const long long start = blockIdx.x * window, end = start + window;
+extern "C" __global__ void embedding_runs(const long long *ids, const real *partial, real *dweight, long long tokens,
+                                          long long width, long long pieces) {
+    const int N = (int)tokens, D = (int)width, window = (int)pieces, start = (int)blockIdx.x * window;
+    const int end = start + window;
     if (end >= N || ids[end - 1] != ids[end]) return;  // nothing goes on
     const long long id = ids[end];
     if (start > 0 && ids[start - 1] == id) return;  // it began earlier
-    for (long long i = threadIdx.x; i < D; i += blockDim.x) {
-        real sum = partial[(blockIdx.x * 2 + 1) * D + i];
-        for (long long piece = end; piece < N && ids[piece] == id; piece += window) {
-            sum += partial[piece / window * 2 * D + i];
+    for (int i = (int)threadIdx.x; i < D; i += (int)blockDim.x) {
+        real sum = partial[(blockIdx.x * 2 + 1) * width + i];
+        for (int piece = end; piece < N && ids[piece] == id; piece += window) {
+            sum += partial[piece / window * 2 * width + i];
         }
         dweight[id * D + i] += sum;
     }
