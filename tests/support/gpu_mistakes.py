@@ -274,7 +274,10 @@ MISTAKES = {
         layer("cross_attention"),
     ),
     "an array of the host": Mistake(
-        KERNELS + "embedding.py", "encodings(0, T, y), y\n", "encodings(0, T, np.zeros(D)), y\n", layer("embedding")
+        KERNELS + "embedding.py",
+        "encodings(0, T, y), y\n",
+        'encodings(0, T, __import__("numpy").zeros(D)), y\n',
+        layer("embedding"),
     ),
     "a function that CuPy lacks": Mistake(
         KERNELS + "softmax.py", "dx = xp.empty(dy.shape, dtype=dy.dtype)", "dx = xp.nan_to_num(dy)", layer("softmax")
