@@ -125,7 +125,7 @@ class Report:
         """What will be trained, and on what."""
         on_gpu, pools = self.options.device == "gpu", blas_pools()
         self.say(
-            f"model: {size_of(model.config)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
+            f"model: {size_of(model.config, kind=model.kind)}, {model.parameters.flat.size / 1e6:.2f}M parameters, "
             f"{'ternary weights, ' if model.config.weights == 'ternary' else ''}"
             f"vocabulary {model.config.vocabulary_size:,}; "
             f"{examples}, about {counted(steps_per_epoch, 'step')} an epoch; "

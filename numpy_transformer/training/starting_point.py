@@ -73,7 +73,7 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
         )
     if "preset" in given and not _has_size(config, PRESETS[options.preset]):
         raise InputError(
-            f"--preset {options.preset}: {name} is {size_of(config)}, which is taken over: leave --preset out"
+            f"--preset {options.preset}: {name} is {size_of(config, kind=options.model)}, which is taken over: leave --preset out"
         )
     sizes = {"layers": config.decoder_layers if options.model == "decoder" else config.encoder_layers}
     for field in TAKEN_OVER:
@@ -118,8 +118,8 @@ def read_taken_over(folder: RunFolder) -> Any:
     return load_tokenizer(folder.path, folder.read_model_config()) or folder.read_tokenizer()
 
 
-def size_of(config: TransformerConfig) -> str:
-    """What a model is called by its size: a preset's name, or its sizes.
+def size_of(config: TransformerConfig, *, kind: str = "encoder-decoder") -> str:
+    """What a model of a kind (--model) is called by its size: a preset's name, or its sizes.
 
     >>> size_of(TransformerConfig.preset("small", vocabulary_size=100))
     'small'
@@ -127,7 +127,9 @@ def size_of(config: TransformerConfig) -> str:
     for name, sizes in PRESETS.items():
         if _has_size(config, sizes):
             return name
-    return f"{config.encoder_layers} + {config.decoder_layers} layers of width {config.d_model} ({config.d_ff})"
+    stacks = {"decoder": (config.decoder_layers,), "encoder": (config.encoder_layers,)}
+    layers = " + ".join(map(str, stacks.get(kind, (config.encoder_layers, config.decoder_layers))))
+    return f"{layers} layers of width {config.d_model} ({config.d_ff})"
 
 
 def _has_size(config: TransformerConfig, sizes: Mapping[str, Any]) -> bool:

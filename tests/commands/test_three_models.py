@@ -16,6 +16,7 @@ from numpy_transformer.storage.tensors import load_tensors
 from numpy_transformer.tasks.completion import Completer
 from numpy_transformer.tasks.opening import open_encoder, open_language_model
 from numpy_transformer.tasks.reading import Reader
+from numpy_transformer.training.starting_point import size_of
 from numpy_transformer.translation.loading import load_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +67,15 @@ def runs(texts, tmp_path_factory):
 def weights(run):
     tensors, _ = load_tensors(run / "checkpoints" / "training.safetensors")
     return np.concatenate([tensors[name].reshape(-1) for name in sorted(tensors)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [("decoder", "3 layers of width 16 (32)"), ("encoder", "2 layers of width 16 (32)")]
+)
+def test_a_model_of_one_stack_is_named_by_its_own_layers(kind, size):
+    sizes = {"vocabulary_size": 9, "encoder_layers": 2, "decoder_layers": 3, "d_model": 16, "d_ff": 32}
+    assert size_of(nt.TransformerConfig(**sizes), kind=kind) == size
+    assert size_of(nt.TransformerConfig(**sizes)) == "2 + 3 layers of width 16 (32)"
 
 
 @pytest.mark.parametrize("name", MODELS)
