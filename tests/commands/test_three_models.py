@@ -74,8 +74,10 @@ def weights(run):
 )
 def test_a_model_of_one_stack_is_named_by_its_own_layers(kind, size):
     sizes = {"vocabulary_size": 9, "encoder_layers": 2, "decoder_layers": 3, "d_model": 16, "d_ff": 32}
-    assert size_of(nt.TransformerConfig(**sizes), kind=kind) == size
-    assert size_of(nt.TransformerConfig(**sizes)) == "2 + 3 layers of width 16 (32)"
+    config = nt.TransformerConfig(**sizes)
+    assert size_of(config, kind="decoder") == "3 layers of width 16 (32)"
+    assert size_of(config, kind="encoder") == "2 layers of width 16 (32)"
+    assert size_of(config) == "2 + 3 layers of width 16 (32)"
 
 
 @pytest.mark.parametrize("name", MODELS)
