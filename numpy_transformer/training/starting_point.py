@@ -72,9 +72,8 @@ def load_base(options: TrainingOptions, given: Mapping[str, Any]) -> BaseModel:
             "leave --vocabulary out"
         )
     if "preset" in given and not _has_size(config, PRESETS[options.preset]):
-        raise InputError(
-            f"--preset {options.preset}: {name} is {size_of(config, kind=options.model)}, which is taken over: leave --preset out"
-        )
+        found = size_of(config, kind=options.model)
+        raise InputError(f"--preset {options.preset}: {name} is {found}, which is taken over: leave --preset out")
     sizes = {"layers": config.decoder_layers if options.model == "decoder" else config.encoder_layers}
     for field in TAKEN_OVER:
         asked, found = getattr(options, field), sizes.get(field) or getattr(config, field)
