@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from emulated_cuda import library_folder
 from gpu_mistakes import KERNELS, MISTAKES, Check, Mistake
+from hypothesis import Phase, settings
 from search_mistakes import SEARCH_MISTAKES
 
 ALL = MISTAKES | SEARCH_MISTAKES
@@ -79,6 +80,12 @@ def make(mistake: Mistake) -> None:
             del sys.modules[name]  # to be imported anew
 
 
+def search_no_smaller_example() -> None:
+    """From now on the first example that fails is enough for Hypothesis."""
+    settings.register_profile("the first", settings.default, phases=(Phase.explicit, Phase.generate))
+    settings.load_profile("the first")
+
+
 def outcome(check: Check, mistake: Mistake | None) -> str:
     """The result from a separate process: "passed", "skipped: ..." or why the test failed."""
     library_folder()  # of this process, for all that follow
@@ -91,6 +98,7 @@ def outcome(check: Check, mistake: Mistake | None) -> str:
         try:
             if mistake is not None:
                 make(mistake)
+                search_no_smaller_example()
             perform(check)
             said = "passed"
         except pytest.skip.Exception as reason:
