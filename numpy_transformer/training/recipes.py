@@ -122,14 +122,15 @@ def recipe_for(given: Mapping[str, Any], *, data: str, model: str) -> dict[str, 
     recipe = RECIPES.get(data, {}) if isinstance(data, str) else {}
     if model == default and given.get("task") in (None, "parse"):
         recipe = tree_recipe(data, given.get("data_dir")) or recipe
-    if model in ("encoder", "decoder"):
-        name = data if (model, data) in ONE_STACK_RECIPES else None
-        recipe = ONE_STACK_RECIPES[model, name]
-    if given.get("from_model") is not None:
-        recipe = FINE_TUNING if model == default else {**recipe, **GOING_ON}
+    goes_on = given.get("from_model") is not None
     if model == "encoder" and given.get("task") == "classify":
-        sized = given.keys() & {"preset", "from_model"}
+        sized = goes_on or "preset" in given
         recipe = {name: value for name, value in CLASSIFYING.items() if not (sized and name == "layers")}
+    elif model in ("encoder", "decoder"):
+        recipe = ONE_STACK_RECIPES[model, data if (model, data) in ONE_STACK_RECIPES else None]
+        recipe = {**recipe, **GOING_ON} if goes_on else recipe
+    elif goes_on:
+        recipe = FINE_TUNING if model == default else {**recipe, **GOING_ON}
     if given.keys() & {"steps", "epochs", "minutes"}:  # an end that the user chose replaces the recipe's
         recipe = {name: value for name, value in recipe.items() if name not in ("steps", "epochs", "minutes")}
     return recipe
